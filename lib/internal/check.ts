@@ -1,0 +1,84 @@
+/** Argument checks with one grammar of message: "Cannot <action>: <argument> must be …, got …". */
+
+/** How a value is shown in an error message: short, and never throws. */
+export function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 60));
+  if (typeof value === "function") return `function ${value.name || "(anonymous)"}`;
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (isPromiseLike(value) && !isIterable(value)) return "a promise";
+  const tag = Object.prototype.toString.call(value).slice(8, -1);
+  const name = (value as { constructor?: { name?: unknown } }).constructor?.name;
+  const kind = tag !== "Object" || typeof name !== "string" || name === "" ? tag : name;
+  return /^[AEIOU]/i.test(kind) ? `an ${kind}` : `a ${kind}`;
+}
+
+function isPromiseLike(value: object): boolean {
+  return typeof (value as { then?: unknown }).then === "function";
+}
+
+/** Whether `yield*` would take it at all: an object with an iterator (a string is never meant). */
+export function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === "object" && value !== null &&
+    typeof (value as { [Symbol.iterator]?: unknown })[Symbol.iterator] === "function";
+}
+
+/** @throws {TypeError} unless `value` is a function */
+export function checkFunction(action: string, argument: string, value: unknown): void {
+  if (typeof value === "function") return;
+  const hint = isIterable(value) && !Array.isArray(value)
+    ? ` (pass a function that makes the operation, as in () => worker(), not the operation itself)`
+    : "";
+  throw new TypeError(
+    `Cannot ${action}: ${argument} must be a function, got ${show(value)}${hint}`,
+  );
+}
+
+/** @throws {TypeError} unless `value` is `undefined` or an object that can hold options */
+export function checkOptions(action: string, value: unknown): void {
+  if (value === undefined || (typeof value === "object" && value !== null)) return;
+  throw new TypeError(`Cannot ${action}: options must be an object, got ${show(value)}`);
+}
+
+/** @throws {TypeError} unless `value` is `undefined` or of the named type */
+export function checkOptional(
+  action: string,
+  argument: string,
+  value: unknown,
+  type: "string" | "boolean" | "function",
+): void {
+  if (value === undefined || typeof value === type) return;
+  throw new TypeError(`Cannot ${action}: ${argument} must be a ${type}, got ${show(value)}`);
+}
+
+/**
+ * A duration in milliseconds: any number but `NaN`; zero, negative and `Infinity` have a meaning.
+ *
+ * @throws {TypeError} if it is not a number
+ * @throws {RangeError} if it is `NaN`
+ */
+export function checkDuration(action: string, argument: string, value: unknown): void {
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot ${action}: ${argument} must be a number, got ${show(value)}`);
+  }
+  if (Number.isNaN(value)) {
+    throw new RangeError(`Cannot ${action}: ${argument} must not be NaN`);
+  }
+}
+
+/**
+ * A count: an integer of at least `least`, or `Infinity`.
+ *
+ * @throws {TypeError} if it is not a number
+ * @throws {RangeError} if it is anything else
+ */
+export function checkCount(action: string, argument: string, value: unknown, least: number): void {
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot ${action}: ${argument} must be a number, got ${show(value)}`);
+  }
+  if (value === Infinity || (Number.isInteger(value) && value >= least)) return;
+  throw new RangeError(
+    `Cannot ${action}: ${argument} must be an integer of at least ${least} or Infinity, got ${value}`,
+  );
+}
