@@ -1,0 +1,18 @@
+/**
+ * Threads and their identity.
+ *
+ * {@linkcode asyncContextThreads} tells the async contexts of one realm apart, for `perThread` of
+ * domain-local-await (seed): the JavaScript counterpart of one systhread per scheduler.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { asyncContextThreads } from "@weft/weft/thread";
+ *
+ * assertEquals(asyncContextThreads.run(() => "in a thread of its own"), "in a thread of its own");
+ * ```
+ *
+ * @module
+ */
+export { asyncContextThreads } from "./async_context.ts";
+export type { AsyncContextThreads } from "./async_context.ts";

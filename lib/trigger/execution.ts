@@ -1,0 +1,45 @@
+/**
+ * Who is executing right now, and whom the code that executes may ask to block.
+ *
+ * `execution.current` is the fiber whose step runs, or `null` outside of any fiber of ours. The
+ * scheduler core alone sets it, around each step, and puts back what was there before (steps nest
+ * when a fiber calls `run`). `using` hides it for the synchronous part of its extent: the code in
+ * there belongs to the scheduler that is being registered, not to the fiber that called `using`.
+ *
+ * While code runs that may not suspend (a cancel function, say), a `Refusal` stands in the place of
+ * the fiber, so that the hot path needs no check of its own: whatever it asks of the "fiber" throws.
+ */
+import type { Trigger } from "./trigger.ts";
+
+/** What blocks whoever executes: one of our fibers, or the mechanism that `using` registered. */
+export interface Blocker {
+  prepareForAwait(): Trigger;
+}
+
+/** The one cell; see the module comment for who may write it. */
+export const execution: { current: Blocker | null } = { current: null };
+
+/** Stands in for the current fiber while code runs that may not suspend. */
+export class Refusal implements Blocker {
+  constructor(readonly reason: string) {}
+
+  /** A fiber's context is the first thing a suspension looks at: here it says no. */
+  get context(): never {
+    throw new Error(`Cannot suspend: ${this.reason}`);
+  }
+
+  prepareForAwait(): never {
+    throw new Error(`Cannot suspend: ${this.reason}`);
+  }
+}
+
+/** Runs `f` as code of nobody in particular: with `current` in the place of the fiber. */
+export function executeAs<T>(current: Blocker | null, f: () => T): T {
+  const previous = execution.current;
+  execution.current = current;
+  try {
+    return f();
+  } finally {
+    execution.current = previous;
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * Blocking without knowing the scheduler, after OCaml's domain-local-await.
+ *
+ * A registration says how to block: `using` pushes one on the stack of the thread it is called on,
+ * and takes that very one off again, wherever it then stands, since extents that last until a
+ * promise settles need not nest. A current fiber of ours is the innermost registration of all.
+ * Without `perThread` the realm has one stack; with it, one for each thread id. Registrations made
+ * before `perThread` was called stay visible to every thread, below the thread's own.
+ */
+import { checkFunction, show } from "../internal/check.ts";
+import { type Blocker, executeAs, execution } from "./execution.ts";
+import { Inactive } from "./inactive.ts";
+
+/** A wait that an async function takes with `await` and a fiber with `yield*`. */
+export interface AwaitableVoid extends PromiseLike<void> {
+  /** Starts the wait, inside the generator that says `yield*`. */
+  // deno-lint-ignore no-explicit-any -- what a scheduler sends into its generators is its own affair
+  [Symbol.iterator](): Iterator<never, void, any>;
+}
+
+/** An asynchronous trigger: one waits, anybody releases. */
+export interface Trigger {
+  /**
+   * Resumes whoever awaits, or lets the `await` that is still to come return at once.
+   *
+   * Never throws and never suspends. It may be called detached, any number of times, before or
+   * after `await`, and from anywhere, also after the waiter was cancelled: then it does nothing.
+   */
+  readonly release: () => void;
+
+  /**
+   * Waits at most until `release` is called; may return earlier, so a primitive waits in a loop
+   * until its own condition holds. To be called at most once.
+   *
+   * Cancellation: throws whatever the scheduler throws into what it cancels (`Abort` in our
+   * fibers). `onCancel` runs once iff the wait is cancelled, before anything is thrown, and also
+   * under schedulers that drop what they cancel without unwinding it: clean up there.
+   *
+   * @throws {TypeError} on the second call
+   */
+  await(onCancel?: () => void): AwaitableVoid;
+}
+
+/** The part of a thread library that `perThread` needs. */
+export interface ThreadModule<H> {
+  /** The calling thread's handle. */
+  self(): H;
+  /** The number of a thread: equal for equal threads, different for different ones. */
+  id(handle: H): number;
+}
+
+interface Registration {
+  readonly prepareForAwait: () => Trigger;
+}
+
+/** Where registrations go that belong to no thread in particular. */
+const realmStack: Registration[] = [];
+const threadStacks: Map<number, Registration[]> = new Map();
+let currentThreadId: (() => number) | undefined;
+
+function currentRegistration(): Registration | undefined {
+  if (currentThreadId !== undefined && threadStacks.size > 0) {
+    const own = threadStacks.get(currentThreadId());
+    if (own !== undefined) return own[own.length - 1];
+  }
+  return realmStack[realmStack.length - 1];
+}
+
+/**
+ * Prepares a trigger for at most one `await`, with the mechanism of whoever calls: the current
+ * fiber, else the scheduler that `using` registered here, else promises.
+ *
+ * Never suspends. Two calls may return the same trigger under some schedulers, so never rely on
+ * its identity. It may throw what the scheduler throws into code that is cancelled.
+ *
+ * @example A one-shot flag that anything can wait on
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { prepareForAwait } from "@weft/weft/trigger";
+ *
+ * const trigger = prepareForAwait();
+ * let woken = false;
+ * const waiting = trigger.await().then(() => woken = true);
+ * trigger.release();
+ * trigger.release(); // harmless
+ * await waiting;
+ * assertEquals(woken, true);
+ * ```
+ */
+export function prepareForAwait(): Trigger {
+  if (execution.current !== null) return execution.current.prepareForAwait();
+  return prepareRegistered() ?? new PromiseTrigger();
+}
+
+/** A trigger of the scheduler that is registered here, if there is one. */
+function prepareRegistered(): Trigger | undefined {
+  return currentRegistration()?.prepareForAwait();
+}
+
+/** A trigger for a `yield*` outside our own fibers: there promises are of no use. */
+export function prepareForeign(action: string): Trigger {
+  const trigger = prepareRegistered();
+  if (trigger !== undefined) return trigger;
+  throw new Inactive(
+    `Cannot ${action}: no scheduler runs here, so yield* cannot suspend; ` +
+      `use it in the body of main, run or spawn, or await it`,
+  );
+}
+
+/** Whether a scheduler is registered for the calling thread. */
+export function isSchedulerRegistered(): boolean {
+  return currentRegistration() !== undefined;
+}
+
+/**
+ * Registers `prepareForAwait` as the way to block on this thread while `whileRunning` runs, and
+ * returns what that returns. Extents nest; the one before is back afterwards, also after a throw.
+ *
+ * When `whileRunning` returns a promise, the registration lasts until that settles. Registrations
+ * are removed by identity, so such extents may end in any order. For the time of the call the
+ * current fiber is hidden: the code in there is the registered scheduler's.
+ *
+ * @throws {TypeError} if `prepareForAwait` or `whileRunning` is not a function
+ */
+export function using<T>(
+  options: { prepareForAwait: () => Trigger; whileRunning: () => T },
+): T {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(
+      `Cannot register a scheduler: using takes { prepareForAwait, whileRunning }, got ${
+        show(options)
+      }`,
+    );
+  }
+  const { prepareForAwait, whileRunning } = options;
+  checkFunction("register a scheduler", "prepareForAwait", prepareForAwait);
+  checkFunction("register a scheduler", "whileRunning", whileRunning);
+  const unregister = register({ prepareForAwait });
+  let result: T;
+  try {
+    result = executeAs(null, whileRunning);
+  } catch (error) {
+    unregister();
+    throw error;
+  }
+  if (isThenable(result)) result.then(unregister, unregister);
+  else unregister();
+  return result;
+}
+
+/** Pushes on the stack of the calling thread; the returned function takes it off, by identity. */
+function register(registration: Registration): () => void {
+  const id = currentThreadId?.();
+  let stack = realmStack;
+  if (id !== undefined) {
+    stack = threadStacks.get(id) ?? [];
+    threadStacks.set(id, stack);
+  }
+  stack.push(registration);
+  return () => {
+    const index = stack.lastIndexOf(registration);
+    if (index >= 0) stack.splice(index, 1);
+    if (id !== undefined && stack.length === 0) threadStacks.delete(id);
+  };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
+}
+
+/**
+ * Makes registrations belong to threads, as `thread` tells them apart, from now on. Needed only
+ * where two threads of one realm run different schedulers.
+ *
+ * @throws {TypeError} if `thread` is no thread module
+ * @throws {Error} on the second call in a realm
+ */
+export function perThread<H>(thread: ThreadModule<H>): void {
+  if (typeof thread?.self !== "function" || typeof thread.id !== "function") {
+    throw new TypeError(
+      `Cannot configure threads: thread must have the methods self and id, got ${show(thread)}`,
+    );
+  }
+  if (currentThreadId !== undefined) {
+    throw new Error("Cannot configure threads: perThread was called in this realm already");
+  }
+  currentThreadId = () => thread.id(thread.self());
+}
+
+/** The mechanism where no scheduler is registered: it resolves a promise. */
+class PromiseTrigger implements Trigger {
+  #released = false;
+  #awaited = false;
+  /** What lets the one waiter go on, once there is one. */
+  #wake: (() => void) | undefined;
+
+  readonly release = (): void => {
+    this.#released = true;
+    this.#wake?.();
+  };
+
+  await(onCancel?: () => void): AwaitableVoid {
+    checkAwait(this.#awaited, onCancel);
+    this.#awaited = true;
+    return {
+      then: (fulfilled, rejected) => this.#promise().then(fulfilled, rejected),
+      // The trigger was prepared outside of any scheduler and is awaited inside of one: block as
+      // that scheduler does, on a trigger of its own.
+      [Symbol.iterator]: () => {
+        const trigger = (execution.current as Blocker | null)?.prepareForAwait() ??
+          prepareForeign("wait on the trigger");
+        this.#wake = trigger.release;
+        if (this.#released) trigger.release();
+        return trigger.await(onCancel)[Symbol.iterator]();
+      },
+    };
+  }
+
+  #promise(): Promise<void> {
+    if (this.#released) return Promise.resolve();
+    return new Promise((resolve) => this.#wake = resolve);
+  }
+}
+
+/** The misuse that every trigger of ours refuses in the same words. */
+export function checkAwait(awaited: boolean, onCancel: unknown): void {
+  if (onCancel !== undefined) checkFunction("await the trigger", "onCancel", onCancel);
+  if (awaited) {
+    throw new TypeError(
+      "Cannot await the trigger: it was awaited already; prepare a new one for each wait",
+    );
+  }
+}
