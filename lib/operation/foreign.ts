@@ -1,0 +1,112 @@
+/**
+ * `yield*` on an operation in somebody else's generator, under the scheduler that registered
+ * itself through `using`: the operation waits on triggers of that scheduler.
+ *
+ * What its trigger's `await` yields is passed out untouched, and what its scheduler sends in is
+ * passed in, until the operation has committed. A trigger may be released early or be shared, so
+ * the wait is a loop. Schedulers cancel in three ways, all of which must leave nothing behind:
+ *  - `onCancel` alone, the generator is never resumed again (Effect);
+ *  - `return()` on the generator, perhaps after `onCancel` (Effection);
+ *  - `throw()` (ours, domain-local-await): after the commit the value is returned instead, unless
+ *    `onCancel` came first.
+ * A value that was committed but can no longer be taken is given back (`undo`).
+ */
+import { isSchedulerRegistered, prepareForeign, type Trigger } from "../trigger/trigger.ts";
+import { COMMITTED, SPENT, type Suspension, type Waiter, WAITING } from "./suspension.ts";
+
+type Resumption = "next" | "throw" | "return";
+
+export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
+  readonly #operation: Suspension<T>;
+  #started = false;
+  /** The trigger that is awaited now, and the iterator of its `await`. */
+  #trigger: Trigger | undefined;
+  #awaiting: Iterator<never, void, unknown> | undefined;
+
+  constructor(operation: Suspension<T>) {
+    this.#operation = operation;
+  }
+
+  unblock(): void {
+    this.#trigger?.release();
+  }
+
+  next(input?: unknown): IteratorResult<never, T> {
+    if (this.#started) return this.#pass("next", input);
+    this.#started = true;
+    const operation = this.#operation;
+    if (!isSchedulerRegistered()) prepareForeign(`wait for ${operation.describe()}`);
+    operation.state = SPENT;
+    if (operation.attempt()) return this.#finished();
+    operation.state = WAITING;
+    operation.waiter = this;
+    try {
+      this.#trigger = prepareForeign(`wait for ${operation.describe()}`);
+      operation.enqueue();
+    } catch (error) {
+      operation.state = SPENT;
+      throw error;
+    }
+    return this.#await(this.#trigger);
+  }
+
+  throw(error?: unknown): IteratorResult<never, T> {
+    if (this.#started) return this.#pass("throw", error);
+    this.#withdraw();
+    throw error;
+  }
+
+  return(value?: unknown): IteratorResult<never, T> {
+    this.#withdraw();
+    const inner = this.#awaiting?.return?.(value as never);
+    if (inner !== undefined && !inner.done) return inner;
+    return { done: true, value: value as T };
+  }
+
+  /** Begins to await `trigger`, and whatever it takes until the operation is through. */
+  #await(trigger: Trigger): IteratorResult<never, T> {
+    this.#trigger = trigger;
+    this.#awaiting = trigger.await(() => this.#withdraw())[Symbol.iterator]();
+    return this.#pass("next", undefined);
+  }
+
+  #pass(how: Resumption, input: unknown): IteratorResult<never, T> {
+    let step: IteratorResult<never, void>;
+    try {
+      step = this.#resume(how, input);
+    } catch (error) {
+      const { state } = this.#operation;
+      if (state === WAITING || state === SPENT) {
+        this.#withdraw();
+        throw error;
+      }
+      return this.#finished(); // committed before the await threw: it happened
+    }
+    if (!step.done) return step;
+    if (this.#operation.state === SPENT) return { done: true, value: undefined as T }; // given up
+    if (this.#operation.state === WAITING && !this.#operation.recheck()) {
+      return this.#await(prepareForeign(`wait for ${this.#operation.describe()}`));
+    }
+    return this.#finished();
+  }
+
+  #resume(how: Resumption, input: unknown): IteratorResult<never, void> {
+    const awaiting = this.#awaiting!;
+    if (how === "next") return awaiting.next(input);
+    if (awaiting.throw === undefined) throw input;
+    return awaiting.throw(input);
+  }
+
+  #finished(): IteratorResult<never, T> {
+    return { done: true, value: this.#operation.conclude() };
+  }
+
+  /** Cancelled: either it never happened, or it is undone. */
+  #withdraw(): void {
+    const operation = this.#operation;
+    const { state } = operation;
+    operation.state = SPENT;
+    if (state === WAITING) operation.withdraw();
+    else if (state === COMMITTED) operation.undo();
+  }
+}

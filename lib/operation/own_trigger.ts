@@ -1,0 +1,71 @@
+/** The trigger of our own fibers: its `await` suspends the fiber directly. */
+import { trap } from "../internal/report.ts";
+import { type AwaitableVoid, checkAwait, type Trigger } from "../trigger/trigger.ts";
+import { COLD, inherit, type Suspension } from "./suspension.ts";
+
+export class OwnTrigger implements Trigger {
+  #released = false;
+  #waiting: TriggerWait | null = null;
+  #awaited = false;
+
+  readonly release = (): void => {
+    if (this.#released) return;
+    this.#released = true;
+    this.#waiting?.complete(undefined);
+    this.#waiting = null;
+  };
+
+  get released(): boolean {
+    return this.#released;
+  }
+
+  await(onCancel?: () => void): AwaitableVoid {
+    checkAwait(this.#awaited, onCancel);
+    this.#awaited = true;
+    return new TriggerWait(this, onCancel);
+  }
+
+  /** Who is to be completed by `release`; `null`: nobody any more. */
+  setWaiting(wait: TriggerWait | null): void {
+    this.#waiting = wait;
+  }
+}
+
+interface TriggerWait extends Suspension<void> {}
+
+class TriggerWait {
+  declare trigger: OwnTrigger;
+  declare onCancel: (() => void) | undefined;
+
+  constructor(trigger: OwnTrigger, onCancel: (() => void) | undefined) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.trigger = trigger;
+    this.onCancel = onCancel;
+  }
+
+  attempt(): boolean {
+    return this.trigger.released;
+  }
+
+  enqueue(): void {
+    this.trigger.setWaiting(this);
+  }
+
+  withdraw(): void {
+    this.trigger.setWaiting(null);
+    this.refused();
+  }
+
+  refused(): void {
+    if (this.onCancel !== undefined) trap(this.onCancel);
+  }
+
+  describe(): string {
+    return "a trigger";
+  }
+}
+
+inherit(TriggerWait);

@@ -1,0 +1,220 @@
+/**
+ * The waiter protocol: what every operation that may suspend is made of.
+ *
+ * An operation is one object that is its own iterator, its own iterator result, the effect that
+ * its generator yields, and the waiter that stands in somebody's list. So a channel operation
+ * costs one allocation, and `yield* op` reaches it with no generator in between.
+ *
+ *     COLD ──start──▶ SPENT                       it could complete at once, or threw
+ *       └────start──▶ WAITING ──▶ COMMITTED ──▶ SPENT      somebody completed it
+ *                        │  └───▶ FAILED ─────▶ SPENT      somebody made it fail
+ *                        └──────────────────────▶ SPENT    cancelled: it withdrew, nothing happened
+ *
+ * Who may make each move:
+ *  - COLD → WAITING: `start`, which has tried (`attempt`) and enlisted (`enqueue`) in one go, with
+ *    no foreign code between the two, so that no wake-up is lost.
+ *  - WAITING → COMMITTED or FAILED: the partner that found it in a list (`complete`, `fail`). This
+ *    is the commit: from now on a cancellation comes too late and the value is delivered. Whoever
+ *    moves it takes it out of every list first, so whatever stands in a list is WAITING.
+ *  - WAITING → SPENT: the canceller (`interrupt`), after `withdraw` took it out of every list.
+ *  - COMMITTED or FAILED → SPENT: the resumed waiter (`conclude`).
+ *
+ * Who waits is a `Waiter`: a fiber of ours (the direct path), a promise (`await`), or a trigger of
+ * somebody else's scheduler. A waiter may be woken while the operation is still WAITING: then it
+ * asks `recheck` and, if that says no, goes on waiting. Single-threaded, no locks: a commit is one
+ * uninterrupted piece of code.
+ *
+ * Speed: classes on the hot path are flat (all fields assigned in one constructor, `extends`
+ * would triple the cost of `new`) and get these methods through `inherit`.
+ */
+import { type Blocker, executeAs, execution } from "../trigger/execution.ts";
+import type { Abort } from "./errors.ts";
+import { ForeignWait } from "./foreign.ts";
+import { PromiseWait } from "./promise_wait.ts";
+import type { Awaitable, Effect } from "./types.ts";
+
+export const COLD = 0;
+export const WAITING = 1;
+export const COMMITTED = 2;
+export const FAILED = 3;
+export const SPENT = 4;
+
+/** Whoever waits for an operation. */
+export interface Waiter {
+  /** Lets it look at the operation again, soon. Idempotent until it has looked. */
+  unblock(): void;
+}
+
+/** What an operation needs of the fiber that performs it. */
+export interface FiberSlot extends Waiter, Blocker {
+  /** The operation it is suspended on: announced by `start`, checked by the scheduler's step. */
+  pending: Suspension<unknown> | null;
+  /** Its innermost context; `error` is what every suspension in it throws. */
+  readonly context: { readonly error: Abort | undefined };
+  /** Notes that the abort reached the body, and returns it. */
+  deliver(): Abort;
+  /** Another operation was announced in this step and never yielded: it withdraws. */
+  dropPending(): void;
+}
+
+/** See the module comment. */
+export abstract class Suspension<T> implements Awaitable<T>, Effect {
+  /** The value of the iterator result: the effect while suspended, then what was thrown or returned. */
+  declare value: unknown;
+  /** The `done` of the iterator result. */
+  declare done: boolean;
+  declare state: number;
+  declare waiter: Waiter | null;
+
+  /** Tries to complete now; on true `value` is set (state FAILED if it is an error). */
+  abstract attempt(): boolean;
+  /** Enlists as a waiter. Throws only if it did not enlist. */
+  abstract enqueue(): void;
+  /** Takes itself out of every list, in O(1); called in state WAITING only. */
+  abstract withdraw(): void;
+  /** What is waited for, in words. */
+  abstract describe(): string;
+
+  /** Woken while WAITING: tries again, like `attempt`, while enlisted. */
+  recheck(): boolean {
+    return false;
+  }
+
+  /** A fiber that is aborting may not even start: the hook for who must know. */
+  refused(): void {}
+
+  /** The waiter was cancelled after the commit and cannot take the value: give it back. */
+  undo(): void {}
+
+  /** Takes what the commit left; called once. */
+  conclude(): T {
+    const failed = this.state === FAILED;
+    this.state = SPENT;
+    if (failed) throw this.value;
+    return this.value as T;
+  }
+
+  /** Commits: to be called by the partner, after it took the operation out of its list. */
+  complete(value: T): void {
+    this.value = value;
+    this.state = COMMITTED;
+    this.waiter!.unblock();
+  }
+
+  /** Commits to a failure. */
+  fail(error: unknown): void {
+    this.value = error;
+    this.state = FAILED;
+    this.waiter!.unblock();
+  }
+
+  /** Cancels the wait, if it isn't too late: true iff nothing happened and nothing will. */
+  interrupt(_error: Abort): boolean {
+    if (this.state !== WAITING) return false;
+    this.state = SPENT;
+    this.withdraw();
+    return true;
+  }
+
+  [Symbol.iterator](): Iterator<never, T, unknown> {
+    if (this.state !== COLD) throw usedTwice(this);
+    if (execution.current === null) return new ForeignWait(this);
+    return this as unknown as Iterator<never, T, unknown>;
+  }
+
+  /** The iterator's `next`: the first starts the operation, those after it are resumptions. */
+  next(): IteratorResult<never, T> {
+    return this.state === COLD ? this.start() : this.resume();
+  }
+
+  start(): IteratorResult<never, T> {
+    const fiber = execution.current as FiberSlot;
+    if (fiber.context.error !== undefined) {
+      this.state = SPENT;
+      this.refused();
+      throw fiber.deliver();
+    }
+    this.state = SPENT; // unless it turns out that it must wait
+    if (this.attempt()) return this.finished();
+    this.state = WAITING;
+    this.waiter = fiber;
+    try {
+      this.enqueue();
+    } catch (error) {
+      this.state = SPENT;
+      throw error;
+    }
+    return this.suspended(fiber);
+  }
+
+  resume(): IteratorResult<never, T> {
+    if (this.state === WAITING && !this.recheck()) {
+      return this.suspended(execution.current as FiberSlot);
+    }
+    return this.finished();
+  }
+
+  /** The iterator result that hands this operation to the scheduler. */
+  suspended(fiber: FiberSlot): IteratorResult<never, T> {
+    if (fiber.pending !== null && fiber.pending !== this) fiber.dropPending();
+    fiber.pending = this;
+    // Committed while it enlisted: `value` is taken, so the effect needs a result of its own.
+    if (this.state !== WAITING) return { done: false, value: this as never };
+    this.done = false;
+    this.value = this;
+    return this as never;
+  }
+
+  /** The iterator result that carries what the operation returned. */
+  finished(): IteratorResult<never, T> {
+    this.value = this.conclude();
+    this.done = true;
+    return this as never;
+  }
+
+  /** The iterator's `throw`: the scheduler's way in for an abort, which has interrupted it before. */
+  throw(error: unknown): IteratorResult<never, T> {
+    this.leave();
+    throw error;
+  }
+
+  /** The iterator's `return`: somebody drives the generator by hand and gave up. */
+  return(value?: unknown): IteratorResult<never, T> {
+    this.leave();
+    return { done: true, value: value as T };
+  }
+
+  /** Withdraws if it still waits. */
+  leave(): void {
+    if (this.state === WAITING) {
+      this.state = SPENT;
+      this.withdraw();
+    }
+  }
+
+  then<A = T, B = never>(
+    fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    const promise = new Promise<T>((resolve, reject) => {
+      if (this.state !== COLD) throw usedTwice(this);
+      executeAs(null, () => new PromiseWait(this, resolve, reject).start());
+    });
+    return promise.then(fulfilled, rejected);
+  }
+}
+
+/** Gives a flat class the methods of `base` (see the module comment on speed). */
+export function inherit(
+  derived: { prototype: object },
+  base: { prototype: object } = Suspension,
+): void {
+  Object.setPrototypeOf(derived.prototype, base.prototype);
+}
+
+export function usedTwice(operation: Effect): TypeError {
+  return new TypeError(
+    `Cannot wait for ${operation.describe()}: the operation was used already; ` +
+      `operations are one-shot, make a new one for each wait`,
+  );
+}

@@ -1,0 +1,214 @@
+/**
+ * Synchronising on events: waiting until exactly one arm has happened.
+ *
+ * The protocol, after "Parallel Concurrent ML" (Reppy, Russo, Xiao), cut down to one thread:
+ *  1. Composite events expand into arms over base events, in list order, guards and nacks included.
+ *  2. Each arm is polled, in list order (`fair`: from a random one on). The first that has
+ *     happened is the choice, and nothing was ever enlisted.
+ *  3. Otherwise every arm enlists with its event, and the synchronisation is WAITING.
+ *  4. Whoever finds an arm in a list commits the whole synchronisation to it (`commit`), which
+ *     first takes every arm out of every list. So what stands in a list can still be chosen, and
+ *     two synchronisations rendezvous by one of them finding the other's arm in step 2.
+ *  5. An abort takes every arm out as well; nothing was chosen.
+ *
+ * An arm never meets another arm of its own synchronisation: in step 2 none is enlisted, and in
+ * step 3 nobody polls. That, and that no wake-up is lost, needs that no code of the user's runs
+ * between step 2 and the end of step 3. Custom events do run code of the user's in `wait`; so
+ * where there are some, they enlist first, and then step 2 is done once more before the rest does.
+ *
+ * A custom event only wakes the waiter, who polls again on resumption (`recheck`).
+ */
+import { Random } from "../internal/random.ts";
+import { Arm, type NackEvent } from "./event.ts";
+import { COLD, COMMITTED, FAILED, inherit, SPENT, type Suspension, WAITING } from "./suspension.ts";
+
+let random = new Random(0x5eed);
+
+/** Restarts the sequence of random choices that fair selects make. */
+export function seedSelect(seed: number): void {
+  random = new Random(seed);
+}
+
+export interface Synchronisation<T> extends Suspension<T> {}
+
+export class Synchronisation<T> {
+  /** The alternatives, in order of preference. May be an array of the user's: never written to. */
+  declare arms: readonly Arm[];
+  declare fair: boolean;
+  declare chosen: Arm | null;
+  declare nacks: NackEvent[] | null;
+
+  constructor(arms: readonly Arm[], fair: boolean) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.arms = arms;
+    this.fair = fair;
+    this.chosen = null;
+    this.nacks = null;
+  }
+
+  addNack(nack: NackEvent): void {
+    (this.nacks ??= []).push(nack);
+  }
+
+  attempt(): boolean {
+    try {
+      if (this.arms.some(isComposite)) this.arms = expand(this, this.arms);
+      return this.poll(false);
+    } catch (error) {
+      this.acknowledge(null);
+      throw error;
+    }
+  }
+
+  enqueue(): void {
+    try {
+      if (!this.arms.some(isCustom)) return this.enlist(false);
+      this.enlist(true);
+      if (this.state !== WAITING) return;
+      if (this.choose(false)) return this.waiter!.unblock();
+      this.enlist(false);
+    } catch (error) {
+      this.withdraw();
+      throw error;
+    }
+  }
+
+  withdraw(): void {
+    this.leaveAll();
+    this.acknowledge(null);
+  }
+
+  /** Woken by a custom event: looks again. */
+  wake(): void {
+    if (this.state === WAITING) this.waiter!.unblock();
+  }
+
+  recheck(): boolean {
+    try {
+      return this.choose(true);
+    } catch (error) {
+      this.state = FAILED;
+      this.withdraw();
+      this.value = error;
+      return true;
+    }
+  }
+
+  /** Commits to `arm`: for whoever found it in a list. */
+  commit(arm: Arm, outcome: unknown, failed: boolean): void {
+    this.state = failed ? FAILED : COMMITTED;
+    this.leaveAll();
+    this.chosen = arm;
+    this.value = outcome;
+    this.acknowledge(arm);
+    this.waiter!.unblock();
+  }
+
+  conclude(): T {
+    const failed = this.state === FAILED;
+    this.state = SPENT;
+    if (failed) throw this.value;
+    return this.chosen!.handler(this.value as never) as T;
+  }
+
+  undo(): void {
+    this.chosen!.event.undo(this.value);
+  }
+
+  describe(): string {
+    const events = this.arms.map((arm) => arm.event.describe());
+    return events.length === 1 ? events[0]! : `a select of [${events.join(", ")}]`;
+  }
+
+  /** Polls the arms, or the custom ones alone; true: one has happened, and `value` says what. */
+  poll(customOnly: boolean): boolean {
+    const { arms } = this;
+    const { length } = arms;
+    const start = this.fair && length > 1 ? random.below(length) : 0;
+    for (let i = 0; i < length; i++) {
+      const arm = arms[start + i < length ? start + i : start + i - length]!;
+      if (customOnly && !arm.event.isCustom()) continue;
+      if (arm.event.poll(this as Synchronisation<unknown>)) {
+        this.chosen = arm;
+        this.acknowledge(arm);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** Polls while enlisted; if something has happened, that is the commit. */
+  choose(customOnly: boolean): boolean {
+    if (!this.poll(customOnly)) return false;
+    if (this.state === WAITING) this.state = COMMITTED;
+    const outcome = this.value;
+    this.leaveAll();
+    this.value = outcome;
+    return true;
+  }
+
+  /** Enlists the custom arms, or the others. */
+  enlist(custom: boolean): void {
+    for (let i = 0; i < this.arms.length; i++) {
+      let arm = this.arms[i]!;
+      if (arm.event.isCustom() !== custom) continue;
+      if (arm.sync !== null) { // a hoisted branch with which another synchronisation waits
+        arm = new Arm(arm.event, arm.handler, arm.nacks);
+        this.arms = this.arms.with(i, arm);
+      }
+      arm.sync = this as Synchronisation<unknown>;
+      try {
+        arm.event.enqueue(arm);
+      } catch (error) {
+        arm.sync = null;
+        throw error;
+      }
+    }
+  }
+
+  leaveAll(): void {
+    const { arms } = this;
+    for (let i = 0; i < arms.length; i++) {
+      const arm = arms[i]!;
+      if (arm.sync === this as unknown) {
+        arm.sync = null;
+        arm.event.withdraw(arm);
+      }
+    }
+  }
+
+  /** Tells the nacks of every arm but the chosen one. */
+  acknowledge(chosen: Arm | null): void {
+    const { nacks } = this;
+    if (nacks === null) return;
+    this.nacks = null;
+    for (const nack of nacks) {
+      if (chosen?.nacks?.includes(nack) !== true) nack.happen();
+    }
+  }
+}
+
+inherit(Synchronisation);
+
+/** The arms over base events that `arms` stand for. */
+function expand<T>(sync: Synchronisation<T>, arms: readonly Arm[]): Arm[] {
+  const expanded: Arm[] = [];
+  const pending = arms.toReversed();
+  for (let arm = pending.pop(); arm !== undefined; arm = pending.pop()) {
+    const parts = arm.event.expand(arm, sync as Synchronisation<unknown>);
+    if (parts === null) expanded.push(arm);
+    else pending.push(...parts.reverse());
+  }
+  return expanded;
+}
+
+function isComposite(arm: Arm): boolean {
+  return arm.event.isComposite();
+}
+
+function isCustom(arm: Arm): boolean {
+  return arm.event.isCustom();
+}
