@@ -1,0 +1,62 @@
+/**
+ * Noticing that the JavaScript loop has run empty: nothing is left that could ever wake anybody.
+ *
+ * On Deno that is `beforeunload` (not fired under a pending top-level await, see FACTS), on Node
+ * `beforeExit`. Elsewhere nobody tells, and a stuck program stays stuck.
+ */
+import type { CancelHandle } from "../operation/event.ts";
+
+interface NodeEvents {
+  on(event: string, listener: () => void): void;
+  off(event: string, listener: () => void): void;
+}
+
+/** Calls `f` each time the loop runs empty; it goes on if `f` returns true. */
+export function onLoopEmpty(f: () => boolean): CancelHandle {
+  const { process, document } = globalThis as { process?: Partial<NodeEvents>; document?: unknown };
+  if (typeof globalThis.addEventListener === "function" && document === undefined) {
+    const listener = (event: globalThis.Event) => {
+      if (f()) event.preventDefault();
+    };
+    globalThis.addEventListener("beforeunload", listener);
+    return { cancel: () => globalThis.removeEventListener("beforeunload", listener) };
+  }
+  if (typeof process?.on === "function") {
+    const listener = () => void f(); // Node goes on by itself if there is something to do
+    process.on("beforeExit", listener);
+    return { cancel: () => process.off?.("beforeExit", listener) };
+  }
+  return { cancel() {} };
+}
+
+/** The signals that ask a program to end, and the exit codes that say so. */
+const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** A signal that asks the program to end. */
+export type EndSignal = keyof typeof EXIT_CODES;
+
+/**
+ * Calls `f` at the first SIGINT or SIGTERM, and sets the exit code that belongs to it. A second
+ * signal does what it does by default: it ends the process.
+ *
+ * @throws {Error} where the platform has no signals
+ */
+export function onEndSignal(f: (signal: EndSignal) => void): CancelHandle {
+  const { process } = globalThis as { process?: Partial<NodeEvents> & { exitCode?: number } };
+  if (typeof process?.on !== "function") {
+    throw new Error("Cannot handle signals: this platform has none");
+  }
+  const listeners = (Object.keys(EXIT_CODES) as EndSignal[]).map((signal) => ({
+    signal,
+    listener: () => {
+      cancel();
+      process.exitCode = EXIT_CODES[signal];
+      f(signal);
+    },
+  }));
+  const cancel = () => {
+    for (const { signal, listener } of listeners) process.off?.(signal, listener);
+  };
+  for (const { signal, listener } of listeners) process.on(signal, listener);
+  return { cancel };
+}

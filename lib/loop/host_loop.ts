@@ -1,0 +1,147 @@
+/**
+ * The JavaScript loop as an `EventLoop`, one for each realm.
+ *
+ * Timers: one host timer, armed for the earliest deadline, from a microtask, so that the many
+ * operations of a slice that start and cancel timers cost the host one timer at most. It is armed
+ * only while there are timers, so that an idle program ends.
+ *
+ * Turns (law 10): work that is to run soon goes through `schedule`. It runs as a microtask while
+ * the last macrotask turn is no older than `BREATH_MS`, and in a macrotask of its own otherwise,
+ * so that timers and I/O of the host make progress however busy the fibers are, and a program
+ * that does little never pays for a hop.
+ */
+import { reportUncaught } from "../internal/report.ts";
+import type { CancelHandle } from "../operation/event.ts";
+import type { EventLoop } from "./event_loop.ts";
+import { clock, Timers } from "./timers.ts";
+
+/** For how long microtasks may follow each other before the host gets a turn. */
+const BREATH_MS = 4;
+
+/** The longest delay that `setTimeout` takes. */
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
+
+type TimeoutId = ReturnType<typeof setTimeout>;
+
+/** A macrotask hop: `setImmediate` where there is one, else a message to oneself. */
+const hop: (f: () => void) => void = (() => {
+  const { setImmediate } = globalThis as { setImmediate?: (f: () => void) => void };
+  if (setImmediate !== undefined) return setImmediate;
+  return (f) => {
+    const { port1, port2 } = new MessageChannel();
+    port2.onmessage = () => {
+      port1.close(); // an open port would keep the program alive
+      f();
+    };
+    port1.postMessage(undefined);
+  };
+})();
+
+class HostLoop implements EventLoop {
+  readonly #timers = new Timers(clock);
+  #timeout: TimeoutId | undefined;
+  /** The deadline that the host timer is armed for. */
+  #armedFor = Infinity;
+  #arming = false;
+  #lastTurn = clock();
+
+  constructor() {
+    this.#timers.onAdd = (deadline) => {
+      if (deadline < this.#armedFor) this.#armSoon();
+    };
+  }
+
+  /** Never sleeps: the thread belongs to JavaScript. */
+  oneStep(options: { block: boolean }): boolean {
+    const fired = this.#timers.fireDue();
+    if (options.block && !fired && this.#timers.size > 0) {
+      throw new TypeError(
+        "Cannot block on the host loop: it is JavaScript's own; pass loop: blockingLoop()",
+      );
+    }
+    return fired || this.#timers.size > 0;
+  }
+
+  onTimer(
+    delayMs: number,
+    options: { repeat: boolean },
+    f: (self: CancelHandle) => void,
+  ): CancelHandle {
+    const timer = this.#timers.add(delayMs, options.repeat, f);
+    return {
+      cancel: () => {
+        timer.cancel();
+        if (this.#timers.size === 0) this.#armSoon();
+      },
+    };
+  }
+
+  interruptIfInBlockingSection(): void {}
+
+  /** Calls `f` soon, in a turn of its own if the host is due one. */
+  schedule(f: () => void): void {
+    if (clock() - this.#lastTurn < BREATH_MS) queueMicrotask(f);
+    else this.scheduleTurn(f);
+  }
+
+  /** Calls `f` in a macrotask of its own. */
+  scheduleTurn(f: () => void): void {
+    hop(() => {
+      this.#lastTurn = clock();
+      f();
+    });
+  }
+
+  #armSoon(): void {
+    if (this.#arming) return;
+    this.#arming = true;
+    queueMicrotask(() => {
+      this.#arming = false;
+      this.#arm();
+    });
+  }
+
+  #arm(): void {
+    const deadline = this.#timers.nextDeadline;
+    if (this.#timeout !== undefined) {
+      // An earlier timeout stays: it finds nothing due and arms anew.
+      if (this.#timers.size > 0 && this.#armedFor <= deadline) return;
+      clearTimeout(this.#timeout);
+      this.#timeout = undefined;
+    }
+    if (this.#timers.size === 0) {
+      this.#armedFor = Infinity;
+      return;
+    }
+    const delay = Math.max(0, Math.ceil(deadline - clock()));
+    this.#armedFor = deadline;
+    this.#timeout = setTimeout(() => this.#onTimeout(), Math.min(delay, LONGEST_TIMEOUT_MS));
+  }
+
+  #onTimeout(): void {
+    this.#timeout = undefined;
+    this.#armedFor = Infinity;
+    this.#lastTurn = clock();
+    try {
+      this.#timers.fireDue();
+    } catch (error) {
+      reportUncaught(error);
+    }
+    this.#arm();
+  }
+}
+
+let shared: HostLoop | undefined;
+
+/**
+ * The JavaScript loop of this realm: what `main` runs on. Its timers fire by themselves; `oneStep`
+ * fires those that are due and never sleeps.
+ */
+export function hostLoop(): EventLoop {
+  return hostTurns();
+}
+
+/** The same, with its way to schedule turns: for the host scheduler. */
+export function hostTurns(): HostLoop {
+  return shared ??= new HostLoop();
+}
