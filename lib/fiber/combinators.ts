@@ -1,0 +1,235 @@
+/** Several at once. */
+import { checkCount, checkFunction, checkOptions, isIterable, show } from "../internal/check.ts";
+import { reportUncaught } from "../internal/report.ts";
+import { FiberAborted } from "../operation/errors.ts";
+import { Arm, type EventBase } from "../operation/event.ts";
+import { OwnTrigger } from "../operation/own_trigger.ts";
+import { Synchronisation } from "../operation/synchronisation.ts";
+import type { Awaitable, Either, Operation, Result } from "../operation/types.ts";
+import { failContext } from "./context.ts";
+import type { Fiber } from "./fiber.ts";
+import { GeneratorOperation } from "./generator_operation.ts";
+import { openNursery, type ScopeContext } from "./nursery.ts";
+import { checkFiber } from "./scheduler.ts";
+
+/** What `all` returns for a tuple of bodies. */
+export type ValuesOf<B extends readonly (() => Operation<unknown>)[]> = {
+  -readonly [K in keyof B]: B[K] extends () => Operation<infer T> ? T : never;
+};
+
+/**
+ * Runs all of `bodies` concurrently and returns their values, in the order of `bodies`.
+ *
+ * Suspends. The first failure aborts the rest and is thrown once they have ended; a body that
+ * aborts itself counts as failed with `FiberAborted`. None: an empty array, at once.
+ *
+ * @throws {TypeError} if `bodies` is not an array of functions
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { all, main, sleep } from "@weft/weft";
+ *
+ * function* later<T>(ms: number, value: T) {
+ *   yield* sleep(ms);
+ *   return value;
+ * }
+ * const values = await main(() => all([() => later(2, "slow"), () => later(1, 42)]));
+ * assertEquals(values, ["slow", 42]);
+ * ```
+ */
+export function all<const B extends readonly (() => Operation<unknown>)[]>(
+  bodies: B,
+): Awaitable<ValuesOf<B>> {
+  checkBodies("run all", bodies);
+  const body = (item: () => Operation<unknown>) => item();
+  const options = { items: bodies, body, concurrency: Infinity };
+  return openNursery({
+    name: "scope of all",
+    body: (context) => mapInto(context, options),
+  }) as Awaitable<unknown> as Awaitable<ValuesOf<B>>;
+}
+
+/**
+ * Runs `body` for each of `items`, at most `concurrency` at a time (default: all at once), and
+ * returns the results in the order of `items`.
+ *
+ * Suspends. Items are taken as places get free, so an endless or lazy iterable is fine; it is
+ * closed when the rest isn't wanted. The first failure aborts the rest, as in `all`.
+ *
+ * @throws {TypeError} if `items` is not iterable or `body` not a function
+ * @throws {RangeError} if `concurrency` is not an integer of at least 1 or `Infinity`
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { main, map, sleep } from "@weft/weft";
+ *
+ * function* double(n: number) {
+ *   yield* sleep(1);
+ *   return 2 * n;
+ * }
+ * assertEquals(await main(() => map([1, 2, 3], double, { concurrency: 2 })), [2, 4, 6]);
+ * ```
+ */
+export function map<A, B>(
+  items: Iterable<A>,
+  body: (item: A, index: number) => Operation<B>,
+  options?: { concurrency?: number },
+): Awaitable<B[]> {
+  if (typeof items !== "string" && !isIterable(items)) {
+    throw new TypeError(`Cannot map: items must be iterable, got ${show(items)}`);
+  }
+  checkFunction("map", "body", body);
+  checkOptions("map", options);
+  const concurrency = options?.concurrency ?? Infinity;
+  checkCount("map", "concurrency", concurrency, 1);
+  return openNursery({
+    name: "scope of map",
+    body: (context) => mapInto(context, { items, body, concurrency }),
+  });
+}
+
+interface MapOptions<A, B> {
+  items: Iterable<A>;
+  body: (item: A, index: number) => Operation<B>;
+  concurrency: number;
+}
+
+function* mapInto<A, B>(
+  context: ScopeContext,
+  { items, body, concurrency }: MapOptions<A, B>,
+): Generator<never, B[], unknown> {
+  const values: B[] = [];
+  let running = 0;
+  let ended = new OwnTrigger();
+  const onEnd = (index: number, result: Result<B>) => {
+    running--;
+    if (result.ok) values[index] = result.value;
+    else if (result.error instanceof FiberAborted && context.error === undefined) {
+      failContext(context, result.error); // it aborted itself: there will be no value
+    }
+    ended.release();
+  };
+  let count = 0;
+  for (const item of items) {
+    while (running >= concurrency) {
+      ended = new OwnTrigger();
+      yield* ended.await();
+    }
+    const index = count++;
+    running++;
+    context.spawn(() => body(item, index)).onResult((result) => onEnd(index, result));
+  }
+  while (running > 0) {
+    ended = new OwnTrigger();
+    yield* ended.await();
+  }
+  return values;
+}
+
+/**
+ * Runs `bodies` concurrently and returns the first value; the rest are aborted, and have ended
+ * when this returns.
+ *
+ * Suspends. Failures are kept while another may still win; if all fail, an `AggregateError` with
+ * all of them is thrown, in the order in which they happened. None: an empty `AggregateError`.
+ *
+ * @throws {TypeError} if `bodies` is not an array of functions
+ */
+export function any<const B extends readonly (() => Operation<unknown>)[]>(
+  bodies: B,
+): Awaitable<ValuesOf<B>[number]> {
+  checkBodies("run any", bodies);
+  return openNursery({
+    name: "scope of any",
+    body: (context) => firstValue(context, bodies),
+  }) as Awaitable<ValuesOf<B>[number]>;
+}
+
+function* firstValue(
+  context: ScopeContext,
+  bodies: readonly (() => Operation<unknown>)[],
+): Generator<never, unknown, unknown> {
+  const decided = new OwnTrigger();
+  const errors: unknown[] = [];
+  let winner: { value: unknown } | undefined;
+  const onEnd = (result: Result<unknown>) => {
+    if (result.ok) winner ??= result;
+    else if (winner === undefined) errors.push(result.error);
+    else if (!(result.error instanceof FiberAborted)) reportUncaught(result.error);
+    if (winner !== undefined || errors.length === bodies.length) decided.release();
+  };
+  for (const body of bodies) {
+    context.spawn(body, { propagateCancelToParent: false }).onResult(onEnd);
+  }
+  if (bodies.length > 0) yield* decided.await();
+  if (winner === undefined) throw new AggregateError(errors, "None of the bodies returned a value");
+  context.cancel("another one was first");
+  return winner.value;
+}
+
+function checkBodies(action: string, bodies: unknown): void {
+  if (!Array.isArray(bodies)) {
+    throw new TypeError(`Cannot ${action}: bodies must be an array, got ${show(bodies)}`);
+  }
+  bodies.forEach((body, index) => checkFunction(action, `bodies[${index}]`, body));
+}
+
+/**
+ * Waits until one of the two has terminated, and returns which, and how it ended; the first if
+ * both have. Never throws what they threw; aborts neither. Cancelling the wait leaves both alone.
+ *
+ * @throws {TypeError} if one of the two is not a fiber
+ */
+export function first<A, B>(f0: Fiber<A>, f1: Fiber<B>): Awaitable<Either<Result<A>, Result<B>>> {
+  checkFiber("wait for the first", "f0", f0);
+  checkFiber("wait for the first", "f1", f1);
+  const arm0 = new Arm(
+    f0.joinEvent() as EventBase<unknown>,
+    (value) => ({ index: 0, value }),
+    null,
+  );
+  const arm1 = new Arm(
+    f1.joinEvent() as EventBase<unknown>,
+    (value) => ({ index: 1, value }),
+    null,
+  );
+  return new Synchronisation<Either<Result<A>, Result<B>>>([arm0, arm1], false);
+}
+
+/**
+ * Waits for the first of the two that returns a value, and aborts the other if it has not
+ * terminated; the first if both have a value already. `undefined` iff neither returned a value.
+ *
+ * Does not wait for the loser to be gone: that is for the context that spawned it.
+ *
+ * @throws {TypeError} if one of the two is not a fiber
+ */
+export function either<A, B>(f0: Fiber<A>, f1: Fiber<B>): Awaitable<Either<A, B> | undefined> {
+  checkFiber("wait for either", "f0", f0);
+  checkFiber("wait for either", "f1", f1);
+  return new GeneratorOperation("either of two fibers", eitherValue<A, B>, { f0, f1 });
+}
+
+function* eitherValue<A, B>(
+  { f0, f1 }: { f0: Fiber<A>; f1: Fiber<B> },
+): Generator<never, Either<A, B> | undefined, unknown> {
+  const ended = yield* first(f0, f1);
+  if (ended.index === 0) {
+    const result0 = ended.value;
+    if (result0.ok) {
+      f1.abort("the other one was first");
+      return { index: 0, value: result0.value };
+    }
+    const result1 = yield* f1.join();
+    return result1.ok ? { index: 1, value: result1.value } : undefined;
+  }
+  const result1 = ended.value;
+  if (result1.ok) {
+    f0.abort("the other one was first");
+    return { index: 1, value: result1.value };
+  }
+  const result0 = yield* f0.join();
+  return result0.ok ? { index: 0, value: result0.value } : undefined;
+}

@@ -1,0 +1,310 @@
+/**
+ * Contexts: the one concept under structure and cancellation.
+ *
+ * A context is a nursery. A fiber is a context; each `scope` is one more on its fiber's stack;
+ * `protect` is one with a shield. Contexts form a tree: the kids of a context are the fibers that
+ * were spawned in it and the scope, if any, that its fiber opened directly inside it.
+ *
+ * `error` is what every suspension in the context throws. It is set once and for good, by
+ * `cancelTree`, on a whole subtree at once: first everything is marked, shields and what is below
+ * them left out, and only then is anybody woken, children before parents, siblings in spawn order.
+ * A context that is made later inherits the `error` of its parent, so marks never need repairing:
+ * when a shield is popped, its fiber is back in a context that was marked meanwhile.
+ *
+ * `failures` are the exceptions that a context will end with. Failing is recording one and then
+ * cancelling. A context ends (its fiber pops it, or terminates) when its body has ended and no kid
+ * is left; nothing can cancel that wait.
+ *
+ * DELIVERED says that the abort reached the body (it was thrown at a `yield*` in there): only then
+ * does the context end cancelled. An abort that reached nobody came too late.
+ */
+import { append, type Linked, remove } from "../internal/circle.ts";
+import { trap } from "../internal/report.ts";
+import { Abort, FiberAborted } from "../operation/errors.ts";
+import type { CancelHandle } from "../operation/event.ts";
+import type { Operation } from "../operation/types.ts";
+import { executeAs, Refusal } from "../trigger/execution.ts";
+import type { FiberCore } from "./fiber.ts";
+
+// Flags of contexts and fibers. Bits, because a boolean field costs eight bytes and there are many.
+/** The context is a fiber. */
+export const FIBER = 1 << 0;
+/** An abort from outside stops here. */
+export const SHIELD = 1 << 1;
+/** The abort was thrown into the body. */
+export const DELIVERED = 1 << 2;
+/** Cancelling it cancelled a fiber inside. */
+export const REACHED = 1 << 3;
+/** The body has ended; what is left is waiting for the kids. */
+export const CLOSING = 1 << 4;
+/** Nothing can be spawned in it any more. */
+export const CLOSED = 1 << 5;
+/** Its generator was dropped in the middle: it ends by itself when the last kid is gone. */
+export const ABANDONED = 1 << 6;
+
+/** The cancellation of a part of the tree of fibers. */
+export interface CancelContext {
+  /**
+   * Cancels everything inside: every suspension in there throws `Abort`, with `reason` as its
+   * cause. Never suspends; idempotent; does nothing once the context has ended.
+   */
+  cancel(reason?: unknown): void;
+  /**
+   * Throws if the context is cancelled. Never suspends.
+   *
+   * @throws {Abort} its `error`
+   */
+  check(): void;
+  /** What every suspension inside throws, once the context is cancelled. */
+  readonly error: Abort | undefined;
+  /** Whether an abort from outside stops at this context. */
+  readonly protected: boolean;
+  /** Aborted when the context is, with its `error` as the reason. */
+  readonly signal: AbortSignal;
+  /** The contexts below, one a line, for people. */
+  dump(): string;
+}
+
+/** What a nursery runs when it is left. */
+export type ReleaseHook = () => void | Operation<void>;
+
+/** What few contexts have; allocated when first needed. */
+export class Extras {
+  finally: (() => void) | undefined = undefined;
+  /** In the order of registration. */
+  onCancel: Set<(error: Abort) => void> | undefined = undefined;
+  controller: AbortController | undefined = undefined;
+  /** The timers of `cancelAfter` and `withTimeout`. */
+  deadlines: Set<CancelHandle> | undefined = undefined;
+  /** The failures that deadlines caused. */
+  deadlineErrors: Set<unknown> | undefined = undefined;
+  releases: ReleaseHook[] | undefined = undefined;
+  onResult: (() => void)[] | undefined = undefined;
+  /** Fiber-locals that spawned fibers inherit: replaced, never changed. */
+  inherited: ReadonlyMap<object, unknown> | undefined = undefined;
+  /** Fiber-locals of this fiber alone. */
+  own: Map<object, unknown> | undefined = undefined;
+}
+
+const cancelling = new Refusal(
+  "a cancel function may not switch fibers; let it complete or withdraw the operation and return",
+);
+
+export class Context implements CancelContext, Linked<Context> {
+  declare parent: Context | null;
+  /** The fiber on whose stack it is; a fiber's own is itself. */
+  declare owner: FiberCore<unknown> | null;
+  declare kids: Context | null;
+  declare after: Context | null;
+  declare before: Context | null;
+  declare error: Abort | undefined;
+  declare failures: unknown[] | null;
+  declare flags: number;
+  declare extras: Extras | null;
+
+  constructor(parent: Context | null, owner: FiberCore<unknown> | null, flags: number) {
+    this.parent = parent;
+    this.owner = owner;
+    this.kids = null;
+    this.after = null;
+    this.before = null;
+    this.error = parent === null || (flags & SHIELD) !== 0 ? undefined : parent.error;
+    this.failures = null;
+    this.flags = flags;
+    this.extras = null;
+    if (parent !== null) parent.kids = append(parent.kids, this as Context);
+  }
+
+  cancel(reason?: unknown): void {
+    if (this.error === undefined && (this.flags & CLOSED) === 0) {
+      cancelTree(this, new Abort(reason));
+    }
+  }
+
+  check(): void {
+    if (this.error !== undefined) throw this.error;
+  }
+
+  get protected(): boolean {
+    return isProtected(this);
+  }
+
+  get signal(): AbortSignal {
+    const controller = (this.extra.controller ??= new AbortController());
+    if (this.error !== undefined) controller.abort(this.error);
+    return controller.signal;
+  }
+
+  get extra(): Extras {
+    return this.extras ??= new Extras();
+  }
+
+  describe(): string {
+    return (this.flags & SHIELD) !== 0 ? "protected scope" : "scope";
+  }
+
+  dump(): string {
+    return dumpTree(this);
+  }
+
+  /** Called for each kid fiber that has terminated and was taken out. */
+  kidEnded(_kid: FiberCore<unknown>): void {}
+
+  /** It ended without its generator: hands on what was to be run at its end. */
+  released(): void {}
+
+  /** The last kid is gone: whoever waits for that may go on. */
+  emptied(): void {}
+}
+
+function isProtected(context: Context): boolean {
+  for (let c: Context | null = context; c !== null; c = c.parent) {
+    if ((c.flags & SHIELD) !== 0) return true;
+  }
+  return false;
+}
+
+/** Leaves the tree. */
+export function unlink(context: Context): void {
+  const { parent } = context;
+  if (parent !== null && context.after !== null) parent.kids = remove(parent.kids, context);
+}
+
+/** Marks the subtree of `root` with `error`, then wakes who is suspended in it. Nothing recurses. */
+export function cancelTree(root: Context, error: Abort): void {
+  const marked = mark(root, error);
+  for (let i = marked.length - 1; i >= 0; i--) {
+    const context = marked[i]!;
+    if (context.extras !== null) runCancelFunctions(context.extras, error);
+    if ((context.flags & FIBER) !== 0) (context as FiberCore<unknown>).interrupt();
+  }
+  if ((root.flags & FIBER) === 0) root.owner?.interrupt();
+}
+
+/** Parents before their kids, the last kid first: the reverse of the order in which to wake. */
+export function mark(root: Context, error: Abort): Context[] {
+  const marked: Context[] = [];
+  const pending: Context[] = [root];
+  for (let context = pending.pop(); context !== undefined; context = pending.pop()) {
+    context.error = error;
+    marked.push(context);
+    if (context !== root && (context.flags & FIBER) !== 0) root.flags |= REACHED;
+    const first = context.kids;
+    if (first === null) continue;
+    let kid = first;
+    do {
+      if (kid.error === undefined && (kid.flags & SHIELD) === 0) pending.push(kid);
+      kid = kid.after!;
+    } while (kid !== first);
+  }
+  return marked;
+}
+
+/** The functions of users that want to know: they may not suspend, and what they throw is reported. */
+function runCancelFunctions(extras: Extras, error: Abort): void {
+  const { onCancel, controller } = extras;
+  if (onCancel === undefined && controller === undefined) return;
+  executeAs(cancelling, () => {
+    for (const f of [...onCancel ?? []]) trap(() => f(error));
+    controller?.abort(error);
+  });
+}
+
+/** Runs one cancel function under the same rules. */
+export function runCancelFunction(f: (error: Abort) => void, error: Abort): void {
+  executeAs(cancelling, () => trap(() => refuseResult(f(error))));
+}
+
+function refuseResult(result: unknown): void {
+  if (typeof (result as Iterator<unknown> | undefined)?.next !== "function") return;
+  throw new TypeError(
+    "Cannot run the cancel function: it is a generator function, and a cancel function may not " +
+      "switch fibers; use a plain function",
+  );
+}
+
+/** Fails the context: it will end with `error`, and everything inside is aborted. */
+export function failContext(context: Context, error: unknown): void {
+  recordFailure(context, error);
+  if (context.error === undefined) cancelTree(context, new Abort(error));
+}
+
+/** Fails it because of a deadline (see `forgiveLateDeadline`). */
+export function failDeadline(context: Context, error: unknown): void {
+  if (context.error !== undefined) return; // it is ending anyway
+  (context.extra.deadlineErrors ??= new Set()).add(error);
+  failContext(context, error);
+}
+
+/**
+ * Failures are told apart by identity. One that wraps a recorded failure takes its place; the news
+ * that somebody was aborted because of a recorded failure adds nothing to it.
+ */
+export function recordFailure(context: Context, error: unknown): void {
+  const { failures } = context;
+  if (failures === null) {
+    context.failures = [error];
+    return;
+  }
+  if (failures.includes(error)) return;
+  const wrapped = failures.findIndex((failure) => wraps(error, failure));
+  if (wrapped < 0) failures.push(error);
+  else if (!(error instanceof FiberAborted)) failures[wrapped] = error;
+}
+
+/** Whether the `cause` chain of `error` holds `failure`. */
+function wraps(error: unknown, failure: unknown): boolean {
+  const seen = new Set<unknown>();
+  let cause = error;
+  while (cause instanceof Error && cause.cause !== undefined && !seen.has(cause)) {
+    seen.add(cause);
+    cause = cause.cause;
+    if (cause === failure) return true;
+  }
+  return false;
+}
+
+/**
+ * The body has returned without ever having been thrown at: a deadline that struck meanwhile, and
+ * aborted nobody else either, came too late.
+ */
+export function forgiveLateDeadline(context: Context): void {
+  const errors = context.extras?.deadlineErrors;
+  const { failures } = context;
+  if (errors === undefined || failures === null) return;
+  if ((context.flags & (DELIVERED | REACHED)) !== 0) return;
+  const others = failures.filter((failure) => !errors.has(failure));
+  context.failures = others.length === 0 ? null : others;
+}
+
+/** What a context with these failures ends with. */
+export function combineFailures(failures: readonly unknown[]): unknown {
+  if (failures.length === 1) return failures[0];
+  const messages = failures.map((e) => e instanceof Error ? e.message : String(e));
+  return new AggregateError(failures, `${failures.length} failures: ${messages.join("; ")}`, {
+    cause: failures[0],
+  });
+}
+
+/** Cancels the timers of deadlines, which belong to a context that has ended its body. */
+export function clearDeadlines(context: Context): void {
+  const deadlines = context.extras?.deadlines;
+  if (deadlines === undefined) return;
+  for (const deadline of deadlines) deadline.cancel();
+  deadlines.clear();
+}
+
+function dumpTree(root: Context): string {
+  const lines: string[] = [];
+  const pending: { context: Context; depth: number }[] = [{ context: root, depth: 0 }];
+  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
+    const { context, depth } = item;
+    const cancelled = context.error === undefined ? "" : " (cancelled)";
+    lines.push(`${"  ".repeat(depth)}${context.describe()}${cancelled}`);
+    const last = context.kids?.before ?? null;
+    for (let kid = last; kid !== null; kid = kid === context.kids ? null : kid.before) {
+      pending.push({ context: kid, depth: depth + 1 });
+    }
+  }
+  return lines.join("\n");
+}

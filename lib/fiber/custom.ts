@@ -1,0 +1,182 @@
+/** Somebody else's scheduler, and fibers of any type: the interface of the seed's `Fiber.E`. */
+import { append } from "../internal/circle.ts";
+import { checkFunction, show } from "../internal/check.ts";
+import { type EventLoop, hostLoop } from "../loop/mod.ts";
+import { Abort } from "../operation/errors.ts";
+import type { Operation } from "../operation/types.ts";
+import { cancelTree, type Context, FIBER, mark, unlink } from "./context.ts";
+import { breakDeadlock } from "./deadlock.ts";
+import { closeEmptied, type Fiber, type FiberCore, terminate } from "./fiber.ts";
+import {
+  checkFiber,
+  checkOpen,
+  checkSpawn,
+  SchedulerCore,
+  spawnIn,
+  type SpawnOptions,
+} from "./scheduler.ts";
+import { step as stepCore } from "./step.ts";
+
+/** A fiber of whatever type. */
+export type AnyFiber = Fiber<unknown>;
+
+/** All that a scheduler must say. The seed's effects Yield and Block reach it as `ready`. */
+export interface SchedulerPolicy {
+  /**
+   * `fiber` was spawned, woken, or has yielded: it must be stepped (`step`) exactly once, some
+   * time after this returns, and not from within it. The order is yours.
+   */
+  ready(fiber: AnyFiber): void;
+  /** The effect Spawn: like `ready`, which is the default, for a fiber that is new. */
+  spawn?(fiber: AnyFiber): void;
+  /** The effect Abort. Default: `AnyFiber.abort(fiber, reason)`, which does all there is to do. */
+  abort?(fiber: AnyFiber, reason: unknown): void;
+  /** Where its fibers wait for timers. Default: the host's loop. */
+  readonly loop?: EventLoop;
+}
+
+class CustomScheduler extends SchedulerCore {
+  readonly #policy: SchedulerPolicy;
+  #reporting = false;
+
+  constructor(policy: SchedulerPolicy) {
+    super(policy.loop ?? hostLoop());
+    this.#policy = policy;
+  }
+
+  override ready(fiber: FiberCore<unknown>): void {
+    this.#policy.ready(fiber);
+  }
+
+  override spawned(fiber: FiberCore<unknown>): void {
+    if (this.#policy.spawn === undefined) this.#policy.ready(fiber);
+    else this.#policy.spawn(fiber);
+  }
+
+  override abort(fiber: FiberCore<unknown>, reason: unknown): void {
+    if (this.#policy.abort === undefined) fiber.cancel(reason);
+    else this.#policy.abort(fiber, reason);
+  }
+
+  /** Nobody says where its slices end; the end of the current task is late enough. */
+  override reportSoon(): void {
+    if (this.#reporting) return;
+    this.#reporting = true;
+    queueMicrotask(() => {
+      this.#reporting = false;
+      this.reportFailures();
+    });
+  }
+}
+
+/** Functions on fibers of any type. */
+export interface AnyFiberFunctions {
+  /**
+   * Makes the top fiber of a scheduler and tells the scheduler that it is ready. Its failure shows
+   * in its result.
+   *
+   * @throws {TypeError} if `policy` has no `ready` or `body` is not a function
+   */
+  main<T>(policy: SchedulerPolicy, body: () => Operation<T>, options?: SpawnOptions): Fiber<T>;
+  /** Same as `fiber.id`. */
+  id(fiber: AnyFiber): number;
+  /** Whether the two are the same fiber. */
+  equal(a: AnyFiber, b: AnyFiber): boolean;
+  /** Negative, zero or positive: by id, that is in spawn order. */
+  compare(a: AnyFiber, b: AnyFiber): number;
+  /** Same as `fiber.state`. */
+  state(fiber: AnyFiber): "running" | "aborting" | "terminated";
+  /** The fibers spawned by `fiber`, in whichever of its scopes, that have not terminated. */
+  activeSpawns(fiber: AnyFiber): AnyFiber[];
+  /**
+   * Makes `fiber` a spawn of `parent`, which then doesn't end before it; it leaves the parent it
+   * had. Into an aborting parent: it is aborted as well.
+   *
+   * @throws {Inactive} if one of them has terminated
+   * @throws {RangeError} if `parent` is `fiber` or inside of it
+   */
+  attach(parent: AnyFiber, fiber: AnyFiber): void;
+  /** Aborts `fiber` and everything in it, the standard way, whatever its scheduler's policy says. */
+  abort(fiber: AnyFiber, reason?: unknown): void;
+  /**
+   * Marks `fiber` and everything in it as aborting, and wakes nobody: each gets the `Abort` at its
+   * next suspension. For a policy that wakes them in an order of its own.
+   */
+  setAborting(fiber: AnyFiber, reason?: unknown): void;
+  /**
+   * Nothing can ever wake the fibers below `root`, says its scheduler: they end with a `Deadlock`.
+   * To be called again if that wasn't enough, as when a `protect` was stuck.
+   */
+  breakDeadlock(root: AnyFiber): void;
+}
+
+/** See the interface: the functions of the seed's `Fiber.E`. */
+export const AnyFiber: AnyFiberFunctions = {
+  main<T>(policy: SchedulerPolicy, body: () => Operation<T>, options?: SpawnOptions): Fiber<T> {
+    if (typeof policy !== "object" || policy === null) {
+      throw new TypeError(`Cannot make a fiber: the policy must be an object, got ${show(policy)}`);
+    }
+    checkFunction("make a fiber", "policy.ready", policy.ready);
+    checkSpawn("make a fiber", body, options);
+    return spawnIn(new CustomScheduler(policy), null, body, options);
+  },
+  id: (fiber) => checkFiber("tell the id", "fiber", fiber).id,
+  equal: (a, b) => a === b,
+  compare: (a, b) => a.id - b.id,
+  state: (fiber) => checkFiber("tell the state", "fiber", fiber).state,
+  activeSpawns(fiber) {
+    const spawns: AnyFiber[] = [];
+    const pending: Context[] = [asContext(checkFiber("list the spawns", "fiber", fiber))];
+    for (let context = pending.pop(); context !== undefined; context = pending.pop()) {
+      const first = context.kids;
+      for (let kid = first; kid !== null; kid = kid.after === first ? null : kid.after) {
+        if ((kid.flags & FIBER) !== 0) spawns.push(kid as unknown as AnyFiber);
+        else pending.push(kid);
+      }
+    }
+    return spawns.sort(AnyFiber.compare);
+  },
+  attach(parent, fiber) {
+    const newParent = checkFiber("attach the fiber", "parent", parent);
+    const core = checkFiber("attach the fiber", "fiber", fiber);
+    checkOpen("attach the fiber", asContext(newParent));
+    checkOpen("attach the fiber", asContext(core));
+    for (let c: Context | null = asContext(newParent); c !== null; c = c.parent) {
+      if (c === asContext(core)) {
+        throw new RangeError("Cannot attach the fiber: parent is the fiber itself or inside of it");
+      }
+    }
+    const oldParent = core.parent;
+    unlink(asContext(core));
+    core.parent = asContext(newParent);
+    newParent.kids = append(newParent.kids, asContext(core));
+    const { error } = newParent;
+    if (error !== undefined && core.error === undefined) cancelTree(asContext(core), error);
+    const emptied = oldParent === null ? null : closeEmptied(oldParent);
+    if (emptied !== null) terminate(emptied);
+  },
+  abort: (fiber, reason) => checkFiber("abort", "fiber", fiber).cancel(reason),
+  setAborting(fiber, reason) {
+    const core = checkFiber("abort", "fiber", fiber);
+    if (core.error === undefined && !core.terminated) mark(asContext(core), new Abort(reason));
+  },
+  breakDeadlock(root) {
+    const core = checkFiber("break the deadlock", "root", root);
+    if (!core.terminated) breakDeadlock(core.scheduler, "fail");
+  },
+};
+
+function asContext(fiber: FiberCore<unknown>): Context {
+  return fiber as unknown as Context;
+}
+
+/**
+ * Runs `fiber` to its next suspension or to its end. To be called once for each `ready`.
+ *
+ * Never throws what the fiber throws, and never suspends.
+ *
+ * @throws {Error} if the fiber is not ready, or from a cancel function
+ */
+export function step(fiber: AnyFiber): void {
+  stepCore(checkFiber("step", "fiber", fiber));
+}

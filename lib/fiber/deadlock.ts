@@ -1,0 +1,57 @@
+/** Nothing can ever wake the fibers that are left (law 11): telling which, and ending it. */
+import { Abort, Deadlock, type StuckFiber } from "../operation/errors.ts";
+import { SPENT, WAITING } from "../operation/suspension.ts";
+import { CLOSING, type Context, failContext, FIBER } from "./context.ts";
+import { type FiberCore, QUEUED } from "./fiber.ts";
+import { KidsGone } from "./kids_gone.ts";
+import type { SchedulerCore } from "./scheduler.ts";
+
+/**
+ * To be called when nobody is ready and nothing can come. At first everything is aborted, with the
+ * `Deadlock` as the reason (or as the failure of the root); what is still stuck after that sits in
+ * a `protect` and gets that same `Deadlock` thrown.
+ */
+export function breakDeadlock(
+  scheduler: SchedulerCore,
+  how: "abort" | "fail",
+  hint?: string,
+): void {
+  const root = scheduler.root!;
+  if (scheduler.deadlock === null) {
+    const deadlock = new Deadlock(liveFibers(root).map(toStuck), hint);
+    scheduler.deadlock = deadlock;
+    if (how === "fail") failContext(root, deadlock);
+    else root.cancel(deadlock);
+  }
+  const stuck = liveFibers(root);
+  if (stuck.some((fiber) => (fiber.flags & QUEUED) !== 0)) return;
+  for (const fiber of stuck) throwInto(fiber, scheduler.deadlock);
+}
+
+function throwInto(fiber: FiberCore<unknown>, deadlock: Deadlock): void {
+  const { pending } = fiber;
+  if (pending === null || (fiber.flags & CLOSING) !== 0 || pending instanceof KidsGone) return;
+  if (!pending.interrupt(new Abort(deadlock)) && pending.state === WAITING) {
+    pending.state = SPENT; // a wait that can't be cancelled: what resumes it later comes too late
+  }
+  fiber.thrown = deadlock;
+  fiber.unblock();
+}
+
+/** The fibers of the tree, in spawn order. */
+function liveFibers(root: FiberCore<unknown>): FiberCore<unknown>[] {
+  const fibers: FiberCore<unknown>[] = [];
+  const pending: Context[] = [root];
+  for (let context = pending.pop(); context !== undefined; context = pending.pop()) {
+    if ((context.flags & FIBER) !== 0) fibers.push(context as FiberCore<unknown>);
+    const first = context.kids;
+    for (let kid = first; kid !== null; kid = kid.after === first ? null : kid.after) {
+      pending.push(kid);
+    }
+  }
+  return fibers.sort((a, b) => a.id - b.id);
+}
+
+function toStuck(fiber: FiberCore<unknown>): StuckFiber {
+  return { id: fiber.id, name: fiber.name, waitsOn: fiber.waitsOn() };
+}

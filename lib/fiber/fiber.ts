@@ -1,0 +1,431 @@
+/**
+ * Fibers: the tree's contexts that run code.
+ *
+ * A fiber's generator is stepped by its scheduler (`step.ts`), which it reaches in one way:
+ * `scheduler.ready(fiber)`, for a spawn, a wake-up and a yield. QUEUED says that this was done and
+ * the step has not begun, so a fiber stands in a ready queue at most once.
+ *
+ * Between two steps the fiber is suspended on `pending`. Whoever completes that operation calls
+ * `unblock`; an abort takes it away (`interrupt`) and leaves the error in `thrown` for the next
+ * step. If the operation has committed, the abort comes too late for this suspension, and shows
+ * at the next.
+ *
+ *     spawned ─▶ running ◀──▶ suspended
+ *                   └─▶ CLOSING (body ended, kids left) ─▶ CLOSED (finally) ─▶ TERMINATED
+ */
+import { append } from "../internal/circle.ts";
+import { reportUncaught, trap } from "../internal/report.ts";
+import { checkFunction } from "../internal/check.ts";
+import { Abort, FiberAborted, FinallyRaised } from "../operation/errors.ts";
+import type { Event } from "../operation/event.ts";
+import { OwnTrigger } from "../operation/own_trigger.ts";
+import { type FiberSlot, inherit, type Suspension } from "../operation/suspension.ts";
+import type { Awaitable, Effect, Operation, Result } from "../operation/types.ts";
+import { executeAs, execution, Refusal } from "../trigger/execution.ts";
+import { Inactive } from "../trigger/inactive.ts";
+import type { Trigger } from "../trigger/trigger.ts";
+import {
+  ABANDONED,
+  clearDeadlines,
+  CLOSED,
+  CLOSING,
+  combineFailures,
+  Context,
+  DELIVERED,
+  failContext,
+  FIBER,
+  unlink,
+} from "./context.ts";
+import { type Joiner, JoinEvent, JoinWait } from "./join.ts";
+import type { SchedulerCore } from "./scheduler.ts";
+
+// Flags of fibers alone; those of all contexts are in context.ts.
+/** In a ready queue. */
+export const QUEUED = 1 << 8;
+/** In the middle of a step. */
+export const RUNNING = 1 << 9;
+/** The body was called. */
+export const STARTED = 1 << 10;
+export const TERMINATED = 1 << 11;
+/** A failure fails the parent context. */
+export const PROPAGATE = 1 << 12;
+/** Somebody has looked at the result. */
+export const OBSERVED = 1 << 13;
+/** How it ended; neither of the two: with a value. */
+export const ENDED_FAILED = 1 << 14;
+export const ENDED_ABORTED = 1 << 15;
+
+/** In `thrown`: nothing is to be thrown. */
+export const NOTHING: unique symbol = Symbol("nothing");
+
+/** An identifier that no fiber ever has. */
+export const fiberIdNil = 0;
+
+let lastId: number = fiberIdNil;
+
+/** The generator of a fiber, as its scheduler sees it. */
+export type FiberIterator = Iterator<Effect, unknown, unknown>;
+
+/**
+ * A fiber: an operation that runs concurrently with its siblings, inside the context that spawned
+ * it, which it never outlives.
+ *
+ * `yield* fiber` waits for it: its value, or throws its failure (`FiberAborted` if it was aborted).
+ */
+export interface Fiber<T> extends Awaitable<T> {
+  /** Unique in this realm, in spawn order, never `fiberIdNil`. */
+  readonly id: number;
+  /** The name it was spawned with, else one made from its id. */
+  readonly name: string;
+  /** "aborting" from the abort until it has terminated. */
+  readonly state: "running" | "aborting" | "terminated";
+  /** How it ended, or `undefined` while it hasn't: never suspends. */
+  poll(): Result<T> | undefined;
+  /**
+   * Waits until it has terminated: its body ended, its spawns are gone, its `finally` ran. Never
+   * throws what the fiber threw. Cancelling the wait leaves the fiber alone.
+   */
+  join(): Awaitable<Result<T>>;
+  /** `join` as an event. */
+  joinEvent(): Event<Result<T>>;
+  /**
+   * Aborts the fiber and everything in it, at the call: suspended fibers are woken with `Abort`,
+   * whose cause is `reason`; running ones get it at their next suspension. Idempotent.
+   *
+   * Wait on what it returns for the fiber and its spawns to be gone; that never throws what the
+   * fiber threw.
+   */
+  abort(reason?: unknown): Awaitable<void>;
+  /** Aborted when the fiber is; made when first asked for. */
+  readonly signal: AbortSignal;
+  /**
+   * Calls `callback` once with the result, when the fiber terminates, or at once if it has. What
+   * `callback` throws is reported.
+   *
+   * @throws {TypeError} if `callback` is not a function
+   */
+  onResult(callback: (result: Result<T>) => void): void;
+}
+
+/** The statics of fibers. */
+export interface FiberConstructors {
+  /**
+   * The fiber that is running.
+   *
+   * @throws {Inactive} outside of any fiber
+   */
+  current(): Fiber<unknown>;
+  /** A terminated fiber that returned `value`. */
+  returned<T>(value: T): Fiber<T>;
+  /** A terminated fiber that failed with `error`, which counts as observed. */
+  failed(error: unknown): Fiber<never>;
+  /** A terminated fiber that was aborted. */
+  aborted(): Fiber<never>;
+  /** What all fibers inherit from. */
+  readonly prototype: Fiber<unknown>;
+  /** Makes `instanceof Fiber` narrow. */
+  [Symbol.hasInstance](value: unknown): value is Fiber<unknown>;
+}
+
+export interface FiberCore<T> extends Context {}
+
+/** The class of all fibers; its public face is the interface `Fiber`. */
+export class FiberCore<T> implements Fiber<T>, FiberSlot {
+  declare readonly id: number;
+  declare label: string | undefined;
+  declare scheduler: SchedulerCore;
+  /** The innermost context of its stack; `this` outside of any scope. */
+  declare context: Context;
+  /** Makes the operation that is run, until the first step calls it. */
+  declare body: (() => Operation<T>) | null;
+  declare iterator: FiberIterator | null;
+  declare pending: Suspension<unknown> | null;
+  /** What the next step throws into the generator, or NOTHING. */
+  declare thrown: unknown;
+  /** Once terminated: the value, the failure, or the `Abort`. */
+  declare result: unknown;
+  declare joiners: Joiner | null;
+
+  constructor(
+    scheduler: SchedulerCore,
+    parent: Context | null,
+    body: (() => Operation<T>) | null,
+    label: string | undefined,
+    flags: number,
+  ) {
+    this.parent = parent;
+    this.owner = this as FiberCore<unknown>;
+    this.kids = null;
+    this.after = null;
+    this.before = null;
+    this.error = parent === null ? undefined : parent.error;
+    this.failures = null;
+    this.flags = flags;
+    this.extras = null;
+    this.id = ++lastId;
+    this.label = label;
+    this.scheduler = scheduler;
+    this.context = this as Context;
+    this.body = body;
+    this.iterator = null;
+    this.pending = null;
+    this.thrown = NOTHING;
+    this.result = undefined;
+    this.joiners = null;
+    if (parent !== null) parent.kids = append(parent.kids, this as Context);
+  }
+
+  get name(): string {
+    return this.label ?? `fiber ${this.id}`;
+  }
+
+  get state(): "running" | "aborting" | "terminated" {
+    if ((this.flags & TERMINATED) !== 0) return "terminated";
+    return this.error === undefined ? "running" : "aborting";
+  }
+
+  get terminated(): boolean {
+    return (this.flags & TERMINATED) !== 0;
+  }
+
+  describe(): string {
+    const waitsOn = this.terminated ? "" : `: ${this.waitsOn()}`;
+    return `${this.name} (#${this.id})${waitsOn}`;
+  }
+
+  /** What it is doing, in words. */
+  waitsOn(): string {
+    if ((this.flags & CLOSING) !== 0) return "the end of its spawns";
+    if ((this.flags & QUEUED) !== 0) return "its turn";
+    return this.pending?.describe() ?? "nothing";
+  }
+
+  static current(): Fiber<unknown> {
+    return currentFiber("tell the current fiber");
+  }
+
+  static returned<T>(value: T): Fiber<T> {
+    return terminatedFiber<T>(0, value);
+  }
+
+  static failed(error: unknown): Fiber<never> {
+    return terminatedFiber<never>(ENDED_FAILED, error);
+  }
+
+  static aborted(): Fiber<never> {
+    return terminatedFiber<never>(ENDED_ABORTED, new Abort());
+  }
+
+  // Waiting for it -------------------------------------------------------------------------------
+
+  [Symbol.iterator](): Iterator<never, T, unknown> {
+    return new JoinWait<T>(this as FiberCore<unknown>, "value")[Symbol.iterator]();
+  }
+
+  then<A = T, B = never>(
+    fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return new JoinWait<T>(this as FiberCore<unknown>, "value").then(fulfilled, rejected);
+  }
+
+  join(): Awaitable<Result<T>> {
+    return new JoinWait<Result<T>>(this as FiberCore<unknown>, "result");
+  }
+
+  joinEvent(): Event<Result<T>> {
+    return new JoinEvent<T>(this as FiberCore<unknown>);
+  }
+
+  poll(): Result<T> | undefined {
+    if (!this.terminated) return undefined;
+    this.flags |= OBSERVED;
+    return this.outcome();
+  }
+
+  onResult(callback: (result: Result<T>) => void): void {
+    checkFunction("register the callback", "callback", callback);
+    this.flags |= OBSERVED;
+    const call = () => executeAs(null, () => trap(() => callback(this.outcome())));
+    if (this.terminated) call();
+    else (this.extra.onResult ??= []).push(call);
+  }
+
+  /** The result; only once terminated. */
+  outcome(): Result<T> {
+    if ((this.flags & (ENDED_FAILED | ENDED_ABORTED)) === 0) {
+      return { ok: true, value: this.result as T };
+    }
+    if ((this.flags & ENDED_ABORTED) !== 0 && !(this.result instanceof FiberAborted)) {
+      this.result = new FiberAborted(this.result as Abort, `fiber "${this.name}"`);
+    }
+    return { ok: false, error: this.result };
+  }
+
+  // Being a waiter -------------------------------------------------------------------------------
+
+  unblock(): void {
+    if ((this.flags & (QUEUED | TERMINATED)) !== 0) return;
+    this.flags |= QUEUED;
+    this.scheduler.ready(this as FiberCore<unknown>);
+  }
+
+  prepareForAwait(): Trigger {
+    return new OwnTrigger();
+  }
+
+  dropPending(): void {
+    const { pending } = this;
+    this.pending = null;
+    pending!.leave();
+  }
+
+  // Being aborted --------------------------------------------------------------------------------
+
+  abort(reason?: unknown): Awaitable<void> {
+    if (!this.terminated) this.scheduler.abort(this as FiberCore<unknown>, reason);
+    return new JoinWait<void>(this as FiberCore<unknown>, "gone");
+  }
+
+  /** Marked by `cancelTree`: wakes it with the abort if that isn't too late. */
+  interrupt(): void {
+    const { error } = this.context;
+    const { pending } = this;
+    if (error === undefined || pending === null || !pending.interrupt(error)) return;
+    this.thrown = this.deliver();
+    this.unblock();
+  }
+
+  deliver(): Abort {
+    const error = this.context.error!;
+    for (let c = this.context; c.error === error; c = c.parent!) {
+      c.flags |= DELIVERED;
+      if (c === (this as Context)) break;
+    }
+    return error;
+  }
+
+  // Ending ---------------------------------------------------------------------------------------
+
+  emptied(): void {
+    if ((this.flags & CLOSING) !== 0) terminate(this as FiberCore<unknown>);
+  }
+}
+
+inherit(FiberCore, Context);
+
+/** The class of all fibers, with the ways to get one that is not spawned. */
+export const Fiber: FiberConstructors = FiberCore as unknown as FiberConstructors;
+
+/** A fiber from outer space: it belongs to no scheduler and has ended already. */
+function terminatedFiber<T>(ending: number, result: unknown): Fiber<T> {
+  const flags = FIBER | STARTED | CLOSED | TERMINATED | OBSERVED | ending;
+  const fiber = new FiberCore<T>(null as never, null, null, undefined, flags);
+  fiber.result = result;
+  return fiber;
+}
+
+/** Ends `start`, and every parent that was only waiting for that. A loop: chains may be long. */
+export function terminate(start: FiberCore<unknown>): void {
+  let fiber: FiberCore<unknown> | null = start;
+  while (fiber !== null) fiber = terminateOne(fiber);
+}
+
+/** Returns the parent if it was waiting for this fiber alone. */
+function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
+  fiber.flags |= CLOSED;
+  if (fiber.failures !== null) {
+    fiber.flags |= ENDED_FAILED;
+    fiber.result = combineFailures(fiber.failures);
+    fiber.failures = null;
+  } else if ((fiber.flags & DELIVERED) !== 0) {
+    fiber.flags |= ENDED_ABORTED;
+    fiber.result = fiber.error;
+  }
+  const { extras, parent } = fiber;
+  if (extras !== null) {
+    clearDeadlines(fiber);
+    if (extras.finally !== undefined) runFinally(fiber, extras.finally);
+  }
+  fiber.flags |= TERMINATED;
+  unlink(fiber);
+  fiber.parent = null;
+
+  // Joiners come first: their operations commit before the context is failed (law 2).
+  while (fiber.joiners !== null) fiber.joiners.joined(fiber);
+  if (extras?.onResult !== undefined) { for (const call of extras.onResult) call(); }
+  const failed = (fiber.flags & ENDED_FAILED) !== 0;
+  if (failed && (fiber.flags & PROPAGATE) !== 0 && parent !== null) {
+    failContext(parent, fiber.result);
+  } else if (failed) {
+    fiber.scheduler.failedAlone(fiber);
+  }
+  if (parent === null) return null;
+  parent.kidEnded(fiber);
+  return closeEmptied(parent);
+}
+
+/** A kid of `context` is gone. Returns the fiber that has nothing left to wait for, if any. */
+export function closeEmptied(context: Context): FiberCore<unknown> | null {
+  let emptied: Context | null = context;
+  while (emptied !== null && emptied.kids === null) {
+    if ((emptied.flags & FIBER) !== 0) {
+      return (emptied.flags & CLOSING) !== 0 ? emptied as FiberCore<unknown> : null;
+    }
+    if ((emptied.flags & ABANDONED) === 0) {
+      emptied.emptied();
+      return null;
+    }
+    const parent: Context | null = emptied.parent;
+    abandonedEnded(emptied);
+    emptied = parent;
+  }
+  return null;
+}
+
+/** The last kid of an abandoned context is gone: its failures, if any, go up. */
+function abandonedEnded(context: Context): void {
+  const { parent, failures } = context;
+  context.flags |= CLOSED;
+  context.released();
+  unlink(context);
+  if (failures !== null && parent !== null) failContext(parent, combineFailures(failures));
+}
+
+/**
+ * Takes `context` off the stack of its fiber though its generator never came to its end: it is
+ * cancelled, and the context around it waits for its kids.
+ */
+export function abandon(context: Context): void {
+  const owner = context.owner!;
+  owner.context = context.parent!;
+  context.flags |= ABANDONED;
+  clearDeadlines(context);
+  context.cancel("the generator that had opened the scope was dropped");
+  if (context.kids === null) abandonedEnded(context);
+}
+
+function runFinally(fiber: FiberCore<unknown>, f: () => void): void {
+  try {
+    executeAs(fiber, f);
+  } catch (error) {
+    reportUncaught(new FinallyRaised(error));
+  }
+}
+
+/** The fiber that runs now, if any. */
+export function currentFiberOrNull(): FiberCore<unknown> | null {
+  const { current } = execution;
+  return current instanceof FiberCore ? current : null;
+}
+
+/** The fiber that runs now; `action` names what needs one. */
+export function currentFiber(action: string): FiberCore<unknown> {
+  const { current } = execution;
+  if (current instanceof FiberCore) return current;
+  if (current instanceof Refusal) throw new Error(`Cannot ${action}: ${current.reason}`);
+  throw new Inactive(
+    `Cannot ${action}: no fiber runs here; call it in the body of main, run or spawn ` +
+      `(under another library's scheduler, use what that offers)`,
+  );
+}

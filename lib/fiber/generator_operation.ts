@@ -1,0 +1,41 @@
+/** Operations of several steps: an `Awaitable` over a hoisted generator function. */
+import { usedTwice } from "../operation/suspension.ts";
+import type { Awaitable, Effect } from "../operation/types.ts";
+import { main } from "./main.ts";
+
+/**
+ * Runs `generator(argument)` when it is first used. `await` runs it in a `main` of its own.
+ *
+ * The generator function is hoisted and gets its one argument from here, because a generator
+ * closure per call would cost ten times as much as the call.
+ */
+export class GeneratorOperation<A, T> implements Awaitable<T>, Effect {
+  #used = false;
+
+  constructor(
+    readonly name: string,
+    readonly generator: (argument: A) => Generator<never, T, unknown>,
+    readonly argument: A,
+  ) {}
+
+  describe(): string {
+    return this.name;
+  }
+
+  [Symbol.iterator](): Iterator<never, T, unknown> {
+    if (this.#used) throw usedTwice(this);
+    this.#used = true;
+    return this.generator(this.argument);
+  }
+
+  then<B = T, C = never>(
+    fulfilled?: ((value: T) => B | PromiseLike<B>) | null,
+    rejected?: ((reason: unknown) => C | PromiseLike<C>) | null,
+  ): Promise<B | C> {
+    const promise = new Promise<T>((resolve, reject) => {
+      if (this.#used) throw usedTwice(this);
+      main(() => this, { name: this.name }).then(resolve, reject);
+    });
+    return promise.then(fulfilled, rejected);
+  }
+}

@@ -1,0 +1,126 @@
+/** Waiting for the end of a fiber. The waiters stand in the fiber's list `joiners`. */
+import { append, type Linked, remove } from "../internal/circle.ts";
+import { type Arm, EventBase } from "../operation/event.ts";
+import { COLD, COMMITTED, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
+import type { Synchronisation } from "../operation/synchronisation.ts";
+import type { Result } from "../operation/types.ts";
+import { type FiberCore, OBSERVED } from "./fiber.ts";
+
+/** Whoever stands in a fiber's list. */
+export interface Joiner extends Linked<Joiner> {
+  /** The fiber has terminated: takes itself out of the list and commits. */
+  joined(fiber: FiberCore<unknown>): void;
+}
+
+/** What is wanted: the value or the failure, the result, or just that it is over. */
+type Wanted = "value" | "result" | "gone";
+
+export interface JoinWait<T> extends Suspension<T> {}
+
+export class JoinWait<T> implements Joiner {
+  declare after: Joiner | null;
+  declare before: Joiner | null;
+  declare fiber: FiberCore<unknown>;
+  declare wanted: Wanted;
+
+  constructor(fiber: FiberCore<unknown>, wanted: Wanted) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.after = null;
+    this.before = null;
+    this.fiber = fiber;
+    this.wanted = wanted;
+  }
+
+  attempt(): boolean {
+    if (!this.fiber.terminated) return false;
+    this.take();
+    return true;
+  }
+
+  enqueue(): void {
+    const { fiber } = this;
+    fiber.joiners = append(fiber.joiners, this as Joiner);
+  }
+
+  withdraw(): void {
+    this.fiber.joiners = remove(this.fiber.joiners, this as Joiner);
+  }
+
+  joined(): void {
+    this.withdraw();
+    this.state = COMMITTED;
+    this.take();
+    this.waiter!.unblock();
+  }
+
+  /** Takes from the terminated fiber what is wanted of it. */
+  take(): void {
+    const { fiber, wanted } = this;
+    if (wanted === "gone") {
+      this.value = undefined;
+      return;
+    }
+    fiber.flags |= OBSERVED;
+    const outcome = fiber.outcome();
+    if (wanted === "result") {
+      this.value = outcome;
+    } else if (outcome.ok) {
+      this.value = outcome.value;
+    } else {
+      this.value = outcome.error;
+      this.state = FAILED;
+    }
+  }
+
+  describe(): string {
+    return `the end of ${this.fiber.name} (#${this.fiber.id})`;
+  }
+}
+
+inherit(JoinWait);
+
+/** `join` as an event. */
+export class JoinEvent<T> extends EventBase<Result<T>> {
+  constructor(readonly fiber: FiberCore<unknown>) {
+    super();
+  }
+
+  poll(sync: Synchronisation<unknown>): boolean {
+    if (!this.fiber.terminated) return false;
+    this.fiber.flags |= OBSERVED;
+    sync.value = this.fiber.outcome();
+    return true;
+  }
+
+  enqueue(arm: Arm): void {
+    const { fiber } = this;
+    const joiner = new ArmJoiner(arm);
+    arm.handle = { cancel: () => fiber.joiners = remove(fiber.joiners, joiner as Joiner) };
+    fiber.joiners = append(fiber.joiners, joiner as Joiner);
+  }
+
+  withdraw(arm: Arm): void {
+    arm.handle!.cancel();
+    arm.handle = null;
+  }
+
+  describe(): string {
+    return `the end of ${this.fiber.name} (#${this.fiber.id})`;
+  }
+}
+
+/** An arm of a select in a fiber's list. */
+class ArmJoiner implements Joiner {
+  after: Joiner | null = null;
+  before: Joiner | null = null;
+
+  constructor(readonly arm: Arm) {}
+
+  joined(fiber: FiberCore<unknown>): void {
+    fiber.flags |= OBSERVED;
+    this.arm.complete(fiber.outcome());
+  }
+}

@@ -1,0 +1,51 @@
+import { COLD, inherit, type Suspension, WAITING } from "../operation/suspension.ts";
+import type { FiberSlot } from "../operation/suspension.ts";
+import { execution } from "../trigger/execution.ts";
+import type { ScopeContext } from "./nursery.ts";
+
+export interface KidsGone extends Suspension<void> {}
+
+/** The wait of a nursery for its kids. An abort reaches the kids, never this wait. */
+export class KidsGone {
+  declare scope: ScopeContext;
+
+  constructor(scope: ScopeContext) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.scope = scope;
+  }
+
+  /** Unlike any other suspension it starts in an aborting fiber, too. */
+  start(): IteratorResult<never, void> {
+    const fiber = execution.current as FiberSlot;
+    if (this.attempt()) return this.finished();
+    this.state = WAITING;
+    this.waiter = fiber;
+    this.enqueue();
+    return this.suspended(fiber);
+  }
+
+  attempt(): boolean {
+    return this.scope.kids === null;
+  }
+
+  enqueue(): void {
+    this.scope.waiting = this;
+  }
+
+  interrupt(): boolean {
+    return false;
+  }
+
+  withdraw(): void {
+    this.scope.waiting = null;
+  }
+
+  describe(): string {
+    return "the end of what its scope spawned";
+  }
+}
+
+inherit(KidsGone);

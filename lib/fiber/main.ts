@@ -1,0 +1,168 @@
+/** `main`: fibers on the JavaScript loop. */
+import { checkOptional, checkOptions, show } from "../internal/check.ts";
+import { onEndSignal, onLoopEmpty } from "../loop/host_exit.ts";
+import { hostTurns } from "../loop/host_loop.ts";
+import { clock } from "../loop/timers.ts";
+import type { CancelHandle } from "../loop/mod.ts";
+import { FiberAborted } from "../operation/errors.ts";
+import type { Operation, Result } from "../operation/types.ts";
+import { breakDeadlock } from "./deadlock.ts";
+import type { Fiber, FiberCore } from "./fiber.ts";
+import { checkSpawn, FifoScheduler, type Scheduler, spawnIn } from "./scheduler.ts";
+
+/** For how long fibers run before the host gets a turn. */
+const SLICE_MS = 2;
+
+/** Runs ready fibers in slices of the JavaScript loop. */
+class HostScheduler extends FifoScheduler {
+  #scheduled = false;
+  /** Failures that were there before the slice that runs now. */
+  #older = 0;
+
+  constructor() {
+    super(hostTurns());
+  }
+
+  override ready(fiber: FiberCore<unknown>): void {
+    this.queue.push(fiber);
+    if (!this.#scheduled) this.#schedule();
+  }
+
+  /** What nobody joins in the next slice is reported at its end; so there must be a next slice. */
+  reportSoon(): void {
+    if (!this.#scheduled) this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#scheduled = true;
+    hostTurns().schedule(this.#slice);
+  }
+
+  readonly #slice = (): void => {
+    const end = clock() + SLICE_MS;
+    let busy = this.runBatch();
+    while (busy && clock() < end) busy = this.runBatch();
+    this.reportFailures(this.#older);
+    this.#older = this.failures;
+    this.#scheduled = busy || this.#older > 0;
+    if (this.#scheduled) hostTurns().scheduleTurn(this.#slice);
+  };
+}
+
+/** How `main` runs. */
+export interface MainOptions {
+  /** The name of its first fiber. Default "main". */
+  name?: string;
+  /** Aborts it, with the signal's reason. */
+  signal?: AbortSignal;
+  /**
+   * Whether the first SIGINT or SIGTERM aborts it, and the process then ends with 130 or 143; a
+   * second one ends the process at once. Default false.
+   */
+  handleSignals?: boolean;
+}
+
+/** A running `main`: the promise of its result. */
+export interface Main<T> extends PromiseLike<T> {
+  /**
+   * Aborts it at the call, with `reason` as the cause; resolves when everything in it is gone,
+   * however it ended.
+   */
+  abort(reason?: unknown): Promise<void>;
+  /** What runs its fibers: for `spawnFromAnywhere`. */
+  readonly scheduler: Scheduler;
+}
+
+class MainHandle<T> implements Main<T> {
+  readonly #root: Fiber<T>;
+  readonly #promise: Promise<T>;
+
+  constructor(root: Fiber<T>, readonly scheduler: Scheduler, onEnd: () => void) {
+    this.#root = root;
+    this.#promise = new Promise((resolve, reject) => {
+      root.onResult((result: Result<T>) => {
+        onEnd();
+        if (result.ok) return resolve(result.value);
+        reject(result.error);
+        // Whoever aborted it knows; a failure that nobody awaits is an unhandled rejection.
+        if (result.error instanceof FiberAborted) this.#promise.catch(() => {});
+      });
+    });
+  }
+
+  abort(reason?: unknown): Promise<void> {
+    const gone = this.#root.abort(reason);
+    return Promise.resolve(gone);
+  }
+
+  then<A = T, B = never>(
+    fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#promise.then(fulfilled, rejected);
+  }
+}
+
+/**
+ * Runs `body` in a fiber on the JavaScript loop, and everything that it spawns; the promise of its
+ * value. Returns at once; the body starts soon.
+ *
+ * However busy the fibers, the host gets its turns: timers and I/O make progress. When nothing can
+ * ever wake the fibers that are left, it fails with `Deadlock`; write `main(…)` at module level
+ * without `await`, for under a pending top-level await Deno ends the process before that can be
+ * noticed.
+ *
+ * Failed and not awaited, it is an unhandled rejection; aborted and not awaited, it is quiet.
+ * Aborted and awaited, it rejects with `FiberAborted`.
+ *
+ * @throws {TypeError} if `body` is not a function, or an option is of the wrong type
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { main, sleep } from "@weft/weft";
+ *
+ * const greeting = main(function* () {
+ *   yield* sleep(1);
+ *   return "hello";
+ * });
+ * assertEquals(await greeting, "hello");
+ * ```
+ */
+export function main<T>(body: () => Operation<T>, options?: MainOptions): Main<T> {
+  checkMain(body, options);
+  const scheduler = new HostScheduler();
+  scheduler.abortable = options?.signal !== undefined || options?.handleSignals === true;
+  const root = spawnIn(scheduler, null, body, { name: options?.name ?? "main" });
+  const hooks: CancelHandle[] = [onLoopEmpty(() => breakIfStuck(scheduler))];
+  if (options?.signal !== undefined) hooks.push(abortOn(options.signal, root));
+  if (options?.handleSignals === true) {
+    hooks.push(onEndSignal((signal) => void root.abort(signal)));
+  }
+  return new MainHandle(root, scheduler, () => hooks.forEach((hook) => hook.cancel()));
+}
+
+/** The JavaScript loop is empty. */
+function breakIfStuck(scheduler: HostScheduler): boolean {
+  if (scheduler.root!.terminated) return false;
+  breakDeadlock(scheduler, "fail");
+  return true;
+}
+
+function abortOn(signal: AbortSignal, root: Fiber<unknown>): CancelHandle {
+  const listener = () => void root.abort(signal.reason);
+  if (signal.aborted) listener();
+  signal.addEventListener("abort", listener, { once: true });
+  return { cancel: () => signal.removeEventListener("abort", listener) };
+}
+
+function checkMain(body: unknown, options: MainOptions | undefined): void {
+  checkSpawn("run main", body, undefined);
+  checkOptions("run main", options);
+  checkOptional("run main", "name", options?.name, "string");
+  checkOptional("run main", "handleSignals", options?.handleSignals, "boolean");
+  const signal = options?.signal;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`Cannot run main: signal must be an AbortSignal, got ${show(signal)}`);
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * Nurseries: the one mechanism under `scope`, `cancelScope`, `protect`, `withTimeout`, `all`, `any`
+ * and `map`. Each pushes a context on the stack of the current fiber, runs a body in it, waits for
+ * what was spawned in it, runs its hooks, pops it, and then settles what it ends with:
+ *
+ *  1. Failures recorded in the context (of the body, of fibers spawned in it, of a deadline) are
+ *     thrown: one as itself, several as an AggregateError.
+ *  2. Otherwise, if an abort was thrown into the body: the fiber's own abort goes on outwards; an
+ *     abort of just this context ends here, as the kind of nursery says.
+ *  3. Otherwise what the body returned stands, also when an abort came after that.
+ */
+import { checkFunction, isIterable } from "../internal/check.ts";
+import { Abort, FiberAborted } from "../operation/errors.ts";
+import type { Awaitable, Operation } from "../operation/types.ts";
+import {
+  ABANDONED,
+  type CancelContext,
+  cancelTree,
+  clearDeadlines,
+  CLOSED,
+  combineFailures,
+  Context,
+  DELIVERED,
+  failContext,
+  forgiveLateDeadline,
+  recordFailure,
+  type ReleaseHook,
+  SHIELD,
+  unlink,
+} from "./context.ts";
+import { abandon, currentFiber, type Fiber, type FiberCore } from "./fiber.ts";
+import { GeneratorOperation } from "./generator_operation.ts";
+import { KidsGone } from "./kids_gone.ts";
+import { checkOpen, checkSpawn, spawnIn, type SpawnOptions } from "./scheduler.ts";
+
+/** A nursery, as its body sees it. */
+export interface Scope extends CancelContext {
+  /**
+   * Spawns a fiber in this scope, which waits for it. May be called by any fiber, also one that
+   * was spawned in it, as long as the scope is open.
+   *
+   * @throws {Inactive} if the scope is closed
+   */
+  spawn<T>(body: () => Operation<T>, options?: SpawnOptions): Fiber<T>;
+  /**
+   * Runs `hook` when the scope is left, however it is left, after all that was spawned in it is
+   * gone. Hooks run last in, first out, protected from aborts; they may suspend. What one throws
+   * is a failure of the scope, and the others still run.
+   *
+   * @throws {TypeError} if `hook` is not a function
+   * @throws {Inactive} if the scope is closed
+   */
+  onRelease(hook: ReleaseHook): void;
+}
+
+export class ScopeContext extends Context implements Scope {
+  /** The fiber that waits for the kids to be gone. */
+  waiting: KidsGone | null = null;
+
+  spawn<T>(body: () => Operation<T>, options?: SpawnOptions): Fiber<T> {
+    checkSpawn("spawn", body, options);
+    checkOpen("spawn", this);
+    return spawnIn(this.owner!.scheduler, this, body, options);
+  }
+
+  onRelease(hook: ReleaseHook): void {
+    checkFunction("register the release hook", "hook", hook);
+    checkOpen("register the release hook", this);
+    (this.extra.releases ??= []).push(hook);
+  }
+
+  /** Abandoned, it has nobody to run the hooks: a fiber of their own does, protected like them. */
+  override released(): void {
+    if (this.extras?.releases === undefined) return;
+    const { scheduler } = this.owner!;
+    const options = { name: "release hooks" };
+    const fiber = spawnIn(scheduler, this.parent!, () => runReleases(this), options) as FiberCore<
+      void
+    >;
+    fiber.flags |= SHIELD;
+    fiber.error = undefined;
+  }
+
+  override emptied(): void {
+    const { waiting } = this;
+    if (waiting === null || waiting.waiter === null) return;
+    this.waiting = null;
+    waiting.complete(undefined);
+  }
+}
+
+/** What tells one kind of nursery from another. */
+export interface Nursery<T> {
+  /** For people, and for error messages. */
+  readonly name: string;
+  readonly shield?: boolean;
+  /** Makes the context, where it needs one of its own kind. */
+  context?(parent: Context, fiber: FiberCore<unknown>): ScopeContext;
+  /** Runs first, and may arm deadlines. */
+  enter?(context: ScopeContext): void;
+  /** Runs in the context. */
+  body(context: ScopeContext): Operation<T>;
+  /** The result when the context alone was cancelled; without it, that throws `FiberAborted`. */
+  cancelled?(context: ScopeContext): T;
+}
+
+/** The operation that runs `nursery` in the current fiber. */
+export function openNursery<T>(nursery: Nursery<T>): Awaitable<T> {
+  return new GeneratorOperation(`a ${nursery.name}`, runNursery<T>, nursery);
+}
+
+/** How the body ended. */
+type Ending<T> = { kind: "returned"; value: T } | { kind: "threw"; error: unknown };
+
+function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
+  const fiber = currentFiber(`open a ${nursery.name}`);
+  const parent = fiber.context;
+  if (nursery.shield !== true && parent.error !== undefined) throw fiber.deliver();
+  const context = nursery.context?.(parent, fiber) ??
+    new ScopeContext(parent, fiber, nursery.shield === true ? SHIELD : 0);
+  fiber.context = context;
+  let ending: Ending<T>;
+  let finished = false;
+  try {
+    try {
+      nursery.enter?.(context);
+      ending = { kind: "returned", value: yield* runBody(nursery.body(context)) };
+    } catch (error) {
+      ending = { kind: "threw", error };
+    }
+    leaveInner(fiber, context);
+    noteEnding(context, ending);
+    while (context.kids !== null) yield* waitForKids(context);
+    if (context.extras?.releases !== undefined) yield* runReleases(context);
+    finished = true;
+  } finally {
+    // Left by `return()`: somebody drives the generator by hand and dropped it half-way.
+    if (!finished && (context.flags & ABANDONED) === 0) {
+      leaveInner(fiber, context);
+      abandon(context);
+    }
+  }
+  context.flags |= CLOSED;
+  unlink(context);
+  fiber.context = parent;
+  return settle(nursery, fiber, context, ending);
+}
+
+/** A body that returns no operation is the caller's mistake, told in the caller's terms. */
+function runBody<T>(operation: Operation<T>): Awaitable<T> {
+  if (isIterable(operation) && !Array.isArray(operation)) return operation as Awaitable<T>;
+  throw new TypeError(
+    "Cannot run the body: it must return an operation; is it a generator function (function*)?",
+  );
+}
+
+function waitForKids(context: ScopeContext): Awaitable<void> {
+  return new KidsGone(context);
+}
+
+/** Contexts that generators inside left open without coming to their end. */
+function leaveInner(fiber: FiberCore<unknown>, context: Context): void {
+  while (fiber.context !== context) abandon(fiber.context);
+}
+
+function noteEnding<T>(context: ScopeContext, ending: Ending<T>): void {
+  if (context.extras !== null) clearDeadlines(context);
+  if (ending.kind === "returned") {
+    if ((context.flags & DELIVERED) === 0) forgiveLateDeadline(context);
+  } else if (ending.error instanceof Abort) {
+    if (context.error === undefined) cancelTree(context, ending.error);
+  } else if (context.kids === null) {
+    recordFailure(context, ending.error);
+  } else {
+    failContext(context, ending.error);
+  }
+}
+
+/** The hooks, last in, first out; they may spawn, suspend and register more. */
+function* runReleases(context: ScopeContext): Generator<never, void, unknown> {
+  const releases = context.extras!.releases!;
+  const { error } = context;
+  context.flags |= SHIELD;
+  context.error = undefined;
+  for (let hook = releases.pop(); hook !== undefined; hook = releases.pop()) {
+    try {
+      const operation = hook();
+      if (isIterable(operation)) yield* operation as unknown as Awaitable<void>;
+    } catch (raised) {
+      recordFailure(context, raised);
+    }
+    leaveInner(context.owner!, context);
+    while (context.kids !== null) yield* waitForKids(context);
+  }
+  context.error = error;
+}
+
+function settle<T>(
+  nursery: Nursery<T>,
+  fiber: FiberCore<unknown>,
+  context: ScopeContext,
+  ending: Ending<T>,
+): T {
+  if (context.failures !== null) throw combineFailures(context.failures);
+  const delivered = (context.flags & DELIVERED) !== 0;
+  if (ending.kind === "returned" && !delivered) return ending.value;
+  if (fiber.context.error !== undefined) throw fiber.deliver();
+  // An Abort that the user made by hand, or that of selfAbort, which leaves shields, too.
+  if (ending.kind === "threw" && (!delivered || ending.error === fiber.error)) throw ending.error;
+  if (nursery.cancelled !== undefined) return nursery.cancelled(context);
+  throw new FiberAborted(context.error!, nursery.name);
+}

@@ -1,0 +1,164 @@
+/** `run`: fibers to completion, on the calling thread, now. */
+import { checkFunction, checkOptional, checkOptions, show } from "../internal/check.ts";
+import { reportUncaught } from "../internal/report.ts";
+import type { CancelHandle, EventLoop } from "../loop/mod.ts";
+import { FinallyRaised } from "../operation/errors.ts";
+import type { Operation, Result } from "../operation/types.ts";
+import { executeAs, execution, Refusal } from "../trigger/execution.ts";
+import { unblock as unblockFiber } from "./block.ts";
+import { breakDeadlock } from "./deadlock.ts";
+import { ENDED_ABORTED, type Fiber, type FiberCore, OBSERVED } from "./fiber.ts";
+import { checkSpawn, FifoScheduler, spawnIn } from "./scheduler.ts";
+
+/**
+ * Finds a fiber that was blocked (`block` of lowlevel) and no longer is. With `poll` there are
+ * other fibers to run, so it must not wait; otherwise it may wait as long as it likes, and is
+ * called again if it returns nothing. It must not throw; if it does, that is reported.
+ */
+export type Unblock = (options: { poll: boolean }) => Fiber<unknown> | undefined;
+
+/** How `run` finds something to do when no fiber is ready. */
+export interface RunOptions {
+  /** Finds fibers that no longer block. With a `loop` as well, it is polled between its steps. */
+  unblock?: Unblock;
+  /** Called exactly once before `run` returns. What it throws is reported as `FinallyRaised`. */
+  finally?: () => void;
+  /** Timers, and where to wait for them: `blockingLoop()`, or one of your own. */
+  loop?: EventLoop;
+}
+
+const NO_LOOP_HINT = "\n  (there are no timers here: pass loop: blockingLoop() to run)";
+
+/** In the place of a loop where there is none: it has timers that never fire. */
+class NoLoop implements EventLoop {
+  timersWanted = false;
+
+  oneStep(): boolean {
+    return false;
+  }
+
+  onTimer(
+    _delayMs: number,
+    _options: { repeat: boolean },
+    _f: (self: CancelHandle) => void,
+  ): CancelHandle {
+    this.timersWanted = true;
+    return { cancel() {} };
+  }
+
+  interruptIfInBlockingSection(): void {}
+}
+
+class RunScheduler extends FifoScheduler {
+  /** Failures that were there before the round that runs now. */
+  #older = 0;
+
+  reportSoon(): void {}
+
+  /** A round is what elsewhere is a slice: what nobody joined in the round after is reported. */
+  runRound(): void {
+    this.runBatch();
+    this.reportFailures(this.#older);
+    this.#older = this.failures;
+  }
+}
+
+/**
+ * Runs `body` in a fiber, and everything that it spawns, to completion, and returns how it ended.
+ * Never throws what the body throws.
+ *
+ * Where no fiber can run it waits for `unblock` or on `loop`; with neither, the fibers that are
+ * left are aborted. If nothing can ever come, it ends with a `Deadlock`. It may be called inside a
+ * fiber, which it then blocks together with its thread.
+ *
+ * @throws {TypeError} for a body that is not a function, or options that are none
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Channel, run, spawn } from "@weft/weft";
+ *
+ * const numbers = new Channel<number>({ capacity: 0 });
+ *
+ * function* count() {
+ *   for (const n of [1, 2, 3]) yield* numbers.send(n);
+ *   numbers.close();
+ * }
+ * function* sum() {
+ *   spawn(count);
+ *   let total = 0;
+ *   for (let n = yield* numbers.receive(); n; n = yield* numbers.receive()) total += n.value;
+ *   return total;
+ * }
+ * assertEquals(run(sum), { ok: true, value: 6 });
+ * ```
+ */
+export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T> {
+  checkRun(body, options);
+  const loop = options?.loop ?? new NoLoop();
+  const scheduler = new RunScheduler(loop);
+  const root = spawnIn(scheduler, null, body, { name: "run" }) as FiberCore<T>;
+  root.flags |= OBSERVED;
+  executeAs(null, () => { // a fiber that calls this is blocked, not running
+    while (!root.terminated) {
+      scheduler.runRound();
+      if (!root.terminated) lookOutside(scheduler, options);
+    }
+    scheduler.reportFailures();
+  });
+  if (options?.finally !== undefined) runFinally(options.finally);
+  const aborted = (root.flags & ENDED_ABORTED) !== 0;
+  if (aborted && scheduler.deadlock !== null) return { ok: false, error: scheduler.deadlock };
+  return root.outcome();
+}
+
+/** Between two rounds: lets the loop and `unblock` have a look; waits only if nobody is ready. */
+function lookOutside(scheduler: RunScheduler, options: RunOptions | undefined): void {
+  const unblock = options?.unblock;
+  const loop = options?.loop;
+  if (unblock !== undefined) unblockOne(unblock, true);
+  if (loop !== undefined) {
+    const idle = scheduler.queue.length === 0;
+    if (loop.oneStep({ block: idle }) || scheduler.queue.length > 0) return;
+  }
+  if (scheduler.queue.length > 0) return;
+  if (unblock !== undefined) return unblockOne(unblock, false);
+  if (loop !== undefined) return breakDeadlock(scheduler, "fail");
+  const { timersWanted } = scheduler.loop as NoLoop;
+  breakDeadlock(scheduler, "abort", timersWanted ? NO_LOOP_HINT : undefined);
+}
+
+function unblockOne(unblock: Unblock, poll: boolean): void {
+  try {
+    const fiber = unblock({ poll });
+    if (fiber !== undefined) unblockFiber(fiber);
+  } catch (error) {
+    reportUncaught(error);
+  }
+}
+
+function runFinally(f: () => void): void {
+  try {
+    f();
+  } catch (error) {
+    reportUncaught(new FinallyRaised(error));
+  }
+}
+
+function checkRun(body: unknown, options: RunOptions | undefined): void {
+  checkSpawn("run", body as () => unknown, undefined);
+  checkOptions("run", options);
+  checkOptional("run", "unblock", options?.unblock, "function");
+  checkOptional("run", "finally", options?.finally, "function");
+  const loop = options?.loop;
+  if (loop !== undefined) {
+    if (typeof loop !== "object" || loop === null) {
+      throw new TypeError(`Cannot run: loop must be an EventLoop, got ${show(loop)}`);
+    }
+    checkFunction("run", "loop.oneStep", loop.oneStep);
+    checkFunction("run", "loop.onTimer", loop.onTimer);
+  }
+  if (execution.current instanceof Refusal) {
+    throw new Error(`Cannot run: ${execution.current.reason}`);
+  }
+}

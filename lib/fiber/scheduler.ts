@@ -1,0 +1,213 @@
+/**
+ * Schedulers: an object with `ready(fiber)`, over the step function.
+ *
+ * `SchedulerCore` is what all of them share: the root of the tree of fibers, the loop with its
+ * timers, microtasks, and the failures that nobody has looked at yet.
+ */
+import { checkFunction, checkOptional, checkOptions, show } from "../internal/check.ts";
+import { reportUncaught, trap } from "../internal/report.ts";
+import { Ring } from "../internal/ring.ts";
+import type { EventLoop } from "../loop/mod.ts";
+import type { Deadlock } from "../operation/errors.ts";
+import type { Operation } from "../operation/types.ts";
+import { executeAs } from "../trigger/execution.ts";
+import { Inactive } from "../trigger/inactive.ts";
+import { CLOSED, type Context, FIBER } from "./context.ts";
+import {
+  currentFiberOrNull,
+  type Fiber,
+  FiberCore,
+  OBSERVED,
+  PROPAGATE,
+  QUEUED,
+  TERMINATED,
+} from "./fiber.ts";
+import { step } from "./step.ts";
+
+/** Runs fibers. */
+export interface Scheduler {
+  /** Whether it still runs: false once its root fiber has terminated, or it was disposed of. */
+  readonly active: boolean;
+  /**
+   * Aborts its root fiber, hence everything that it runs; from then on nothing can be spawned from
+   * outside. Never suspends; idempotent.
+   */
+  dispose(): void;
+  /** How many steps of fibers it has run. */
+  readonly taskCount: number;
+}
+
+/** How a fiber is spawned. */
+export interface SpawnOptions {
+  /** For people: shown in errors and dumps. */
+  name?: string;
+  /**
+   * Called exactly once, just before the fiber terminates, also when its body never started. What
+   * it throws is a programming error, reported as `FinallyRaised`.
+   */
+  finally?: () => void;
+  /** Whether its failure fails the context that spawned it. Default true. */
+  propagateCancelToParent?: boolean;
+}
+
+export abstract class SchedulerCore implements Scheduler {
+  taskCount = 0;
+  /** The fiber that all others descend from. */
+  root: FiberCore<unknown> | null = null;
+  microTasks: (() => void)[] | null = null;
+  /** Once the fibers left were found stuck. */
+  deadlock: Deadlock | null = null;
+  /** Whether somebody outside may abort the root at any time, so that waiting for it is waiting. */
+  abortable = false;
+  #disposed = false;
+  #failed: FiberCore<unknown>[] = [];
+
+  constructor(readonly loop: EventLoop) {}
+
+  get active(): boolean {
+    return !this.#disposed && this.root !== null && !this.root.terminated;
+  }
+
+  /** `fiber` is to be stepped once, some time after this returns. */
+  abstract ready(fiber: FiberCore<unknown>): void;
+
+  /** The seed's effect Spawn: `fiber` is new, and is to be stepped. */
+  spawned(fiber: FiberCore<unknown>): void {
+    this.ready(fiber);
+  }
+
+  /** The seed's effect Abort. */
+  abort(fiber: FiberCore<unknown>, reason: unknown): void {
+    fiber.cancel(reason);
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    if (this.root !== null && !this.root.terminated) {
+      this.abort(this.root, new Inactive("The scheduler was disposed of"));
+    }
+  }
+
+  /** A fiber failed and its failure goes nowhere; if nobody looks at it soon, it is reported. */
+  failedAlone(fiber: FiberCore<unknown>): void {
+    if ((fiber.flags & OBSERVED) !== 0) return;
+    this.#failed.push(fiber);
+    this.reportSoon();
+  }
+
+  /** Makes sure that `reportFailures` is called, but not before whoever joins next could. */
+  abstract reportSoon(): void;
+
+  /** How many failures are waiting to be looked at. */
+  get failures(): number {
+    return this.#failed.length;
+  }
+
+  /** Reports the first `count` failures that nobody has looked at. */
+  reportFailures(count = this.#failed.length): void {
+    for (const fiber of this.#failed.splice(0, count)) {
+      if ((fiber.flags & OBSERVED) === 0) reportUncaught(fiber.result);
+    }
+  }
+
+  /** Runs what was scheduled during the step that has just ended, and what that schedules. */
+  runMicroTasks(): void {
+    const outer = microTasksOf;
+    microTasksOf = this;
+    executeAs(null, () => {
+      for (let tasks = this.microTasks; tasks !== null; tasks = this.microTasks) {
+        this.microTasks = null;
+        tasks.forEach(trap);
+      }
+    });
+    microTasksOf = outer;
+  }
+}
+
+let microTasksOf: SchedulerCore | null = null;
+
+/** The scheduler whose microtasks run now. */
+export function microTaskScheduler(): SchedulerCore | null {
+  return microTasksOf;
+}
+
+/** How many steps are run between two looks at the clock, or at the outside world. */
+const BATCH = 64;
+
+/** First in, first out. */
+export abstract class FifoScheduler extends SchedulerCore {
+  readonly queue: Ring<FiberCore<unknown>> = new Ring();
+
+  ready(fiber: FiberCore<unknown>): void {
+    this.queue.push(fiber);
+  }
+
+  /** Runs up to a batch of steps; true if some are left. */
+  runBatch(): boolean {
+    const { queue } = this;
+    for (let i = 0; i < BATCH; i++) {
+      const fiber = queue.shift();
+      if (fiber === undefined) return false;
+      step(fiber);
+    }
+    return queue.length > 0;
+  }
+}
+
+/** Makes a fiber in `context` and hands it to its scheduler. */
+export function spawnIn<T>(
+  scheduler: SchedulerCore,
+  context: Context | null,
+  body: () => Operation<T>,
+  options: SpawnOptions | undefined,
+): Fiber<T> {
+  let flags = FIBER | QUEUED | PROPAGATE;
+  if (options?.propagateCancelToParent === false) flags &= ~PROPAGATE;
+  const fiber = new FiberCore<T>(scheduler, context, body, options?.name, flags);
+  if (options?.finally !== undefined) fiber.extra.finally = options.finally;
+  if (context !== null) inheritLocals(fiber as FiberCore<unknown>, context);
+  else scheduler.root = fiber as FiberCore<unknown>;
+  scheduler.spawned(fiber as FiberCore<unknown>);
+  return fiber;
+}
+
+/** From whoever spawns, else from the fiber whose context it is. */
+function inheritLocals(fiber: FiberCore<unknown>, context: Context): void {
+  const inherited = (currentFiberOrNull() ?? context.owner)?.extras?.inherited;
+  if (inherited !== undefined) fiber.extra.inherited = inherited;
+}
+
+/** The checks of every way to spawn. */
+export function checkSpawn(action: string, body: unknown, options: SpawnOptions | undefined): void {
+  checkFunction(action, "body", body);
+  if (options === undefined) return;
+  checkOptions(action, options);
+  checkOptional(action, "name", options.name, "string");
+  checkOptional(action, "finally", options.finally, "function");
+  const { propagateCancelToParent } = options;
+  checkOptional(action, "propagateCancelToParent", propagateCancelToParent, "boolean");
+}
+
+/** @throws {Inactive} if nothing can be spawned in `context` any more */
+export function checkOpen(action: string, context: Context): void {
+  if ((context.flags & (CLOSED | TERMINATED)) === 0) return;
+  const what = (context.flags & FIBER) !== 0 ? "the fiber has terminated" : "the scope is closed";
+  throw new Inactive(`Cannot ${action}: ${what}`);
+}
+
+/** @throws {TypeError} unless `scheduler` is one of ours */
+export function checkScheduler(action: string, scheduler: Scheduler): SchedulerCore {
+  if (!(scheduler instanceof SchedulerCore)) {
+    throw new TypeError(
+      `Cannot ${action}: scheduler must be a Scheduler, got ${show(scheduler)}`,
+    );
+  }
+  if (!scheduler.active) throw new Inactive(`Cannot ${action}: the scheduler is not active`);
+  return scheduler;
+}
+
+/** @throws {TypeError} unless `fiber` is a fiber */
+export function checkFiber<T>(action: string, argument: string, fiber: Fiber<T>): FiberCore<T> {
+  if (fiber instanceof FiberCore) return fiber as FiberCore<T>;
+  throw new TypeError(`Cannot ${action}: ${argument} must be a Fiber, got ${show(fiber)}`);
+}

@@ -1,0 +1,145 @@
+import { checkFunction } from "../internal/check.ts";
+import { Abort } from "../operation/errors.ts";
+import type { Awaitable, Operation } from "../operation/types.ts";
+import { executeAs } from "../trigger/execution.ts";
+import { Inactive } from "../trigger/inactive.ts";
+import { type Context, DELIVERED } from "./context.ts";
+import { currentFiber, type Fiber } from "./fiber.ts";
+import { GeneratorOperation } from "./generator_operation.ts";
+import {
+  checkFiber,
+  checkOpen,
+  checkScheduler,
+  checkSpawn,
+  microTaskScheduler,
+  type Scheduler,
+  type SchedulerCore,
+  spawnIn,
+  type SpawnOptions,
+} from "./scheduler.ts";
+
+/**
+ * Spawns a fiber that runs `body` concurrently, in the innermost context of the current fiber,
+ * which does not end before it. Never suspends: the fiber runs when its turn comes.
+ *
+ * Its failure fails that context, unless `propagateCancelToParent` is false. Spawned into an
+ * aborting context it never runs its body, but its `finally`. Cheapest with a hoisted generator
+ * function: `spawn(worker)` or `spawn(() => worker(channel))`.
+ *
+ * @throws {Inactive} outside of any fiber
+ * @throws {TypeError} if `body` is not a function, or an option is of the wrong type
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { main, sleep, spawn } from "@weft/weft";
+ *
+ * function* answer() {
+ *   yield* sleep(1);
+ *   return 42;
+ * }
+ * const value = await main(function* () {
+ *   const fiber = spawn(answer, { name: "the answer" });
+ *   return yield* fiber;
+ * });
+ * assertEquals(value, 42);
+ * ```
+ */
+export function spawn<T>(body: () => Operation<T>, options?: SpawnOptions): Fiber<T> {
+  checkSpawn("spawn", body, options);
+  const { context, scheduler } = currentFiber("spawn");
+  checkOpen("spawn", context);
+  return spawnIn(scheduler, context, body, options);
+}
+
+/**
+ * Spawns a fiber in the context of `parent`, from anywhere in this realm. Never suspends.
+ *
+ * @throws {Inactive} if the scheduler is not active or `parent` has terminated
+ * @throws {TypeError} if an argument is of the wrong type, or `parent` not of `scheduler`
+ */
+export function spawnAsChildOf<T>(
+  scheduler: Scheduler,
+  parent: Fiber<unknown>,
+  body: () => Operation<T>,
+  options?: SpawnOptions,
+): Fiber<T> {
+  const core = checkScheduler("spawn", scheduler);
+  const context = checkFiber("spawn", "parent", parent);
+  checkSpawn("spawn", body, options);
+  checkOpen("spawn", context as unknown as Context);
+  if (context.scheduler !== core) {
+    throw new TypeError("Cannot spawn: parent is a fiber of another scheduler");
+  }
+  return spawnIn(core, context as unknown as Context, body, options);
+}
+
+/**
+ * Spawns a fiber at the top of `scheduler`, under its root, from anywhere in this realm. Never
+ * suspends.
+ *
+ * @throws {Inactive} if the scheduler is not active
+ * @throws {TypeError} if an argument is of the wrong type
+ */
+export function spawnFromAnywhere<T>(
+  scheduler: Scheduler,
+  body: () => Operation<T>,
+  options?: SpawnOptions,
+): Fiber<T> {
+  const core = checkScheduler("spawn", scheduler);
+  checkSpawn("spawn", body, options);
+  const root = core.root! as unknown as Context;
+  checkOpen("spawn", root);
+  return executeAs(null, () => spawnIn(core, root, body, options));
+}
+
+/**
+ * Aborts the current fiber, with `reason` as the cause: throws `Abort` here, even inside
+ * `protect`. Never returns.
+ */
+export function selfAbort(reason?: unknown): Awaitable<never> {
+  return new GeneratorOperation("its own abort", abortSelf, reason);
+}
+
+// deno-lint-ignore require-yield -- an operation that always throws
+function* abortSelf(reason: unknown): Generator<never, never, unknown> {
+  const fiber = currentFiber("abort");
+  fiber.abort(reason);
+  // Every context on the stack is left by this, the protected ones too.
+  for (let c = fiber.context; c !== (fiber as unknown as Context); c = c.parent!) {
+    c.flags |= DELIVERED;
+  }
+  fiber.flags |= DELIVERED;
+  throw fiber.error ?? new Abort(reason); // the latter if the scheduler takes its time
+}
+
+/** The scheduler of the code that runs now: of its fiber, or of the microtask. */
+function schedulerHere(action: string): SchedulerCore {
+  return microTaskScheduler() ?? currentFiber(action).scheduler;
+}
+
+/**
+ * The scheduler on which the current fiber runs.
+ *
+ * @throws {Inactive} outside of any fiber
+ */
+export function getScheduler(): Scheduler {
+  return schedulerHere("get the scheduler");
+}
+
+/**
+ * Calls `f` right after the current step, before any other fiber runs. For very short work: an
+ * endless sequence of them starves the fibers and the host. `f` runs in no fiber; what it throws
+ * is reported.
+ *
+ * @throws {Inactive} outside of any fiber
+ * @throws {TypeError} if `f` is not a function
+ */
+export function scheduleMicroTask(f: () => void): void {
+  checkFunction("schedule the microtask", "f", f);
+  const scheduler = schedulerHere("schedule the microtask");
+  if (!scheduler.active) {
+    throw new Inactive("Cannot schedule the microtask: the scheduler has ended");
+  }
+  (scheduler.microTasks ??= []).push(f);
+}

@@ -1,0 +1,144 @@
+/**
+ * The step function: runs a fiber to its next suspension. All that a scheduler needs.
+ *
+ * A generator may yield one thing only: the operation that announced itself in `fiber.pending`
+ * during this very step. Anything else is a mistake of the user's (a forgotten star, a promise, a
+ * list) and is thrown back as a `TypeError`, at the very `yield`.
+ */
+import { isIterable, show } from "../internal/check.ts";
+import { Abort } from "../operation/errors.ts";
+import { Suspension } from "../operation/suspension.ts";
+import { execution, Refusal } from "../trigger/execution.ts";
+import {
+  cancelTree,
+  clearDeadlines,
+  CLOSING,
+  DELIVERED,
+  failContext,
+  forgiveLateDeadline,
+  recordFailure,
+} from "./context.ts";
+import {
+  abandon,
+  type FiberCore,
+  type FiberIterator,
+  NOTHING,
+  QUEUED,
+  RUNNING,
+  STARTED,
+  terminate,
+} from "./fiber.ts";
+
+/**
+ * Runs `fiber`, which its scheduler was told is ready, to its next suspension or to its end.
+ *
+ * To be called once for each call of `ready`, never from within `ready` while another step runs
+ * that fiber. Never throws what the fiber throws.
+ *
+ * @throws {Error} if the fiber is not ready, or from a cancel function
+ */
+export function step(fiber: FiberCore<unknown>): void {
+  const previous = execution.current;
+  if (previous instanceof Refusal) throw new Error(`Cannot step a fiber: ${previous.reason}`);
+  if ((fiber.flags & (QUEUED | RUNNING)) !== QUEUED) {
+    throw new Error(`Cannot step ${fiber.name}: it is not ready`);
+  }
+  const { scheduler, thrown } = fiber;
+  scheduler.taskCount++;
+  fiber.flags = (fiber.flags & ~QUEUED) | RUNNING;
+  fiber.pending = null;
+  execution.current = fiber;
+  let result: IteratorResult<unknown, unknown>;
+  try {
+    if (fiber.iterator === null) {
+      if (fiber.error !== undefined) throw fiber.deliver(); // aborted before it started
+      fiber.iterator = start(fiber);
+    }
+    if (thrown === NOTHING) {
+      result = fiber.iterator.next();
+    } else {
+      fiber.thrown = NOTHING;
+      result = throwInto(fiber.iterator, thrown);
+    }
+  } catch (error) {
+    execution.current = previous;
+    fiber.flags &= ~RUNNING;
+    bodyThrew(fiber, error);
+    if (scheduler.microTasks !== null) scheduler.runMicroTasks();
+    return;
+  }
+  execution.current = previous;
+  fiber.flags &= ~RUNNING;
+  if (result.done) bodyReturned(fiber, result.value);
+  else if (result.value !== fiber.pending) refuseYield(fiber, result.value);
+  if (scheduler.microTasks !== null) scheduler.runMicroTasks();
+}
+
+function start(fiber: FiberCore<unknown>): FiberIterator {
+  const body = fiber.body!;
+  fiber.body = null;
+  fiber.flags |= STARTED;
+  const operation = body();
+  if (!isIterable(operation) || Array.isArray(operation)) {
+    const hint = operation !== null && typeof operation === "object" && "then" in operation
+      ? "; wait for a promise with fromPromise"
+      : "; is it a generator function (function*)?";
+    throw new TypeError(
+      `Cannot run ${fiber.name}: its body must return an operation, got ${show(operation)}${hint}`,
+    );
+  }
+  return operation[Symbol.iterator]() as FiberIterator;
+}
+
+function throwInto(iterator: FiberIterator, error: unknown): IteratorResult<unknown, unknown> {
+  if (iterator.throw === undefined) throw error;
+  return iterator.throw(error);
+}
+
+function bodyReturned(fiber: FiberCore<unknown>, value: unknown): void {
+  leaveBody(fiber);
+  fiber.result = value;
+  forgiveLateDeadline(fiber);
+  close(fiber);
+}
+
+function bodyThrew(fiber: FiberCore<unknown>, error: unknown): void {
+  leaveBody(fiber);
+  if (error instanceof Abort) {
+    // Its own abort, or one that it threw by itself: that aborts it, too.
+    fiber.flags |= DELIVERED;
+    if (fiber.error === undefined) cancelTree(fiber, error);
+  } else if (fiber.kids === null) {
+    recordFailure(fiber, error); // nobody is left to abort
+  } else {
+    failContext(fiber, error);
+  }
+  close(fiber);
+}
+
+/** What a body leaves behind when it ends is taken away. */
+function leaveBody(fiber: FiberCore<unknown>): void {
+  if (fiber.pending !== null) fiber.dropPending();
+  while (fiber.context !== fiber) abandon(fiber.context);
+  fiber.iterator = null;
+  if (fiber.extras !== null) clearDeadlines(fiber);
+}
+
+/** The body has ended: the fiber terminates when its spawns have. */
+function close(fiber: FiberCore<unknown>): void {
+  if (fiber.kids === null) terminate(fiber);
+  else fiber.flags |= CLOSING;
+}
+
+function refuseYield(fiber: FiberCore<unknown>, value: unknown): void {
+  if (fiber.pending !== null) fiber.dropPending();
+  fiber.thrown = new TypeError(
+    value instanceof Suspension || (isIterable(value) && !Array.isArray(value))
+      ? `Cannot yield ${show(value)}: the star is missing, write yield*`
+      : `Cannot yield ${show(value)}: a fiber waits with yield* on an operation` +
+        (value !== null && typeof value === "object" && "then" in value
+          ? ", and for a promise with yield* fromPromise(promise)"
+          : ""),
+  );
+  fiber.unblock();
+}

@@ -1,0 +1,96 @@
+import { checkDuration } from "../internal/check.ts";
+import { type CancelHandle, type EventLoop, hostLoop } from "../loop/mod.ts";
+import { COLD, inherit, type Suspension, type Waiter } from "../operation/suspension.ts";
+import type { Awaitable } from "../operation/types.ts";
+import { currentFiberOrNull, FiberCore } from "./fiber.ts";
+import { yieldNow } from "./yield.ts";
+
+/** A point in time, in milliseconds of the monotonic clock. Not a duration, though a number;
+ * `unit` tells the types apart and is not there at run time. */
+export type Instant = number & { readonly unit: "instant" };
+
+/**
+ * Now, on the clock that `sleep`, timeouts and deadlines go by: in a fiber that of its loop, else
+ * the monotonic clock of this thread. Never goes backwards.
+ */
+export function monotonicNow(): Instant {
+  return loopNow(currentFiberOrNull()?.scheduler.loop) as Instant;
+}
+
+/** The same in nanoseconds, as far as the platform's resolution goes. */
+export function monotonicNowNs(): bigint {
+  return BigInt(Math.round(monotonicNow() * 1e6));
+}
+
+/** The loop's own clock, else the monotonic one. */
+export function loopNow(loop: EventLoop | undefined): number {
+  return loop?.now?.() ?? performance.now();
+}
+
+/** The loop on which `waiter` waits for a timer: a fiber's own, else the host's. */
+export function loopOf(waiter: Waiter | null): EventLoop {
+  return waiter instanceof FiberCore ? waiter.scheduler.loop : hostLoop();
+}
+
+interface Sleep extends Suspension<void> {}
+
+class Sleep {
+  declare ms: number;
+  declare timer: CancelHandle | null;
+
+  constructor(ms: number) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.ms = ms;
+    this.timer = null;
+  }
+
+  attempt(): boolean {
+    return false;
+  }
+
+  enqueue(): void {
+    const { ms, waiter } = this;
+    // Nothing will ever come, and nothing is waited for, unless somebody outside may abort.
+    if (ms === Infinity && !(waiter instanceof FiberCore && waiter.scheduler.abortable)) return;
+    this.timer = loopOf(waiter).onTimer(ms, { repeat: false }, () => this.complete(undefined));
+  }
+
+  withdraw(): void {
+    this.timer?.cancel();
+  }
+
+  describe(): string {
+    return this.ms === Infinity ? "an endless sleep" : `a sleep of ${this.ms} ms`;
+  }
+}
+
+inherit(Sleep);
+
+/**
+ * Waits for `ms` milliseconds, never less. Zero or less: yields once; `Infinity`: until aborted.
+ *
+ * Suspends. Sleepers with equal deadlines wake in the order in which they went to sleep. An abort
+ * ends it at once and leaves no timer behind.
+ *
+ * @throws {RangeError} if `ms` is `NaN`
+ * @throws {TypeError} if `ms` is not a number
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ * import { main, monotonicNow, sleep } from "@weft/weft";
+ *
+ * await main(function* () {
+ *   const start = monotonicNow();
+ *   yield* sleep(5);
+ *   assert(monotonicNow() - start >= 5);
+ * });
+ * ```
+ */
+export function sleep(ms: number): Awaitable<void> {
+  checkDuration("sleep", "ms", ms);
+  return ms > 0 ? new Sleep(ms) : yieldNow();
+}

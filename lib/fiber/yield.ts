@@ -1,0 +1,65 @@
+import { COLD, inherit, SPENT, type Suspension } from "../operation/suspension.ts";
+import type { Awaitable } from "../operation/types.ts";
+
+interface Yield extends Suspension<void> {}
+
+/** WAITING all the while it stands in the ready queue, so that an abort is delivered at it. */
+class Yield {
+  constructor() {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+  }
+
+  attempt(): boolean {
+    return false;
+  }
+
+  enqueue(): void {
+    this.waiter!.unblock();
+  }
+
+  recheck(): boolean {
+    this.state = SPENT;
+    this.value = undefined;
+    return true;
+  }
+
+  withdraw(): void {}
+
+  describe(): string {
+    return "its turn";
+  }
+}
+
+inherit(Yield);
+
+/**
+ * Lets the other ready fibers run before going on, and checks for an abort.
+ *
+ * Always suspends, to the end of the ready queue. The host, too, gets a turn whenever a slice of
+ * time is used up.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { run, spawn, yieldNow } from "@weft/weft";
+ *
+ * const seen: string[] = [];
+ * function* steps(name: string) {
+ *   for (const n of [1, 2]) {
+ *     seen.push(name + n);
+ *     yield* yieldNow();
+ *   }
+ * }
+ * run(function* () {
+ *   spawn(() => steps("a"));
+ *   spawn(() => steps("b"));
+ * });
+ * assertEquals(seen, ["a1", "b1", "a2", "b2"]);
+ * ```
+ */
+export function yieldNow(): Awaitable<void> {
+  return new Yield();
+}
