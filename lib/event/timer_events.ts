@@ -1,0 +1,91 @@
+/** Events of time. Their timers start with each synchronisation and end with it. */
+import { loopNow, loopOf } from "../fiber/time.ts";
+import { type Instant, Timeout } from "../fiber/mod.ts";
+import { checkDuration } from "../internal/check.ts";
+import { type Arm, type Event, EventBase } from "../operation/event.ts";
+import { FAILED } from "../operation/suspension.ts";
+import type { Synchronisation } from "../operation/synchronisation.ts";
+
+/** A delay from the synchronisation on, or a fixed instant. */
+type Due = { kind: "after"; ms: number } | { kind: "at"; instant: number };
+
+class TimerEvent<T> extends EventBase<T> {
+  constructor(readonly due: Due, readonly timesOut: boolean) {
+    super();
+  }
+
+  poll(sync: Synchronisation<unknown>): boolean {
+    if (this.#delay(sync) > 0) return false;
+    if (this.timesOut) {
+      sync.value = this.#timeout();
+      sync.state = FAILED;
+    } else {
+      sync.value = undefined;
+    }
+    return true;
+  }
+
+  enqueue(arm: Arm): void {
+    const delay = this.#delay(arm.sync!);
+    if (delay === Infinity) return;
+    arm.handle = loopOf(arm.sync!.waiter).onTimer(delay, { repeat: false }, () => {
+      if (this.timesOut) arm.fail(this.#timeout());
+      else arm.complete(undefined);
+    });
+  }
+
+  withdraw(arm: Arm): void {
+    arm.handle?.cancel();
+    arm.handle = null;
+  }
+
+  describe(): string {
+    const { due } = this;
+    return due.kind === "after" ? `a timer of ${due.ms} ms` : "a deadline";
+  }
+
+  #delay(sync: Synchronisation<unknown>): number {
+    const { due } = this;
+    return due.kind === "after" ? due.ms : due.instant - loopNow(loopOf(sync.waiter));
+  }
+
+  #timeout(): Timeout {
+    const { due } = this;
+    return new Timeout(due.kind === "after" ? `The timeout of ${due.ms} ms passed` : undefined);
+  }
+}
+
+/**
+ * Happens by throwing `Timeout`, `ms` after each synchronisation on it began. Zero or less: it has
+ * happened; `Infinity`: never.
+ *
+ * @throws {RangeError} if `ms` is `NaN`
+ * @throws {TypeError} if `ms` is not a number
+ */
+export function timeoutEvent(ms: number): Event<never> {
+  checkDuration("make a timeout event", "ms", ms);
+  return new TimerEvent<never>({ kind: "after", ms }, true);
+}
+
+/**
+ * Happens by throwing `Timeout` once the instant `at` has come, on the clock of `monotonicNow`.
+ *
+ * @throws {RangeError} if `at` is `NaN`
+ * @throws {TypeError} if `at` is not a number
+ */
+export function deadlineEvent(at: Instant): Event<never> {
+  checkDuration("make a deadline event", "at", at);
+  return new TimerEvent<never>({ kind: "at", instant: at }, true);
+}
+
+/**
+ * Happens `ms` after each synchronisation on it began. Zero or less: it has happened; `Infinity`:
+ * never.
+ *
+ * @throws {RangeError} if `ms` is `NaN`
+ * @throws {TypeError} if `ms` is not a number
+ */
+export function afterEvent(ms: number): Event<void> {
+  checkDuration("make a timer event", "ms", ms);
+  return new TimerEvent<void>({ kind: "after", ms }, false);
+}
