@@ -1,0 +1,202 @@
+import { checkCount, checkOptions, show } from "../internal/check.ts";
+import type { Event } from "../operation/event.ts";
+import type { Awaitable, Option } from "../operation/types.ts";
+import { ChannelCore, type Overflow } from "./core.ts";
+import { ChannelClosedError } from "./error.ts";
+import { Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
+
+/** How a channel is made. */
+export interface ChannelOptions {
+  /**
+   * How many items it holds when nobody receives. 0: none, sender and receiver meet. Default
+   * `Infinity`: senders never wait.
+   */
+  capacity?: number;
+  /**
+   * What a `send` does when there is no room: wait ("block", the default), forget its own item
+   * ("dropNewest"), or forget the oldest item held ("dropOldest").
+   */
+  overflow?: Overflow;
+}
+
+/** What is going on in a channel. */
+export interface ChannelStatistics {
+  /** The items held. */
+  readonly size: number;
+  /** The senders that wait for room, or for a receiver. */
+  readonly sendersWaiting: number;
+  /** The receivers that wait for an item. */
+  readonly receiversWaiting: number;
+}
+
+const OVERFLOWS: readonly Overflow[] = ["block", "dropNewest", "dropOldest"];
+
+/**
+ * A channel: items go in at one end and come out at the other, first in, first out, each to
+ * exactly one receiver. Any number of fibers, async functions and foreign schedulers may send and
+ * receive; waiting senders and receivers are served in the order in which they came.
+ *
+ * Cancellation: a `send` or a `receive` either happened or left the channel unchanged. An item is
+ * never lost and never doubled, also in a `select`.
+ *
+ * Closing: what is held can still be received; after that receivers are told. Senders, those who
+ * wait included, get a `ChannelClosedError` with the item that was not sent.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Channel, main, spawn } from "@weft/weft";
+ *
+ * const lines = new Channel<string>({ capacity: 1 });
+ *
+ * function* produce() {
+ *   for (const line of ["one", "two", "three"]) yield* lines.send(line);
+ *   lines.close();
+ * }
+ * function* consume() {
+ *   const seen: string[] = [];
+ *   for (;;) {
+ *     const line = yield* lines.receive();
+ *     if (line === undefined) return seen;
+ *     seen.push(line.value);
+ *   }
+ * }
+ * const seen = await main(function* () {
+ *   spawn(produce);
+ *   return yield* consume();
+ * });
+ * assertEquals(seen, ["one", "two", "three"]);
+ * ```
+ */
+export class Channel<T> implements AsyncIterable<T> {
+  readonly #core: ChannelCore<T>;
+  #receiveEvent: ReceiveEvent<T> | undefined;
+
+  /**
+   * An open and empty channel.
+   *
+   * @throws {RangeError} if `capacity` is not a whole number or `Infinity`, or is 0 with an
+   * `overflow` other than "block"
+   * @throws {TypeError} if an option is of the wrong type
+   */
+  constructor(options?: ChannelOptions) {
+    checkOptions("make the channel", options);
+    const capacity = options?.capacity ?? Infinity;
+    const overflow = options?.overflow ?? "block";
+    checkCount("make the channel", "capacity", capacity, 0);
+    if (!OVERFLOWS.includes(overflow)) {
+      throw new TypeError(
+        `Cannot make the channel: overflow must be one of ${OVERFLOWS.map(show).join(", ")}, got ${
+          show(overflow)
+        }`,
+      );
+    }
+    if (capacity === 0 && overflow !== "block") {
+      throw new RangeError(
+        `Cannot make the channel: with capacity 0 every item would be dropped by "${overflow}"`,
+      );
+    }
+    this.#core = new ChannelCore(capacity, overflow);
+  }
+
+  /**
+   * Sends `value`: to the receiver that has waited longest, else into the buffer.
+   *
+   * Suspends while there is no room (never with an infinite capacity, or when it may drop). If it
+   * is cancelled, nothing was sent.
+   *
+   * @throws {ChannelClosedError} with the value, if the channel is closed or is closed meanwhile
+   */
+  send(value: T): Awaitable<void> {
+    return new Send(this.#core, value);
+  }
+
+  /**
+   * Sends `value` if that needs no waiting: whether it was sent. Never suspends.
+   *
+   * @throws {ChannelClosedError} with the value, if the channel is closed
+   */
+  trySend(value: T): boolean {
+    return this.#core.offer(value);
+  }
+
+  /** `send` as an event. */
+  sendEvent(value: T): Event<void> {
+    return new SendEvent(this.#core, value);
+  }
+
+  /**
+   * Receives the next item, or `undefined` when the channel is closed and drained.
+   *
+   * Suspends while there is none. If it is cancelled, nothing was received.
+   */
+  receive(): Awaitable<Option<T>> {
+    return new Receive(this.#core, false) as unknown as Awaitable<Option<T>>;
+  }
+
+  /**
+   * Receives the next item itself. Suspends while there is none.
+   *
+   * @throws {ChannelClosedError} when the channel is closed and drained
+   */
+  receiveOrThrow(): Awaitable<T> {
+    return new Receive(this.#core, true) as unknown as Awaitable<T>;
+  }
+
+  /**
+   * Receives the next item if there is one, else `undefined`. Never suspends.
+   *
+   * @throws {ChannelClosedError} when the channel is closed and drained
+   */
+  tryReceive(): Option<T> {
+    const core = this.#core;
+    if (core.poll()) return { value: core.take() };
+    if (core.isClosed) throw new ChannelClosedError("receive from");
+    return undefined;
+  }
+
+  /** `receiveOrThrow` as an event: the same one for every call. */
+  receiveEvent(): Event<T> {
+    return this.#receiveEvent ??= new ReceiveEvent(this.#core);
+  }
+
+  /**
+   * Closes it. What is held can still be received; whoever waits is told. Idempotent, never
+   * suspends, never throws.
+   */
+  close(): void {
+    this.#core.close();
+  }
+
+  /** Whether it was closed; there may still be items to receive. */
+  get isClosed(): boolean {
+    return this.#core.isClosed;
+  }
+
+  /** How many items it holds; those of waiting senders don't count. */
+  get size(): number {
+    return this.#core.buffer.length;
+  }
+
+  /** Whether it holds no item. */
+  get isEmpty(): boolean {
+    return this.#core.buffer.length === 0;
+  }
+
+  /** How many items it holds at most. */
+  get capacity(): number {
+    return this.#core.capacity;
+  }
+
+  /** What is going on in it: O(waiters), for tests and people. */
+  statistics(): ChannelStatistics {
+    return this.#core.statistics();
+  }
+
+  /** Receives until the channel is closed and drained. Leaving the loop early loses nothing. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
+    for (let item = await this.receive(); item !== undefined; item = await this.receive()) {
+      yield item.value;
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The state of a channel, and its rules. No fiber, no scheduler: waiters are nodes that commit.
+ *
+ * What holds between two calls:
+ *  - receivers wait only while the buffer is empty and no sender waits;
+ *  - senders wait only while the buffer is full and no receiver waits;
+ *  - closed, nobody waits: senders failed at the close, with their values; receivers, who were
+ *    waiting on an empty channel, were told that it is drained.
+ * Both lists are first in, first out. A node that is found in a list can be committed, so a value
+ * handed to a node has arrived, and a value taken from a node has been sent.
+ */
+import { count, type Linked } from "../internal/circle.ts";
+import { Ring } from "../internal/ring.ts";
+import { ChannelClosedError } from "./error.ts";
+
+/** A waiting receiver. Each method takes it out of the list of receivers, and commits. */
+export interface ReceiverNode<T> extends Linked<ReceiverNode<T>> {
+  /** Here is an item. */
+  take(item: T): void;
+  /** There will never be one. */
+  closed(): void;
+}
+
+/** A waiting sender. Each method takes it out of the list of senders, and commits. */
+export interface SenderNode<T> extends Linked<SenderNode<T>> {
+  /** Its item has been accepted: returns it. */
+  give(): T;
+  /** The channel was closed. */
+  closed(): void;
+}
+
+/** What to do with an item for which there is no room. */
+export type Overflow = "block" | "dropNewest" | "dropOldest";
+
+export class ChannelCore<T> {
+  readonly capacity: number;
+  readonly overflow: Overflow;
+  readonly buffer: Ring<T>;
+  isClosed: boolean;
+  receivers: ReceiverNode<T> | null;
+  senders: SenderNode<T> | null;
+  /** The item that `poll` took: an item may be `undefined`, so this is not how to tell. */
+  taken: T | undefined;
+
+  constructor(capacity: number, overflow: Overflow) {
+    this.capacity = capacity;
+    this.overflow = overflow;
+    this.buffer = new Ring();
+    this.isClosed = false;
+    this.receivers = null;
+    this.senders = null;
+    this.taken = undefined;
+  }
+
+  /** Sends now, if it need not wait. Dropping counts as sending; `offer` tells the difference. */
+  put(item: T): boolean {
+    return this.offer(item) || (this.overflow === "dropNewest");
+  }
+
+  /** Hands the item on or stores it; false if there was no room. */
+  offer(item: T): boolean {
+    if (this.isClosed) throw new ChannelClosedError("send to", item);
+    const { receivers, buffer } = this;
+    if (receivers !== null) {
+      receivers.take(item);
+      return true;
+    }
+    if (buffer.length >= this.capacity) {
+      if (this.overflow !== "dropOldest") return false;
+      buffer.shift();
+    }
+    buffer.push(item);
+    return true;
+  }
+
+  /** Takes an item into `taken`, if it need not wait for one. */
+  poll(): boolean {
+    const { buffer, senders } = this;
+    if (buffer.length > 0) {
+      this.taken = buffer.shift();
+      if (senders !== null) buffer.push(senders.give());
+      return true;
+    }
+    if (senders === null) return false;
+    this.taken = senders.give();
+    return true;
+  }
+
+  /** The item that `poll` took, once. */
+  take(): T {
+    const item = this.taken as T;
+    this.taken = undefined;
+    return item;
+  }
+
+  /** Takes back an item whose receiver is gone: to the next receiver, or to the front. */
+  giveBack(item: T): void {
+    if (this.receivers !== null) this.receivers.take(item);
+    else this.buffer.unshift(item);
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    while (this.receivers !== null) this.receivers.closed();
+    while (this.senders !== null) this.senders.closed();
+  }
+
+  statistics(): { size: number; sendersWaiting: number; receiversWaiting: number } {
+    return {
+      size: this.buffer.length,
+      sendersWaiting: count(this.senders),
+      receiversWaiting: count(this.receivers),
+    };
+  }
+}
