@@ -1,0 +1,198 @@
+import { checkOptional, checkOptions, show } from "../internal/check.ts";
+import { trap } from "../internal/report.ts";
+import { Abort } from "../operation/errors.ts";
+import { type Arm, type Event, EventBase } from "../operation/event.ts";
+import { COLD, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
+import type { Synchronisation } from "../operation/synchronisation.ts";
+import type { Awaitable, Result } from "../operation/types.ts";
+import { hubOf, isPromiseLike, type PromiseHub, type SettleNode } from "./hub.ts";
+
+/** How a wait for a promise treats what comes too late. */
+export interface FromPromiseOptions<T> {
+  /**
+   * Called with a value that came after the wait was cancelled: close it. What it throws is
+   * reported.
+   */
+  onLate?: (value: T) => void;
+}
+
+type Source<T> = PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>);
+
+interface PromiseOperation<T> extends Suspension<T> {}
+
+class PromiseOperation<T> implements SettleNode {
+  declare source: Source<T>;
+  declare onLate: ((value: T) => void) | undefined;
+  declare controller: AbortController | null;
+  declare hub: PromiseHub | null;
+  declare after: SettleNode | null;
+  declare before: SettleNode | null;
+
+  constructor(source: Source<T>, onLate: ((value: T) => void) | undefined) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.source = source;
+    this.onLate = onLate;
+    this.controller = null;
+    this.hub = null;
+    this.after = null;
+    this.before = null;
+  }
+
+  attempt(): boolean {
+    this.hub = hubOf(this.promise());
+    const { result } = this.hub;
+    if (result === undefined) return false;
+    this.value = result.ok ? result.value : result.error;
+    if (!result.ok) this.state = FAILED;
+    return true;
+  }
+
+  promise(): PromiseLike<T> {
+    const { source } = this;
+    if (typeof source !== "function" || isPromiseLike(source)) return source as PromiseLike<T>;
+    this.controller = new AbortController();
+    const promise = source(this.controller.signal);
+    if (isPromiseLike(promise)) return promise;
+    throw new TypeError(
+      `Cannot wait for the promise: the function must return a promise, got ${show(promise)}`,
+    );
+  }
+
+  enqueue(): void {
+    this.hub!.enlist(this);
+  }
+
+  withdraw(): void {
+    const { controller, hub, onLate } = this;
+    hub!.leave(this);
+    controller?.abort(new Abort("the wait for the promise was cancelled"));
+    if (onLate !== undefined) hub!.enlist(new LateNode(hub!, onLate as (value: unknown) => void));
+  }
+
+  settled(result: Result<unknown>): void {
+    this.hub!.leave(this);
+    if (result.ok) this.complete(result.value as T);
+    else this.fail(result.error);
+  }
+
+  undo(): void {
+    const { onLate, value } = this;
+    if (onLate !== undefined) trap(() => onLate(value as T));
+  }
+
+  describe(): string {
+    return "a promise";
+  }
+}
+
+inherit(PromiseOperation);
+
+/** Stays behind to receive what comes too late. */
+class LateNode implements SettleNode {
+  after: SettleNode | null = null;
+  before: SettleNode | null = null;
+
+  constructor(readonly hub: PromiseHub, readonly onLate: (value: unknown) => void) {}
+
+  settled(result: Result<unknown>): void {
+    this.hub.leave(this);
+    if (result.ok) trap(() => this.onLate(result.value));
+  }
+}
+
+/**
+ * Waits for a promise: returns its value, or throws what it was rejected with.
+ *
+ * Suspends. An abort ends the wait at once. A promise can't be cancelled, but a function that
+ * makes it can be told: it is called when the wait starts, with a signal that is aborted when the
+ * wait is. A rejection that comes after that is considered handled; for a value see `onLate`.
+ * Waiting on one promise many times leaves nothing behind on it.
+ *
+ * @throws {TypeError} if it is given neither a promise nor a function
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { fromPromise, main } from "@weft/weft";
+ *
+ * const value = await main(function* () {
+ *   const text = yield* fromPromise((_signal) => Promise.resolve("text"));
+ *   return text.length + (yield* fromPromise(Promise.resolve(38)));
+ * });
+ * assertEquals(value, 42);
+ * ```
+ */
+export function fromPromise<T>(
+  promise: PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>),
+  options?: FromPromiseOptions<T>,
+): Awaitable<T> {
+  if (typeof promise !== "function" && !isPromiseLike(promise)) {
+    throw new TypeError(
+      `Cannot wait for the promise: expected a promise or a function that makes one, got ${
+        show(promise)
+      }`,
+    );
+  }
+  checkOptions("wait for the promise", options);
+  checkOptional("wait for the promise", "onLate", options?.onLate, "function");
+  return new PromiseOperation(promise, options?.onLate);
+}
+
+class SettleEvent<T> extends EventBase<T> {
+  constructor(readonly promise: PromiseLike<T>) {
+    super();
+  }
+
+  poll(sync: Synchronisation<unknown>): boolean {
+    const { result } = hubOf(this.promise);
+    if (result === undefined) return false;
+    sync.value = result.ok ? result.value : result.error;
+    if (!result.ok) sync.state = FAILED;
+    return true;
+  }
+
+  enqueue(arm: Arm): void {
+    const hub = hubOf(this.promise);
+    const node = new ArmNode(arm);
+    hub.enlist(node);
+    arm.handle = { cancel: () => hub.leave(node) };
+  }
+
+  withdraw(arm: Arm): void {
+    arm.handle!.cancel();
+    arm.handle = null;
+  }
+
+  describe(): string {
+    return "a promise";
+  }
+}
+
+/** An arm of a select in a promise's list. */
+class ArmNode implements SettleNode {
+  after: SettleNode | null = null;
+  before: SettleNode | null = null;
+
+  constructor(readonly arm: Arm) {}
+
+  settled(result: Result<unknown>): void {
+    if (result.ok) this.arm.complete(result.value);
+    else this.arm.fail(result.error);
+  }
+}
+
+/**
+ * Happens when the promise settles: with its value, or by throwing what it was rejected with. From
+ * the first wait on, a rejection is considered handled.
+ *
+ * A promise that has settled already counts as such from the first microtask after the first wait.
+ *
+ * @throws {TypeError} if it is not a promise
+ */
+export function promiseEvent<T>(promise: PromiseLike<T>): Event<T> {
+  if (isPromiseLike(promise)) return new SettleEvent(promise);
+  throw new TypeError(`Cannot make the event: expected a promise, got ${show(promise)}`);
+}

@@ -1,0 +1,18 @@
+/**
+ * Between fibers and promises, both ways, after fuseau-lwt.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { afterEvent, main, promiseEvent, select } from "@weft/weft";
+ *
+ * const never = new Promise<string>(() => {});
+ * const result = await main(() => select({ answer: promiseEvent(never), late: afterEvent(1) }));
+ * assertEquals(result, { kind: "late", value: undefined });
+ * ```
+ *
+ * @module
+ */
+export { fromPromise, promiseEvent } from "./from_promise.ts";
+export type { FromPromiseOptions } from "./from_promise.ts";
+export { spawnAsPromise, spawnAsPromiseFromAnywhere } from "./spawn_as_promise.ts";

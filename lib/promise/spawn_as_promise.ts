@@ -1,0 +1,71 @@
+import type { Operation } from "../operation/types.ts";
+import {
+  type Fiber,
+  type Scheduler,
+  spawn,
+  spawnAsChildOf,
+  spawnFromAnywhere,
+  type SpawnOptions,
+} from "../fiber/mod.ts";
+import { checkFiber } from "../fiber/scheduler.ts";
+
+/**
+ * Spawns a fiber that runs `body`, and returns a promise of its value; it rejects with the
+ * fiber's failure, or with `FiberAborted`. Never suspends.
+ *
+ * With `parent` it may be called from anywhere, and the fiber becomes a child of that one;
+ * otherwise it is spawned like `spawn` does. A failure goes up to the parent as well, unless
+ * `propagateCancelToParent` is false; if it does, the promise needs no handler.
+ *
+ * @throws {Inactive} outside of any fiber without `parent`, or if `parent` has terminated
+ * @throws {TypeError} if an argument is of the wrong type
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { fromPromise, main, sleep, spawnAsPromise } from "@weft/weft";
+ *
+ * function* answer() {
+ *   yield* sleep(1);
+ *   return 42;
+ * }
+ * const value = await main(function* () {
+ *   const promise: Promise<number> = spawnAsPromise(answer);
+ *   return yield* fromPromise(promise);
+ * });
+ * assertEquals(value, 42);
+ * ```
+ */
+export function spawnAsPromise<T>(
+  body: () => Operation<T>,
+  options?: SpawnOptions & { parent?: Fiber<unknown> },
+): Promise<T> {
+  const parent = options?.parent;
+  const fiber = parent === undefined
+    ? spawn(body, options)
+    : spawnAsChildOf(checkFiber("spawn", "parent", parent).scheduler, parent, body, options);
+  return promiseOf(fiber, options?.propagateCancelToParent !== false);
+}
+
+/**
+ * Spawns a fiber at the top of `scheduler`, from anywhere, and returns a promise of its value, as
+ * `spawnAsPromise` does.
+ *
+ * @throws {Inactive} if the scheduler is not active
+ * @throws {TypeError} if an argument is of the wrong type
+ */
+export function spawnAsPromiseFromAnywhere<T>(
+  scheduler: Scheduler,
+  body: () => Operation<T>,
+  options?: { name?: string },
+): Promise<T> {
+  return promiseOf(spawnFromAnywhere(scheduler, body, options), true);
+}
+
+function promiseOf<T>(fiber: Fiber<T>, propagates: boolean): Promise<T> {
+  const promise = new Promise<T>((resolve, reject) => {
+    fiber.onResult((result) => result.ok ? resolve(result.value) : reject(result.error));
+  });
+  if (propagates) promise.catch(() => {}); // the failure has gone up: it isn't lost
+  return promise;
+}
