@@ -78,7 +78,8 @@ export class ChannelCore<T> {
     const { buffer, senders } = this;
     if (buffer.length > 0) {
       this.taken = buffer.shift();
-      if (senders !== null) buffer.push(senders.give());
+      // There is room now; but not if the item was one that had been given back.
+      if (senders !== null && buffer.length < this.capacity) buffer.push(senders.give());
       return true;
     }
     if (senders === null) return false;

@@ -1,8 +1,8 @@
 /** The seed's blocking operation, in its three parts, for who drives fibers from outside. */
 import { checkFunction, show } from "../internal/check.ts";
-import { trap } from "../internal/report.ts";
 import { COLD, inherit, SPENT, type Suspension, WAITING } from "../operation/suspension.ts";
 import type { Awaitable } from "../operation/types.ts";
+import { asCancelFunction } from "../trigger/execution.ts";
 import { currentFiber, type Fiber, type FiberCore } from "./fiber.ts";
 import { checkFiber } from "./scheduler.ts";
 
@@ -53,7 +53,7 @@ class BlockWait<T> {
 
   withdraw(): void {
     const fiber = this.fiber!;
-    trap(() => this.options.abort(fiber));
+    asCancelFunction(() => this.options.abort(fiber));
   }
 
   refused(): void {

@@ -19,11 +19,10 @@
  * does the context end cancelled. An abort that reached nobody came too late.
  */
 import { append, type Linked, remove } from "../internal/circle.ts";
-import { trap } from "../internal/report.ts";
 import { Abort, FiberAborted } from "../operation/errors.ts";
 import type { CancelHandle } from "../operation/event.ts";
 import type { Operation } from "../operation/types.ts";
-import { executeAs, Refusal } from "../trigger/execution.ts";
+import { asCancelFunction } from "../trigger/execution.ts";
 import type { FiberCore } from "./fiber.ts";
 
 // Flags of contexts and fibers. Bits, because a boolean field costs eight bytes and there are many.
@@ -86,10 +85,6 @@ export class Extras {
   own: Map<object, unknown> | undefined = undefined;
 }
 
-const cancelling = new Refusal(
-  "a cancel function may not switch fibers; let it complete or withdraw the operation and return",
-);
-
 export class Context implements CancelContext, Linked<Context> {
   declare parent: Context | null;
   /** The fiber on whose stack it is; a fiber's own is itself. */
@@ -147,9 +142,6 @@ export class Context implements CancelContext, Linked<Context> {
     return dumpTree(this);
   }
 
-  /** Called for each kid fiber that has terminated and was taken out. */
-  kidEnded(_kid: FiberCore<unknown>): void {}
-
   /** It ended without its generator: hands on what was to be run at its end. */
   released(): void {}
 
@@ -204,23 +196,8 @@ export function mark(root: Context, error: Abort): Context[] {
 function runCancelFunctions(extras: Extras, error: Abort): void {
   const { onCancel, controller } = extras;
   if (onCancel === undefined && controller === undefined) return;
-  executeAs(cancelling, () => {
-    for (const f of [...onCancel ?? []]) trap(() => f(error));
-    controller?.abort(error);
-  });
-}
-
-/** Runs one cancel function under the same rules. */
-export function runCancelFunction(f: (error: Abort) => void, error: Abort): void {
-  executeAs(cancelling, () => trap(() => refuseResult(f(error))));
-}
-
-function refuseResult(result: unknown): void {
-  if (typeof (result as Iterator<unknown> | undefined)?.next !== "function") return;
-  throw new TypeError(
-    "Cannot run the cancel function: it is a generator function, and a cancel function may not " +
-      "switch fibers; use a plain function",
-  );
+  for (const f of [...onCancel ?? []]) asCancelFunction(() => f(error));
+  if (controller !== undefined) asCancelFunction(() => controller.abort(error));
 }
 
 /** Fails the context: it will end with `error`, and everything inside is aborted. */

@@ -304,12 +304,6 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
     }
     return error;
   }
-
-  // Ending ---------------------------------------------------------------------------------------
-
-  emptied(): void {
-    if ((this.flags & CLOSING) !== 0) terminate(this as FiberCore<unknown>);
-  }
 }
 
 inherit(FiberCore, Context);
@@ -361,7 +355,6 @@ function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
     fiber.scheduler.failedAlone(fiber);
   }
   if (parent === null) return null;
-  parent.kidEnded(fiber);
   return closeEmptied(parent);
 }
 

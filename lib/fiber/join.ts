@@ -4,6 +4,7 @@ import { type Arm, EventBase } from "../operation/event.ts";
 import { COLD, COMMITTED, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import type { Result } from "../operation/types.ts";
+import { execution } from "../trigger/execution.ts";
 import { type FiberCore, OBSERVED } from "./fiber.ts";
 
 /** Whoever stands in a fiber's list. */
@@ -35,7 +36,12 @@ export class JoinWait<T> implements Joiner {
   }
 
   attempt(): boolean {
-    if (!this.fiber.terminated) return false;
+    if (!this.fiber.terminated) {
+      if (this.fiber === execution.current) {
+        throw new Error("Cannot wait for the fiber: it is itself");
+      }
+      return false;
+    }
     this.take();
     return true;
   }

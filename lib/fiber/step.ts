@@ -69,8 +69,8 @@ export function step(fiber: FiberCore<unknown>): void {
   }
   execution.current = previous;
   fiber.flags &= ~RUNNING;
-  if (result.done) bodyReturned(fiber, result.value);
-  else if (result.value !== fiber.pending) refuseYield(fiber, result.value);
+  // An operation is its own iterator result: nothing needs to be loaded from it.
+  if ((result as unknown) !== fiber.pending) endOrRefuse(fiber, result);
   if (scheduler.microTasks !== null) scheduler.runMicroTasks();
 }
 
@@ -93,6 +93,11 @@ function start(fiber: FiberCore<unknown>): FiberIterator {
 function throwInto(iterator: FiberIterator, error: unknown): IteratorResult<unknown, unknown> {
   if (iterator.throw === undefined) throw error;
   return iterator.throw(error);
+}
+
+function endOrRefuse(fiber: FiberCore<unknown>, result: IteratorResult<unknown, unknown>): void {
+  if (result.done) bodyReturned(fiber, result.value);
+  else if (result.value !== fiber.pending) refuseYield(fiber, result.value);
 }
 
 function bodyReturned(fiber: FiberCore<unknown>, value: unknown): void {

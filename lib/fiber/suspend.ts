@@ -3,8 +3,8 @@ import { checkFunction, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import { COLD, FAILED, inherit, SPENT, type Suspension, WAITING } from "../operation/suspension.ts";
 import type { Awaitable, Result } from "../operation/types.ts";
-import { executeAs } from "../trigger/execution.ts";
-import { type CancelContext, CLOSED, Context, runCancelFunction } from "./context.ts";
+import { asCancelFunction, executeAs } from "../trigger/execution.ts";
+import { type CancelContext, CLOSED, Context } from "./context.ts";
 import { FiberCore, fiberIdNil } from "./fiber.ts";
 
 const ignore = (): void => {};
@@ -79,7 +79,7 @@ class FiberContextCore implements FiberContext {
     const cancelFn = this.#cancelFn;
     if (cancelFn === null) return;
     this.#cancelFn = ignore;
-    runCancelFunction(cancelFn, error);
+    asCancelFunction(() => cancelFn(error));
   }
 
   /** The operation has finished. */

@@ -1,4 +1,12 @@
-import { COLD, inherit, SPENT, type Suspension } from "../operation/suspension.ts";
+import { execution } from "../trigger/execution.ts";
+import {
+  COLD,
+  type FiberSlot,
+  inherit,
+  SPENT,
+  type Suspension,
+  WAITING,
+} from "../operation/suspension.ts";
 import type { Awaitable } from "../operation/types.ts";
 
 interface Yield extends Suspension<void> {}
@@ -10,6 +18,27 @@ class Yield {
     this.done = false;
     this.state = COLD;
     this.waiter = null;
+  }
+
+  /** The same as in the base, in one piece: this is the shortest suspension there is. */
+  next(): IteratorResult<never, void> {
+    if (this.state !== COLD) {
+      this.state = SPENT;
+      this.value = undefined;
+      this.done = true;
+      return this as never;
+    }
+    const fiber = execution.current as FiberSlot;
+    if (fiber.context.error !== undefined) {
+      this.state = SPENT;
+      throw fiber.deliver();
+    }
+    if (fiber.pending !== null) fiber.dropPending();
+    this.state = WAITING;
+    fiber.pending = this as Suspension<unknown>;
+    this.value = this;
+    fiber.unblock();
+    return this as never;
   }
 
   attempt(): boolean {

@@ -8,7 +8,7 @@
  */
 import { checkFunction, show } from "../internal/check.ts";
 import { append, remove } from "../internal/circle.ts";
-import { trap } from "../internal/report.ts";
+import { asCancelFunction } from "../trigger/execution.ts";
 import { FAILED } from "./suspension.ts";
 import { Synchronisation } from "./synchronisation.ts";
 import type { Awaitable, Result } from "./types.ts";
@@ -293,7 +293,7 @@ class CustomEvent<T> extends EventBase<T> {
   withdraw(arm: Arm): void {
     const handle = arm.handle!;
     arm.handle = null;
-    trap(() => handle.cancel());
+    asCancelFunction(() => handle.cancel());
   }
 
   describe(): string {

@@ -1,5 +1,5 @@
 /** The trigger of our own fibers: its `await` suspends the fiber directly. */
-import { trap } from "../internal/report.ts";
+import { asCancelFunction } from "../trigger/execution.ts";
 import { type AwaitableVoid, checkAwait, type Trigger } from "../trigger/trigger.ts";
 import { COLD, inherit, type Suspension } from "./suspension.ts";
 
@@ -60,7 +60,7 @@ class TriggerWait {
   }
 
   refused(): void {
-    if (this.onCancel !== undefined) trap(this.onCancel);
+    if (this.onCancel !== undefined) asCancelFunction(this.onCancel);
   }
 
   describe(): string {

@@ -115,7 +115,9 @@ export class Synchronisation<T> {
   }
 
   undo(): void {
-    this.chosen!.event.undo(this.value);
+    const { chosen, value } = this;
+    chosen!.event.undo(value);
+    for (const nack of chosen!.nacks ?? []) nack.happen();
   }
 
   describe(): string {

@@ -9,6 +9,7 @@
  * While code runs that may not suspend (a cancel function, say), a `Refusal` stands in the place of
  * the fiber, so that the hot path needs no check of its own: whatever it asks of the "fiber" throws.
  */
+import { trap } from "../internal/report.ts";
 import type { Trigger } from "./trigger.ts";
 
 /** What blocks whoever executes: one of our fibers, or the mechanism that `using` registered. */
@@ -42,4 +43,24 @@ export function executeAs<T>(current: Blocker | null, f: () => T): T {
   } finally {
     execution.current = previous;
   }
+}
+
+const cancelling = new Refusal(
+  "a cancel function may not switch fibers; let it complete or withdraw the operation and return",
+);
+
+/**
+ * Calls a function of the user's in the middle of a cancellation. It may not switch fibers, or the
+ * fibers that are not cancelled yet would run; what it throws is reported, and the rest goes on.
+ */
+export function asCancelFunction(f: () => unknown): void {
+  executeAs(cancelling, () => trap(() => refuseGenerator(f())));
+}
+
+function refuseGenerator(result: unknown): void {
+  if (typeof (result as Iterator<unknown> | undefined)?.next !== "function") return;
+  throw new TypeError(
+    "Cannot run the cancel function: it is a generator function, and a cancel function may not " +
+      "switch fibers; use a plain function",
+  );
 }
