@@ -12,6 +12,9 @@ import { GeneratorOperation } from "./generator_operation.ts";
 import { openNursery, type ScopeContext } from "./nursery.ts";
 import { checkFiber } from "./scheduler.ts";
 
+/** What a fiber in one of these waits on, in words. */
+const ITS_FIBERS = "the fibers that it spawned";
+
 /** What `all` returns for a tuple of bodies. */
 export type ValuesOf<B extends readonly (() => Operation<unknown>)[]> = {
   -readonly [K in keyof B]: B[K] extends () => Operation<infer T> ? T : never;
@@ -102,7 +105,7 @@ function* mapInto<A, B>(
 ): Generator<never, B[], unknown> {
   const values: B[] = [];
   let running = 0;
-  let ended = new OwnTrigger();
+  let ended = new OwnTrigger(ITS_FIBERS);
   const onEnd = (index: number, result: Result<B>) => {
     running--;
     if (result.ok) values[index] = result.value;
@@ -114,7 +117,7 @@ function* mapInto<A, B>(
   let count = 0;
   for (const item of items) {
     while (running >= concurrency) {
-      ended = new OwnTrigger();
+      ended = new OwnTrigger(ITS_FIBERS);
       yield* ended.await();
     }
     const index = count++;
@@ -122,7 +125,7 @@ function* mapInto<A, B>(
     context.spawn(() => body(item, index)).onResult((result) => onEnd(index, result));
   }
   while (running > 0) {
-    ended = new OwnTrigger();
+    ended = new OwnTrigger(ITS_FIBERS);
     yield* ended.await();
   }
   return values;
@@ -151,7 +154,7 @@ function* firstValue(
   context: ScopeContext,
   bodies: readonly (() => Operation<unknown>)[],
 ): Generator<never, unknown, unknown> {
-  const decided = new OwnTrigger();
+  const decided = new OwnTrigger(ITS_FIBERS);
   const errors: unknown[] = [];
   let winner: { value: unknown } | undefined;
   const onEnd = (result: Result<unknown>) => {

@@ -39,7 +39,9 @@ import {
  */
 export function step(fiber: FiberCore<unknown>): void {
   const previous = execution.current;
-  if (previous instanceof Refusal) throw new Error(`Cannot step a fiber: ${previous.reason}`);
+  if (previous !== null && previous instanceof Refusal) {
+    throw new Error(`Cannot step a fiber: ${previous.reason}`);
+  }
   if ((fiber.flags & (QUEUED | RUNNING)) !== QUEUED) {
     throw new Error(`Cannot step ${fiber.name}: it is not ready`);
   }
@@ -63,7 +65,7 @@ export function step(fiber: FiberCore<unknown>): void {
   } catch (error) {
     execution.current = previous;
     fiber.flags &= ~RUNNING;
-    bodyThrew(fiber, error);
+    bodyThrew(fiber, thrown instanceof RefusedYield ? thrown.insteadOf(error) : error);
     if (scheduler.microTasks !== null) scheduler.runMicroTasks();
     return;
   }
@@ -84,7 +86,9 @@ function start(fiber: FiberCore<unknown>): FiberIterator {
       ? "; wait for a promise with fromPromise"
       : "; is it a generator function (function*)?";
     throw new TypeError(
-      `Cannot run ${fiber.name}: its body must return an operation, got ${show(operation)}${hint}`,
+      `Cannot run the body of ${fiber.name}: it must return an operation, got ${
+        show(operation)
+      }${hint}`,
     );
   }
   return operation[Symbol.iterator]() as FiberIterator;
@@ -135,9 +139,20 @@ function close(fiber: FiberCore<unknown>): void {
   else fiber.flags |= CLOSING;
 }
 
+/** Thrown at a `yield` that gave something that is not an operation. */
+class RefusedYield extends TypeError {
+  /**
+   * A `yield*` over a list delegates to an iterator that can't be thrown into; all that JavaScript
+   * says then is that it "does not provide a 'throw' method".
+   */
+  insteadOf(error: unknown): unknown {
+    return error instanceof TypeError && /'throw' method/.test(error.message) ? this : error;
+  }
+}
+
 function refuseYield(fiber: FiberCore<unknown>, value: unknown): void {
   if (fiber.pending !== null) fiber.dropPending();
-  fiber.thrown = new TypeError(
+  fiber.thrown = new RefusedYield(
     value instanceof Suspension || (isIterable(value) && !Array.isArray(value))
       ? `Cannot yield ${show(value)}: the star is missing, write yield*`
       : `Cannot yield ${show(value)}: a fiber waits with yield* on an operation` +

@@ -8,6 +8,9 @@ export class OwnTrigger implements Trigger {
   #waiting: TriggerWait | null = null;
   #awaited = false;
 
+  /** `purpose` says what its waiter waits on, in words. */
+  constructor(readonly purpose = "a trigger") {}
+
   readonly release = (): void => {
     if (this.#released) return;
     this.#released = true;
@@ -64,7 +67,7 @@ class TriggerWait {
   }
 
   describe(): string {
-    return "a trigger";
+    return this.trigger.purpose;
   }
 }
 

@@ -1,0 +1,184 @@
+/**
+ * A concurrent web crawler and link checker.
+ *
+ * ```sh
+ * deno task demo                        # crawls a broken little site of its own
+ * deno task demo https://example.com    # crawls yours; --help lists the options
+ * ```
+ *
+ * A crew of fibers takes links from one channel and puts in what they find.
+ * Every page has a deadline, the whole crawl has one, and Ctrl-C ends it at any
+ * moment with the report of what was seen so far. There is no code for giving
+ * up in here: whatever ends a wait ends the request that was waited for.
+ *
+ * @module
+ */
+
+import {
+  Abort,
+  all,
+  type Awaitable,
+  Channel,
+  fromPromise,
+  main,
+  type Operation,
+  type Option,
+  Timeout,
+  withTimeout,
+} from "@weft/weft";
+import { linksIn } from "./crawler/html.ts";
+import { type Command, readCommand } from "./crawler/command.ts";
+import { withProgress } from "./crawler/progress.ts";
+import { printReport, Report } from "./crawler/report.ts";
+import { withSite } from "./crawler/site.ts";
+
+/** How to crawl. Durations are milliseconds. */
+export interface CrawlOptions {
+  /** How many links are visited at a time. */
+  readonly concurrency: number;
+  /** How many links are visited at most. */
+  readonly maxPages: number;
+  /** How long one link may take, from the request to the last byte, redirects included. */
+  readonly pageTimeout: number;
+  /** How long the whole crawl may take. */
+  readonly timeout: number;
+  /** Whether links to other sites are checked too, with a HEAD request each. */
+  readonly external: boolean;
+}
+
+const maxRedirects = 10;
+
+/** Crawls the site of `report.start` and writes down in `report` what it sees, as it sees it. */
+export function* crawl(report: Report, options: CrawlOptions): Operation<void> {
+  const frontier = new Frontier(options.maxPages);
+  const crew = new Array(options.concurrency).fill(() => worker(frontier, report, options));
+  report.found(report.start);
+  frontier.add(report.start);
+  try {
+    yield* withTimeout(options.timeout, () => all(crew));
+    report.ended = report.unchecked === 0 ? "complete" : "page limit";
+  } catch (error) {
+    if (!(error instanceof Timeout)) throw error;
+    report.ended = "timeout";
+  }
+}
+
+function* worker(frontier: Frontier, report: Report, options: CrawlOptions): Operation<void> {
+  while (true) {
+    const link = yield* frontier.next();
+    if (link === undefined) return;
+    for (const target of yield* visit(link.value, report, options)) frontier.add(target);
+    frontier.done();
+  }
+}
+
+/**
+ * The links that still have to be visited. It closes itself when the last one
+ * is done: none is left, and nobody is at work who could find another.
+ */
+class Frontier {
+  readonly #links = new Channel<URL>(); // unbounded: a worker never waits to hand in its finds
+  #pending = 0; // added and not yet done
+  #room: number;
+
+  constructor(maxLinks: number) {
+    this.#room = maxLinks;
+  }
+
+  add(link: URL): void {
+    if (this.#room === 0) return;
+    this.#room--;
+    this.#pending++;
+    this.#links.trySend(link);
+  }
+
+  next(): Awaitable<Option<URL>> {
+    return this.#links.receive();
+  }
+
+  done(): void {
+    this.#pending--;
+    if (this.#pending === 0) this.#links.close();
+  }
+}
+
+/** Checks one link, and returns those on its page that nobody had found before. */
+function* visit(link: URL, report: Report, options: CrawlOptions): Operation<URL[]> {
+  const home = report.start.origin;
+  try {
+    const page = yield* withTimeout(options.pageTimeout, () => follow(link, home));
+    report.sound(link);
+    if (page.html === undefined || !report.page(page.url)) return []; // a redirect led back
+    return linksIn(page.html, page.url)
+      .filter((target) => options.external || target.origin === home)
+      .filter((target) => report.found(target, page.url));
+  } catch (error) {
+    if (error instanceof Abort) throw error; // the crawl is over, which says nothing of this link
+    const late = error instanceof Timeout;
+    report.broken(link, late ? `not answered within ${options.pageTimeout} ms` : reason(error));
+    return [];
+  }
+}
+
+/** Where a link ends, redirects followed. Other sites than `home` are asked for the head only. */
+function* follow(link: URL, home: string): Operation<Page> {
+  let url = link;
+  for (let hop = 0; hop <= maxRedirects; hop++) {
+    const { response, html } = yield* request(url, url.origin === home ? "GET" : "HEAD");
+    if (response.status >= 400) throw new Error(`${response.status} ${response.statusText}`);
+    const location = response.headers.get("location");
+    if (response.status < 300 || location === null) return { url, html };
+    url = new URL(location, url);
+    url.hash = "";
+  }
+  throw new Error(`redirected more than ${maxRedirects} times`);
+}
+
+interface Page {
+  readonly url: URL;
+  /** None for what is no HTML page. */
+  readonly html: string | undefined;
+}
+
+/**
+ * One exchange, from the request to the last byte of the body, under one
+ * signal: when a deadline or Ctrl-C ends the wait, it ends the exchange.
+ */
+function request(url: URL, method: "GET" | "HEAD"): Awaitable<Exchange> {
+  return fromPromise(async (signal) => {
+    const response = await fetch(url, { method, redirect: "manual", signal });
+    const type = response.headers.get("content-type") ?? "";
+    const isPage = method === "GET" && response.ok && type.startsWith("text/html");
+    if (!isPage) await response.body?.cancel();
+    return { response, html: isPage ? await response.text() : undefined };
+  });
+}
+
+interface Exchange {
+  readonly response: Response;
+  readonly html: string | undefined;
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What the command does: crawl, show how it goes, and print the report, however it ended. */
+function* checkLinks(start: URL, command: Command): Operation<void> {
+  const report = new Report(start);
+  try {
+    yield* withProgress(report, () => crawl(report, command));
+  } finally {
+    printReport(report, command);
+  }
+}
+
+if (import.meta.main) {
+  const command = readCommand(Deno.args);
+  const { start } = command;
+  const program = start === undefined
+    ? () => withSite((home) => checkLinks(home, command))
+    : () => checkLinks(start, command);
+  // Not awaited: a program that is stuck then ends as a Deadlock, which names its fibers.
+  main(program, { name: "crawler", handleSignals: true });
+}
