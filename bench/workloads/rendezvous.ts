@@ -1,0 +1,61 @@
+/** Ping and pong over two unbuffered channels: two hand-overs, and both sides meet at each. */
+import { Channel, main, spawn } from "../../mod.ts";
+import { PromiseChannel } from "../promise_channel.ts";
+import { expectTotal, type Workload } from "../workload.ts";
+
+export const rendezvous: Workload = {
+  name: "rendezvous",
+  unit: "round trip",
+  run: { weft: (n) => main(() => weft(n)), promises, generators },
+};
+
+function* weft(n: number) {
+  const ping = new Channel<number>({ capacity: 0 });
+  const pong = new Channel<number>({ capacity: 0 });
+  spawn(() => echo(ping, pong, n));
+  let total = 0;
+  for (let i = 0; i < n; i++) {
+    yield* ping.send(i);
+    total += yield* pong.receiveOrThrow();
+  }
+  expectTotal(total, sumBelow(n));
+}
+
+function* echo(ping: Channel<number>, pong: Channel<number>, n: number) {
+  for (let i = 0; i < n; i++) yield* pong.send(yield* ping.receiveOrThrow());
+}
+
+async function promises(n: number): Promise<void> {
+  const ping = new PromiseChannel<number>(0);
+  const pong = new PromiseChannel<number>(0);
+  const echoed = asyncEcho(ping, pong, n);
+  let total = 0;
+  for (let i = 0; i < n; i++) {
+    await ping.put(i);
+    total += await pong.take();
+  }
+  await echoed;
+  expectTotal(total, sumBelow(n));
+}
+
+async function asyncEcho(ping: PromiseChannel<number>, pong: PromiseChannel<number>, n: number) {
+  for (let i = 0; i < n; i++) await pong.put(await ping.take());
+}
+
+/** The floor: a value into a generator and out of it again. */
+function generators(n: number): void {
+  const echo = generatorEcho();
+  echo.next(0);
+  let total = 0;
+  for (let i = 0; i < n; i++) total += echo.next(i).value;
+  expectTotal(total, sumBelow(n));
+}
+
+function* generatorEcho(): Generator<number, never, number> {
+  let value = 0;
+  for (;;) value = yield value;
+}
+
+function sumBelow(n: number): number {
+  return n * (n - 1) / 2;
+}
