@@ -3,6 +3,7 @@ import type { Event } from "../operation/event.ts";
 import type { Awaitable, Option } from "../operation/types.ts";
 import { ChannelCore, type Overflow } from "./core.ts";
 import { ChannelClosedError } from "./error.ts";
+import { ChannelIterator } from "./iterator.ts";
 import { Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
 
 /** How a channel is made. */
@@ -193,10 +194,11 @@ export class Channel<T> implements AsyncIterable<T> {
     return this.#core.statistics();
   }
 
-  /** Receives until the channel is closed and drained. Leaving the loop early loses nothing. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, undefined> {
-    for (let item = await this.receive(); item !== undefined; item = await this.receive()) {
-      yield item.value;
-    }
+  /**
+   * Receives until the channel is closed and drained. Leaving the loop early loses nothing: a
+   * `return` takes back the receives that still wait.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
+    return new ChannelIterator(this.#core);
   }
 }

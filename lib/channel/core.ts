@@ -23,8 +23,8 @@ export interface ReceiverNode<T> extends Linked<ReceiverNode<T>> {
 
 /** A waiting sender. Each method takes it out of the list of senders, and commits. */
 export interface SenderNode<T> extends Linked<SenderNode<T>> {
-  /** Its item has been accepted: returns it. */
-  give(): T;
+  /** Its item has been accepted: returns it, and stores it in `buffer` before it tells anybody. */
+  give(buffer?: Ring<T>): T;
   /** The channel was closed. */
   closed(): void;
 }
@@ -77,9 +77,11 @@ export class ChannelCore<T> {
   poll(): boolean {
     const { buffer, senders } = this;
     if (buffer.length > 0) {
-      this.taken = buffer.shift();
-      // There is room now; but not if the item was one that had been given back.
-      if (senders !== null && buffer.length < this.capacity) buffer.push(senders.give());
+      const item = buffer.shift();
+      // There is room now; but not if the item was one that had been given back. A foreign sender
+      // may be resumed within `give` and use the channel: nothing must be half done meanwhile.
+      if (senders !== null && buffer.length < this.capacity) senders.give(buffer);
+      this.taken = item;
       return true;
     }
     if (senders === null) return false;

@@ -1,14 +1,27 @@
 /**
  * The waits of a channel: plain operations, and events. Each is its own node in the channel's list.
  *
- * Hot path: flat classes (see `suspension.ts`), one object per operation.
+ * Hot path: flat classes, one object per operation, and the iterator of each written out (see
+ * `suspension.ts`).
  */
-import { append, remove } from "../internal/circle.ts";
+import type { Ring } from "../internal/ring.ts";
 import { type Arm, EventBase } from "../operation/event.ts";
-import { COLD, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
+import {
+  COLD,
+  COMMITTED,
+  elsewhere,
+  FAILED,
+  type FiberSlot,
+  inherit,
+  SPENT,
+  type Suspension,
+  WAITING,
+} from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
+import { execution } from "../trigger/execution.ts";
 import type { ChannelCore, ReceiverNode, SenderNode } from "./core.ts";
 import { ChannelClosedError } from "./error.ts";
+import { delist, enlist } from "./waiters.ts";
 
 export interface Receive<T> extends Suspension<unknown> {}
 
@@ -30,6 +43,37 @@ export class Receive<T> implements ReceiverNode<T> {
     this.before = null;
   }
 
+  [Symbol.iterator](): Iterator<never, unknown, unknown> {
+    if (this.state !== COLD || execution.current === null) return elsewhere(this);
+    return this as unknown as Iterator<never, unknown, unknown>;
+  }
+
+  next(): IteratorResult<never, unknown> {
+    if (this.state === COMMITTED) {
+      this.state = SPENT;
+      this.done = true;
+      return this as never;
+    }
+    if (this.state !== COLD) return this.resume();
+    const fiber = execution.current as FiberSlot;
+    if (fiber.context.error !== undefined || this.core.isClosed) return this.start();
+    const { core } = this;
+    if (core.poll()) {
+      const item = core.take();
+      this.state = SPENT;
+      this.value = this.orThrow ? item : { value: item };
+      this.done = true;
+      return this as never;
+    }
+    this.state = WAITING;
+    this.waiter = fiber;
+    core.receivers = enlist<ReceiverNode<T>>(core.receivers, this);
+    if (fiber.pending !== null) fiber.dropPending();
+    fiber.pending = this;
+    this.value = this;
+    return this as never;
+  }
+
   attempt(): boolean {
     const { core } = this;
     if (core.poll()) {
@@ -44,17 +88,20 @@ export class Receive<T> implements ReceiverNode<T> {
 
   enqueue(): void {
     const { core } = this;
-    core.receivers = append<ReceiverNode<T>>(core.receivers, this);
+    core.receivers = enlist<ReceiverNode<T>>(core.receivers, this);
   }
 
   withdraw(): void {
     const { core } = this;
-    core.receivers = remove<ReceiverNode<T>>(core.receivers, this);
+    core.receivers = delist<ReceiverNode<T>>(core.receivers, this);
   }
 
   take(item: T): void {
-    this.withdraw();
-    this.complete(this.orThrow ? item : { value: item });
+    const { core } = this;
+    core.receivers = delist<ReceiverNode<T>>(core.receivers, this);
+    this.value = this.orThrow ? item : { value: item };
+    this.state = COMMITTED;
+    this.waiter!.unblock();
   }
 
   closed(): void {
@@ -100,23 +147,56 @@ export class Send<T> implements SenderNode<T> {
     this.before = null;
   }
 
+  [Symbol.iterator](): Iterator<never, void, unknown> {
+    if (this.state !== COLD || execution.current === null) return elsewhere(this);
+    return this as unknown as Iterator<never, void, unknown>;
+  }
+
+  next(): IteratorResult<never, void> {
+    if (this.state === COMMITTED) {
+      this.state = SPENT;
+      this.done = true;
+      return this as never;
+    }
+    if (this.state !== COLD) return this.resume();
+    const fiber = execution.current as FiberSlot;
+    if (fiber.context.error !== undefined || this.core.isClosed) return this.start();
+    const { core } = this;
+    if (core.put(this.item)) {
+      this.state = SPENT;
+      this.done = true;
+      return this as never;
+    }
+    this.state = WAITING;
+    this.waiter = fiber;
+    core.senders = enlist<SenderNode<T>>(core.senders, this);
+    if (fiber.pending !== null) fiber.dropPending();
+    fiber.pending = this;
+    this.value = this;
+    return this as never;
+  }
+
   attempt(): boolean {
     return this.core.put(this.item);
   }
 
   enqueue(): void {
     const { core } = this;
-    core.senders = append<SenderNode<T>>(core.senders, this);
+    core.senders = enlist<SenderNode<T>>(core.senders, this);
   }
 
   withdraw(): void {
     const { core } = this;
-    core.senders = remove<SenderNode<T>>(core.senders, this);
+    core.senders = delist<SenderNode<T>>(core.senders, this);
   }
 
-  give(): T {
-    this.withdraw();
-    this.complete(undefined);
+  give(buffer?: Ring<T>): T {
+    const { core } = this;
+    core.senders = delist<SenderNode<T>>(core.senders, this);
+    buffer?.push(this.item);
+    this.value = undefined;
+    this.state = COMMITTED;
+    this.waiter!.unblock();
     return this.item;
   }
 
@@ -152,12 +232,12 @@ export class ReceiveEvent<T> extends EventBase<T> {
 
   enqueue(arm: Arm): void {
     const { core } = this;
-    core.receivers = append(core.receivers, arm as ReceiverNode<T>);
+    core.receivers = enlist(core.receivers, arm as ReceiverNode<T>);
   }
 
   withdraw(arm: Arm): void {
     const { core } = this;
-    core.receivers = remove(core.receivers, arm as ReceiverNode<T>);
+    core.receivers = delist(core.receivers, arm as ReceiverNode<T>);
   }
 
   override closed(arm: Arm): void {
@@ -192,15 +272,16 @@ export class SendEvent<T> extends EventBase<void> {
 
   enqueue(arm: Arm): void {
     const { core } = this;
-    core.senders = append(core.senders, arm as SenderNode<unknown> as SenderNode<T>);
+    core.senders = enlist(core.senders, arm as SenderNode<unknown> as SenderNode<T>);
   }
 
   withdraw(arm: Arm): void {
     const { core } = this;
-    core.senders = remove(core.senders, arm as SenderNode<unknown> as SenderNode<T>);
+    core.senders = delist(core.senders, arm as SenderNode<unknown> as SenderNode<T>);
   }
 
-  override give(arm: Arm): T {
+  override give(arm: Arm, buffer?: Ring<T>): T {
+    buffer?.push(this.item);
     arm.complete(undefined);
     return this.item;
   }

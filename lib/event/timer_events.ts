@@ -1,4 +1,5 @@
 /** Events of time. Their timers start with each synchronisation and end with it. */
+import { currentFiberOrNull } from "../fiber/fiber.ts";
 import { loopNow, loopOf } from "../fiber/time.ts";
 import { type Instant, Timeout } from "../fiber/mod.ts";
 import { checkDuration } from "../internal/check.ts";
@@ -46,7 +47,9 @@ class TimerEvent<T> extends EventBase<T> {
 
   #delay(sync: Synchronisation<unknown>): number {
     const { due } = this;
-    return due.kind === "after" ? due.ms : due.instant - loopNow(loopOf(sync.waiter));
+    if (due.kind === "after") return due.ms;
+    // The first poll comes before the synchronisation knows who waits.
+    return due.instant - loopNow(loopOf(sync.waiter ?? currentFiberOrNull()));
   }
 
   #timeout(): Timeout {

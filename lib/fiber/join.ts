@@ -1,7 +1,17 @@
 /** Waiting for the end of a fiber. The waiters stand in the fiber's list `joiners`. */
 import { append, type Linked, remove } from "../internal/circle.ts";
 import { type Arm, EventBase } from "../operation/event.ts";
-import { COLD, COMMITTED, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
+import {
+  COLD,
+  COMMITTED,
+  elsewhere,
+  FAILED,
+  type FiberSlot,
+  inherit,
+  SPENT,
+  type Suspension,
+  WAITING,
+} from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import type { Result } from "../operation/types.ts";
 import { execution } from "../trigger/execution.ts";
@@ -35,6 +45,38 @@ export class JoinWait<T> implements Joiner {
     this.wanted = wanted;
   }
 
+  [Symbol.iterator](): Iterator<never, T, unknown> {
+    if (this.state !== COLD || execution.current === null) return elsewhere(this);
+    return this as unknown as Iterator<never, T, unknown>;
+  }
+
+  /** Written out, as the hot path of joining (see `suspension.ts`). */
+  next(): IteratorResult<never, T> {
+    if (this.state === COMMITTED) return this.finish();
+    if (this.state !== COLD) return this.resume();
+    const fiber = execution.current as FiberSlot;
+    const joined = this.fiber;
+    if (fiber.context.error !== undefined || fiber === joined) return this.start();
+    if (joined.terminated) {
+      this.state = COMMITTED;
+      this.take();
+      return this.state === COMMITTED ? this.finish() : this.resume();
+    }
+    this.state = WAITING;
+    this.waiter = fiber;
+    joined.joiners = append(joined.joiners, this as Joiner);
+    if (fiber.pending !== null) fiber.dropPending();
+    fiber.pending = this as Suspension<unknown>;
+    this.value = this;
+    return this as never;
+  }
+
+  finish(): IteratorResult<never, T> {
+    this.state = SPENT;
+    this.done = true;
+    return this as never;
+  }
+
   attempt(): boolean {
     if (!this.fiber.terminated) {
       if (this.fiber === execution.current) {
@@ -56,7 +98,7 @@ export class JoinWait<T> implements Joiner {
   }
 
   joined(): void {
-    this.withdraw();
+    this.fiber.joiners = remove(this.fiber.joiners, this as Joiner);
     this.state = COMMITTED;
     this.take();
     this.waiter!.unblock();

@@ -45,6 +45,10 @@ export function step(fiber: FiberCore<unknown>): void {
   if ((fiber.flags & (QUEUED | RUNNING)) !== QUEUED) {
     throw new Error(`Cannot step ${fiber.name}: it is not ready`);
   }
+  if (fiber.iterator === null && fiber.body === null) { // woken in its last step: it has ended
+    fiber.flags &= ~QUEUED;
+    return;
+  }
   const { scheduler, thrown } = fiber;
   scheduler.taskCount++;
   fiber.flags = (fiber.flags & ~QUEUED) | RUNNING;

@@ -7,7 +7,7 @@
  * anew for each synchronisation. The protocol between the two is in `synchronisation.ts`.
  */
 import { checkFunction, show } from "../internal/check.ts";
-import { append, remove } from "../internal/circle.ts";
+import type { Ring } from "../internal/ring.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
 import { FAILED } from "./suspension.ts";
 import { Synchronisation } from "./synchronisation.ts";
@@ -122,8 +122,8 @@ export class Arm {
   }
 
   /** Takes over the value that the waiter offers. */
-  give(): unknown {
-    return this.event.give(this);
+  give(buffer?: Ring<unknown>): unknown {
+    return this.event.give(this, buffer);
   }
 
   /** Tells the waiter that there will be no partner any more. */
@@ -156,7 +156,7 @@ export abstract class EventBase<T> implements Event<T> {
   /** Takes it out, in O(1). */
   abstract withdraw(arm: Arm): void;
   /** For events that offer a value: commits `arm` and returns the value. */
-  give(_arm: Arm): unknown {
+  give(_arm: Arm, _buffer?: Ring<unknown>): unknown {
     throw new Error("unreachable: this event offers nothing");
   }
   /** For events that can be closed: commits `arm` to that. */
@@ -256,6 +256,20 @@ class NeverEvent extends EventBase<never> {
 
 const never = new NeverEvent();
 
+/** The handles of custom arms that have left, until they are cancelled. */
+const withdrawn: CancelHandle[] = [];
+
+/**
+ * To be called when every arm of a synchronisation has left its list: `cancel` is code of the
+ * user's, and could otherwise find an arm there and commit to it a second time.
+ */
+export function cancelWithdrawn(): void {
+  for (let handle = withdrawn.shift(); handle !== undefined; handle = withdrawn.shift()) {
+    const due = handle;
+    asCancelFunction(() => due.cancel());
+  }
+}
+
 /** An event of the user's. A wake-up only makes the waiter look again; `poll` commits. */
 class CustomEvent<T> extends EventBase<T> {
   constructor(readonly source: EventSource<T>) {
@@ -291,9 +305,8 @@ class CustomEvent<T> extends EventBase<T> {
   }
 
   withdraw(arm: Arm): void {
-    const handle = arm.handle!;
+    withdrawn.push(arm.handle!);
     arm.handle = null;
-    asCancelFunction(() => handle.cancel());
   }
 
   describe(): string {
@@ -375,21 +388,21 @@ class WithNackEvent<T> extends CompositeEvent<T> {
 /** Happens once and for good, when its synchronisation chose something else. */
 export class NackEvent extends EventBase<void> {
   #happened = false;
-  #waiters: Arm | null = null;
+  readonly #waiters: Set<Arm> = new Set();
 
   happen(): void {
     this.#happened = true;
-    while (this.#waiters !== null) this.#waiters.complete(undefined);
+    for (const arm of this.#waiters) arm.complete(undefined);
   }
   poll(sync: Synchronisation<unknown>): boolean {
     sync.value = undefined;
     return this.#happened;
   }
   enqueue(arm: Arm): void {
-    this.#waiters = append(this.#waiters, arm);
+    this.#waiters.add(arm);
   }
   withdraw(arm: Arm): void {
-    this.#waiters = remove(this.#waiters, arm);
+    this.#waiters.delete(arm);
   }
   describe(): string {
     return "a negative acknowledgement";

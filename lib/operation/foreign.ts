@@ -11,7 +11,8 @@
  *    `onCancel` came first.
  * A value that was committed but can no longer be taken is given back (`undo`).
  */
-import { isSchedulerRegistered, prepareForeign, type Trigger } from "../trigger/trigger.ts";
+import { executeAs } from "../trigger/execution.ts";
+import { prepareForeign, type Trigger } from "../trigger/trigger.ts";
 import { COMMITTED, SPENT, type Suspension, type Waiter, WAITING } from "./suspension.ts";
 
 type Resumption = "next" | "throw" | "return";
@@ -27,27 +28,30 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
     this.#operation = operation;
   }
 
+  /**
+   * Schedulers may resume their task within `release` (Effection and Effect do): then it is their
+   * code that runs, and not that of the fiber whose step this is.
+   */
   unblock(): void {
-    this.#trigger?.release();
+    if (this.#trigger !== undefined) executeAs(null, this.#trigger.release);
   }
 
   next(input?: unknown): IteratorResult<never, T> {
     if (this.#started) return this.#pass("next", input);
     this.#started = true;
     const operation = this.#operation;
-    if (!isSchedulerRegistered()) prepareForeign(`wait for ${operation.describe()}`);
     operation.state = SPENT;
+    this.#prepare(); // first of all: no code of anybody's may run between `attempt` and `enqueue`
     if (operation.attempt()) return this.#finished();
     operation.state = WAITING;
     operation.waiter = this;
     try {
-      this.#trigger = prepareForeign(`wait for ${operation.describe()}`);
       operation.enqueue();
     } catch (error) {
       operation.state = SPENT;
       throw error;
     }
-    return this.#await(this.#trigger);
+    return operation.state === WAITING ? this.#pass("next", undefined) : this.#finished();
   }
 
   throw(error?: unknown): IteratorResult<never, T> {
@@ -63,35 +67,37 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
     return { done: true, value: value as T };
   }
 
-  /** Begins to await `trigger`, and whatever it takes until the operation is through. */
-  #await(trigger: Trigger): IteratorResult<never, T> {
-    this.#trigger = trigger;
-    this.#awaiting = trigger.await(() => this.#withdraw())[Symbol.iterator]();
-    return this.#pass("next", undefined);
+  #prepare(): void {
+    this.#trigger = prepareForeign(`wait for ${this.#operation.describe()}`);
+    this.#awaiting = undefined;
   }
 
+  /** Goes on with the await of the trigger, and of as many more as it takes. */
   #pass(how: Resumption, input: unknown): IteratorResult<never, T> {
-    let step: IteratorResult<never, void>;
+    const operation = this.#operation;
     try {
-      step = this.#resume(how, input);
+      for (;; how = "next", input = undefined) {
+        const step = this.#resume(how, input);
+        if (!step.done) return step;
+        if (operation.state === SPENT) return { done: true, value: undefined as T }; // given up
+        if (operation.state !== WAITING) break;
+        this.#prepare(); // before it looks, so that no wake-up falls between the two
+        if (operation.recheck()) break;
+      }
     } catch (error) {
-      const { state } = this.#operation;
+      const { state } = operation;
       if (state === WAITING || state === SPENT) {
         this.#withdraw();
         throw error;
       }
-      return this.#finished(); // committed before the await threw: it happened
-    }
-    if (!step.done) return step;
-    if (this.#operation.state === SPENT) return { done: true, value: undefined as T }; // given up
-    if (this.#operation.state === WAITING && !this.#operation.recheck()) {
-      return this.#await(prepareForeign(`wait for ${this.#operation.describe()}`));
+      // Committed before the await threw: it happened.
     }
     return this.#finished();
   }
 
   #resume(how: Resumption, input: unknown): IteratorResult<never, void> {
-    const awaiting = this.#awaiting!;
+    this.#awaiting ??= this.#trigger!.await(() => this.#withdraw())[Symbol.iterator]();
+    const awaiting = this.#awaiting;
     if (how === "next") return awaiting.next(input);
     if (awaiting.throw === undefined) throw input;
     return awaiting.throw(input);

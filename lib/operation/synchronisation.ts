@@ -19,7 +19,7 @@
  * A custom event only wakes the waiter, who polls again on resumption (`recheck`).
  */
 import { Random } from "../internal/random.ts";
-import { Arm, type NackEvent } from "./event.ts";
+import { Arm, cancelWithdrawn, type NackEvent } from "./event.ts";
 import { COLD, COMMITTED, FAILED, inherit, SPENT, type Suspension, WAITING } from "./suspension.ts";
 
 let random = new Random(0x5eed);
@@ -56,11 +56,13 @@ export class Synchronisation<T> {
   attempt(): boolean {
     try {
       if (this.arms.some(isComposite)) this.arms = expand(this, this.arms);
-      return this.poll(false);
+      if (!this.poll(false)) return false;
     } catch (error) {
       this.acknowledge(null);
       throw error;
     }
+    this.acknowledge(this.chosen);
+    return true;
   }
 
   enqueue(): void {
@@ -100,9 +102,9 @@ export class Synchronisation<T> {
   /** Commits to `arm`: for whoever found it in a list. */
   commit(arm: Arm, outcome: unknown, failed: boolean): void {
     this.state = failed ? FAILED : COMMITTED;
-    this.leaveAll();
     this.chosen = arm;
     this.value = outcome;
+    this.leaveAll();
     this.acknowledge(arm);
     this.waiter!.unblock();
   }
@@ -135,7 +137,6 @@ export class Synchronisation<T> {
       if (customOnly && !arm.event.isCustom()) continue;
       if (arm.event.poll(this as Synchronisation<unknown>)) {
         this.chosen = arm;
-        this.acknowledge(arm);
         return true;
       }
     }
@@ -146,9 +147,8 @@ export class Synchronisation<T> {
   choose(customOnly: boolean): boolean {
     if (!this.poll(customOnly)) return false;
     if (this.state === WAITING) this.state = COMMITTED;
-    const outcome = this.value;
     this.leaveAll();
-    this.value = outcome;
+    this.acknowledge(this.chosen); // not before it has left: whom that wakes may look for partners
     return true;
   }
 
@@ -180,6 +180,7 @@ export class Synchronisation<T> {
         arm.event.withdraw(arm);
       }
     }
+    cancelWithdrawn();
   }
 
   /** Tells the nacks of every arm but the chosen one. */

@@ -25,8 +25,6 @@ class PromiseOperation<T> implements SettleNode {
   declare onLate: ((value: T) => void) | undefined;
   declare controller: AbortController | null;
   declare hub: PromiseHub | null;
-  declare after: SettleNode | null;
-  declare before: SettleNode | null;
 
   constructor(source: Source<T>, onLate: ((value: T) => void) | undefined) {
     this.value = undefined;
@@ -37,8 +35,6 @@ class PromiseOperation<T> implements SettleNode {
     this.onLate = onLate;
     this.controller = null;
     this.hub = null;
-    this.after = null;
-    this.before = null;
   }
 
   attempt(): boolean {
@@ -69,11 +65,10 @@ class PromiseOperation<T> implements SettleNode {
     const { controller, hub, onLate } = this;
     hub!.leave(this);
     controller?.abort(new Abort("the wait for the promise was cancelled"));
-    if (onLate !== undefined) hub!.enlist(new LateNode(hub!, onLate as (value: unknown) => void));
+    if (onLate !== undefined) hub!.enlist(new LateNode(onLate as (value: unknown) => void));
   }
 
   settled(result: Result<unknown>): void {
-    this.hub!.leave(this);
     if (result.ok) this.complete(result.value as T);
     else this.fail(result.error);
   }
@@ -92,13 +87,9 @@ inherit(PromiseOperation);
 
 /** Stays behind to receive what comes too late. */
 class LateNode implements SettleNode {
-  after: SettleNode | null = null;
-  before: SettleNode | null = null;
-
-  constructor(readonly hub: PromiseHub, readonly onLate: (value: unknown) => void) {}
+  constructor(readonly onLate: (value: unknown) => void) {}
 
   settled(result: Result<unknown>): void {
-    this.hub.leave(this);
     if (result.ok) trap(() => this.onLate(result.value));
   }
 }
@@ -173,9 +164,6 @@ class SettleEvent<T> extends EventBase<T> {
 
 /** An arm of a select in a promise's list. */
 class ArmNode implements SettleNode {
-  after: SettleNode | null = null;
-  before: SettleNode | null = null;
-
   constructor(readonly arm: Arm) {}
 
   settled(result: Result<unknown>): void {

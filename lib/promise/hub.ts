@@ -5,18 +5,18 @@
  * every cancelled wait. So each promise gets one hub, which reacts once and serves a list of
  * waiters. As the hub handles the rejection, a cancelled wait leaves no unhandled one behind.
  */
-import { append, type Linked, remove } from "../internal/circle.ts";
 import type { Result } from "../operation/types.ts";
 
 /** Whoever waits for a promise. */
-export interface SettleNode extends Linked<SettleNode> {
-  /** Takes itself out of the hub and commits. */
+export interface SettleNode {
+  /** Commits; it has been taken out of the hub. */
   settled(result: Result<unknown>): void;
 }
 
 export class PromiseHub {
   result: Result<unknown> | undefined = undefined;
-  #waiters: SettleNode | null = null;
+  /** In the order in which they came. */
+  readonly #waiters: Set<SettleNode> = new Set();
 
   constructor(promise: PromiseLike<unknown>) {
     promise.then(
@@ -26,16 +26,20 @@ export class PromiseHub {
   }
 
   enlist(node: SettleNode): void {
-    this.#waiters = append(this.#waiters, node);
+    this.#waiters.add(node);
   }
 
   leave(node: SettleNode): void {
-    this.#waiters = remove(this.#waiters, node);
+    this.#waiters.delete(node);
   }
 
   #settle(result: Result<unknown>): void {
+    if (this.result !== undefined) return; // a thenable that settles twice
     this.result = result;
-    while (this.#waiters !== null) this.#waiters.settled(result);
+    for (const node of this.#waiters) {
+      this.#waiters.delete(node);
+      node.settled(result);
+    }
   }
 }
 

@@ -107,11 +107,6 @@ export function prepareForeign(action: string): Trigger {
   );
 }
 
-/** Whether a scheduler is registered for the calling thread. */
-export function isSchedulerRegistered(): boolean {
-  return currentRegistration() !== undefined;
-}
-
 /**
  * Registers `prepareForAwait` as the way to block on this thread while `whileRunning` runs, and
  * returns what that returns. Extents nest; the one before is back afterwards, also after a throw.

@@ -1,0 +1,52 @@
+import type { ChannelCore } from "./core.ts";
+import { WAITING } from "../operation/suspension.ts";
+import { Receive } from "./operations.ts";
+
+/** A `next` that has not been answered. */
+interface PendingNext<T> {
+  readonly receive: Receive<T>;
+  readonly answer: (result: IteratorResult<T, undefined>) => void;
+}
+
+/**
+ * `for await` over a channel. Written by hand, since the `return` of an async generator waits for
+ * the `next` before it: here it takes the receive back, and leaves the item to somebody else.
+ */
+export class ChannelIterator<T> implements AsyncIterableIterator<T, undefined, undefined> {
+  readonly #core: ChannelCore<T>;
+  readonly #pending: Set<PendingNext<T>> = new Set();
+  #returned = false;
+
+  constructor(core: ChannelCore<T>) {
+    this.#core = core;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#returned) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((answer) => {
+      const receive = new Receive(this.#core, false);
+      const pending = { receive, answer };
+      this.#pending.add(pending);
+      receive.then((item) => {
+        this.#pending.delete(pending);
+        const option = item as { value: T } | undefined;
+        if (option === undefined) answer({ done: true, value: undefined });
+        else answer({ done: false, value: option.value });
+      });
+    });
+  }
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.#returned = true;
+    for (const { receive, answer } of this.#pending) {
+      if (receive.state !== WAITING) continue; // it has its item, and will answer by itself
+      receive.leave();
+      answer({ done: true, value: undefined });
+    }
+    return Promise.resolve({ done: true, value: undefined });
+  }
+}
