@@ -82,8 +82,7 @@ export class Channel<T> implements AsyncIterable<T> {
    */
   constructor(options?: ChannelOptions) {
     checkOptions("make the channel", options);
-    const capacity = options?.capacity ?? Infinity;
-    const overflow = options?.overflow ?? "block";
+    const { capacity = Infinity, overflow = "block" } = options ?? {};
     checkCount("make the channel", "capacity", capacity, 0);
     if (!OVERFLOWS.includes(overflow)) {
       throw new TypeError(

@@ -116,13 +116,14 @@ function* mapInto<A, B>(
   };
   let count = 0;
   for (const item of items) {
-    while (running >= concurrency) {
-      ended = new OwnTrigger(ITS_FIBERS);
-      yield* ended.await();
-    }
     const index = count++;
     running++;
     context.spawn(() => body(item, index)).onResult((result) => onEnd(index, result));
+    while (running >= concurrency) { // no item is taken before there is a place for it
+      ended = new OwnTrigger(ITS_FIBERS);
+      yield* ended.await();
+    }
+    context.check(); // it may have failed after the wait was over
   }
   while (running > 0) {
     ended = new OwnTrigger(ITS_FIBERS);

@@ -277,7 +277,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
   dropPending(): void {
     const { pending } = this;
     this.pending = null;
-    pending!.leave();
+    pending!.drop();
   }
 
   // Being aborted --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@ import { checkFunction, checkOptional, checkOptions } from "../internal/check.ts
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { currentFiber, type FiberCore } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
+import { runBody } from "./nursery.ts";
 
 /**
  * A variable with a value of its own in each fiber.
@@ -82,7 +83,7 @@ export class FiberLocal<T> {
     const before = this.#find(fiber);
     this.#store(fiber, { value });
     try {
-      return yield* body() as Awaitable<R>;
+      return yield* runBody(body());
     } finally {
       this.#store(fiber, before);
     }

@@ -69,14 +69,15 @@ export class ScopeContext extends Context implements Scope {
     (this.extra.releases ??= []).push(hook);
   }
 
-  /** Abandoned, it has nobody to run the hooks: a fiber of their own does, protected like them. */
+  /** Abandoned, it has nobody to run the hooks: a protected fiber of their own does. */
   override released(): void {
-    if (this.extras?.releases === undefined) return;
+    const releases = this.extras?.releases;
+    if (releases === undefined) return;
+    const name = "release hooks";
+    const enter = (context: ScopeContext) => void (context.extra.releases = releases);
+    const hooks = () => openNursery({ name: `scope of ${name}`, enter, body: nothing });
     const { scheduler } = this.owner!;
-    const options = { name: "release hooks" };
-    const fiber = spawnIn(scheduler, this.parent!, () => runReleases(this), options) as FiberCore<
-      void
-    >;
+    const fiber = spawnIn(scheduler, this.parent!, hooks, { name }) as FiberCore<void>;
     fiber.flags |= SHIELD;
     fiber.error = undefined;
   }
@@ -108,6 +109,8 @@ export interface Nursery<T> {
 export function openNursery<T>(nursery: Nursery<T>): Awaitable<T> {
   return new GeneratorOperation(`a ${nursery.name}`, runNursery<T>, nursery);
 }
+
+function* nothing(): Generator<never, void, unknown> {}
 
 /** How the body ended. */
 type Ending<T> = { kind: "returned"; value: T } | { kind: "threw"; error: unknown };
@@ -147,7 +150,7 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
 }
 
 /** A body that returns no operation is the caller's mistake, told in the caller's terms. */
-function runBody<T>(operation: Operation<T>): Awaitable<T> {
+export function runBody<T>(operation: Operation<T>): Awaitable<T> {
   if (isIterable(operation) && !Array.isArray(operation)) return operation as Awaitable<T>;
   throw new TypeError(
     "Cannot run the body: it must return an operation; is it a generator function (function*)?",

@@ -5,7 +5,7 @@ import type { Awaitable, Operation, Option } from "../operation/types.ts";
 import { type CancelContext, type Context, failDeadline } from "./context.ts";
 import { currentFiber } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
-import { openNursery, type Scope } from "./nursery.ts";
+import { openNursery, runBody, type Scope } from "./nursery.ts";
 
 /**
  * A nursery: runs `body`, waits for everything that was spawned inside, runs the release hooks,
@@ -79,7 +79,7 @@ export function cancelScope<T>(
 }
 
 function* toOption<T>(operation: Operation<T>): Generator<never, Option<T>, unknown> {
-  return { value: yield* operation as Awaitable<T> };
+  return { value: yield* runBody(operation) };
 }
 
 /**
@@ -167,7 +167,7 @@ function* runWithCallback<T>(
   const onCancel = (error: Error) => callback(error.cause);
   callbacks.add(onCancel);
   try {
-    return yield* body() as Awaitable<T>;
+    return yield* runBody(body());
   } finally {
     callbacks.delete(onCancel);
   }

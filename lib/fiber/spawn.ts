@@ -4,7 +4,7 @@ import type { Awaitable, Operation } from "../operation/types.ts";
 import { executeAs } from "../trigger/execution.ts";
 import { Inactive } from "../trigger/inactive.ts";
 import { type Context, DELIVERED } from "./context.ts";
-import { currentFiber, type Fiber } from "./fiber.ts";
+import { currentFiber, currentFiberOrNull, type Fiber } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
 import {
   checkFiber,
@@ -115,7 +115,8 @@ function* abortSelf(reason: unknown): Generator<never, never, unknown> {
 
 /** The scheduler of the code that runs now: of its fiber, or of the microtask. */
 function schedulerHere(action: string): SchedulerCore {
-  return microTaskScheduler() ?? currentFiber(action).scheduler;
+  const fiber = currentFiberOrNull(); // in a microtask there is one if that has called run
+  return fiber?.scheduler ?? microTaskScheduler() ?? currentFiber(action).scheduler;
 }
 
 /**

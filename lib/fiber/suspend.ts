@@ -70,8 +70,9 @@ class FiberContextCore implements FiberContext {
 
   destroy(): void {
     this.#cancelFn = null;
+    if (this.tid !== fiberIdNil) return; // the context is a fiber's, and serves others, too
     this.cancellationContext.extra.onCancel?.clear();
-    if (this.tid === fiberIdNil) this.cancellationContext.flags |= CLOSED;
+    this.cancellationContext.flags |= CLOSED;
   }
 
   /** Calls the cancel function, which is replaced first so that it can't be called twice. */

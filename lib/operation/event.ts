@@ -71,6 +71,14 @@ export interface EventConstructors {
   [Symbol.hasInstance](value: unknown): value is Event<unknown>;
 }
 
+// Kinds of events, which each arm keeps at hand.
+/** To be waited on as it is. */
+export const BASE = 0;
+/** Expands into arms over base events. */
+export const COMPOSITE = 1;
+/** Polling it and waiting on it run code of the user's (see `synchronisation.ts`). */
+export const CUSTOM = 2;
+
 const identity = <T>(value: T): T => value;
 
 /**
@@ -80,6 +88,7 @@ const identity = <T>(value: T): T => value;
  */
 export class Arm {
   event: EventBase<unknown>;
+  kind: number;
   handler: (value: never) => unknown;
   /** The synchronisation that waits with this arm, while it stands in a list. */
   sync: Synchronisation<unknown> | null;
@@ -96,6 +105,7 @@ export class Arm {
     nacks: readonly NackEvent[] | null,
   ) {
     this.event = event;
+    this.kind = event.kind();
     this.handler = handler;
     this.sync = null;
     this.after = null;
@@ -134,19 +144,14 @@ export class Arm {
 
 /** Every event; see the module comment. */
 export abstract class EventBase<T> implements Event<T> {
+  /** BASE, COMPOSITE or CUSTOM. */
+  kind(): number {
+    return BASE;
+  }
+
   /** Composite events turn into arms over base events; base events say `null`. */
   expand(_arm: Arm, _sync: Synchronisation<unknown>): Arm[] | null {
     return null;
-  }
-
-  /** Composite or not: asked for each arm of each synchronisation. */
-  isComposite(): boolean {
-    return false;
-  }
-
-  /** Whether polling and waiting run code of the user's (see `synchronisation.ts`). */
-  isCustom(): boolean {
-    return false;
   }
 
   /** Commits if it can: true, and the outcome is in `sync.value` (state FAILED for an error). */
@@ -256,31 +261,18 @@ class NeverEvent extends EventBase<never> {
 
 const never = new NeverEvent();
 
-/** The handles of custom arms that have left, until they are cancelled. */
-const withdrawn: CancelHandle[] = [];
-
-/**
- * To be called when every arm of a synchronisation has left its list: `cancel` is code of the
- * user's, and could otherwise find an arm there and commit to it a second time.
- */
-export function cancelWithdrawn(): void {
-  for (let handle = withdrawn.shift(); handle !== undefined; handle = withdrawn.shift()) {
-    const due = handle;
-    asCancelFunction(() => due.cancel());
-  }
-}
-
 /** An event of the user's. A wake-up only makes the waiter look again; `poll` commits. */
 class CustomEvent<T> extends EventBase<T> {
   constructor(readonly source: EventSource<T>) {
     super();
   }
 
-  override isCustom(): boolean {
-    return true;
+  override kind(): number {
+    return CUSTOM;
   }
 
   poll(sync: Synchronisation<unknown>): boolean {
+    const { state } = sync;
     const result: Result<T> | undefined = this.source.poll();
     if (result === undefined) return false;
     if (typeof result?.ok !== "boolean") {
@@ -288,6 +280,7 @@ class CustomEvent<T> extends EventBase<T> {
         `Cannot poll the event: poll must return a Result or undefined, got ${show(result)}`,
       );
     }
+    if (sync.state !== state) sync.retract();
     sync.value = result.ok ? result.value : result.error;
     if (!result.ok) sync.state = FAILED;
     return true;
@@ -305,8 +298,9 @@ class CustomEvent<T> extends EventBase<T> {
   }
 
   withdraw(arm: Arm): void {
-    withdrawn.push(arm.handle!);
+    const handle = arm.handle!;
     arm.handle = null;
+    asCancelFunction(() => handle.cancel());
   }
 
   describe(): string {
@@ -316,8 +310,8 @@ class CustomEvent<T> extends EventBase<T> {
 
 /** What is common to the composite events: they are never waited on themselves. */
 abstract class CompositeEvent<T> extends EventBase<T> {
-  override isComposite(): boolean {
-    return true;
+  override kind(): number {
+    return COMPOSITE;
   }
   abstract override expand(arm: Arm, sync: Synchronisation<unknown>): Arm[];
   poll(): boolean {

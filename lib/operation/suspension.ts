@@ -179,26 +179,29 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
 
   /** The iterator's `throw`: the scheduler's way in for an abort, which has interrupted it before. */
   throw(error: unknown): IteratorResult<never, T> {
-    this.leave();
+    this.drop();
     throw error;
   }
 
   /** The iterator's `return`: somebody drives the generator by hand and gave up. */
   return(value?: unknown): IteratorResult<never, T> {
-    this.leave();
+    this.drop();
     return { done: true, value: value as T };
   }
 
-  /** Given up: withdraws if it still waits, and gives back what it was granted. */
-  leave(): void {
-    const { state } = this;
-    if (state === WAITING) {
-      this.state = SPENT;
-      this.withdraw();
-    } else if (state === COMMITTED) {
-      this.state = SPENT;
-      this.undo();
-    }
+  /** Withdraws if it still waits: true iff nothing happened and nothing will. */
+  leave(): boolean {
+    if (this.state !== WAITING) return false;
+    this.state = SPENT;
+    this.withdraw();
+    return true;
+  }
+
+  /** Nobody will take what it returns: withdraws, or gives back what it was granted. */
+  drop(): void {
+    if (this.leave() || this.state !== COMMITTED) return;
+    this.state = SPENT;
+    this.undo();
   }
 
   then<A = T, B = never>(

@@ -19,8 +19,19 @@
  * A custom event only wakes the waiter, who polls again on resumption (`recheck`).
  */
 import { Random } from "../internal/random.ts";
-import { Arm, cancelWithdrawn, type NackEvent } from "./event.ts";
-import { COLD, COMMITTED, FAILED, inherit, SPENT, type Suspension, WAITING } from "./suspension.ts";
+import { Arm, COMPOSITE, CUSTOM, type NackEvent } from "./event.ts";
+import { execution } from "../trigger/execution.ts";
+import {
+  COLD,
+  COMMITTED,
+  elsewhere,
+  FAILED,
+  type FiberSlot,
+  inherit,
+  SPENT,
+  type Suspension,
+  WAITING,
+} from "./suspension.ts";
 
 let random = new Random(0x5eed);
 
@@ -37,6 +48,8 @@ export class Synchronisation<T> {
   declare fair: boolean;
   declare chosen: Arm | null;
   declare nacks: NackEvent[] | null;
+  /** Whether custom arms have enlisted. */
+  declare custom: boolean;
 
   constructor(arms: readonly Arm[], fair: boolean) {
     this.value = undefined;
@@ -47,6 +60,38 @@ export class Synchronisation<T> {
     this.fair = fair;
     this.chosen = null;
     this.nacks = null;
+    this.custom = false;
+  }
+
+  [Symbol.iterator](): Iterator<never, T, unknown> {
+    if (this.state !== COLD || execution.current === null) return elsewhere(this);
+    return this as unknown as Iterator<never, T, unknown>;
+  }
+
+  /** Written out, as the hot path of selecting (see `suspension.ts`). */
+  next(): IteratorResult<never, T> {
+    if (this.state === COMMITTED) return this.finish();
+    if (this.state !== COLD) return this.resume();
+    const fiber = execution.current as FiberSlot;
+    if (fiber.context.error !== undefined || !this.arms.every(isPlain)) return this.start();
+    this.state = SPENT;
+    if (this.poll(false)) {
+      return (this.state as number) === FAILED ? this.finished() : this.finish();
+    }
+    this.state = WAITING;
+    this.waiter = fiber;
+    this.enqueue();
+    if (fiber.pending !== null) fiber.dropPending();
+    fiber.pending = this as Suspension<unknown>;
+    this.value = this;
+    return this as never;
+  }
+
+  finish(): IteratorResult<never, T> {
+    this.state = SPENT;
+    this.value = this.chosen!.handler(this.value as never);
+    this.done = true;
+    return this as never;
   }
 
   addNack(nack: NackEvent): void {
@@ -68,11 +113,13 @@ export class Synchronisation<T> {
   enqueue(): void {
     try {
       if (!this.arms.some(isCustom)) return this.enlist(false);
+      this.custom = true;
       this.enlist(true);
       if (this.state !== WAITING) return;
       if (this.choose(false)) return this.waiter!.unblock();
       this.enlist(false);
     } catch (error) {
+      this.state = SPENT;
       this.withdraw();
       throw error;
     }
@@ -134,11 +181,12 @@ export class Synchronisation<T> {
     const start = this.fair && length > 1 ? random.below(length) : 0;
     for (let i = 0; i < length; i++) {
       const arm = arms[start + i < length ? start + i : start + i - length]!;
-      if (customOnly && !arm.event.isCustom()) continue;
+      if (customOnly && arm.kind !== CUSTOM) continue;
       if (arm.event.poll(this as Synchronisation<unknown>)) {
         this.chosen = arm;
         return true;
       }
+      if (customOnly && this.state !== WAITING) return true; // a partner came while it was polled
     }
     return false;
   }
@@ -156,7 +204,7 @@ export class Synchronisation<T> {
   enlist(custom: boolean): void {
     for (let i = 0; i < this.arms.length; i++) {
       let arm = this.arms[i]!;
-      if (arm.event.isCustom() !== custom) continue;
+      if ((arm.kind === CUSTOM) !== custom) continue;
       if (arm.sync !== null) { // a hoisted branch with which another synchronisation waits
         arm = new Arm(arm.event, arm.handler, arm.nacks);
         this.arms = this.arms.with(i, arm);
@@ -172,15 +220,29 @@ export class Synchronisation<T> {
   }
 
   leaveAll(): void {
+    this.delist(false);
+    if (this.custom) this.delist(true);
+  }
+
+  /**
+   * The custom arms come last, for `cancel` is code of the user's: it must not find another arm of
+   * this synchronisation in a list, and commit it a second time.
+   */
+  delist(custom: boolean): void {
     const { arms } = this;
     for (let i = 0; i < arms.length; i++) {
       const arm = arms[i]!;
-      if (arm.sync === this as unknown) {
+      if (arm.sync === this as unknown && (arm.kind === CUSTOM) === custom) {
         arm.sync = null;
         arm.event.withdraw(arm);
       }
     }
-    cancelWithdrawn();
+  }
+
+  /** A custom event has happened, after a partner had come while it was polled: sends that away. */
+  retract(): void {
+    this.undo();
+    this.state = WAITING;
   }
 
   /** Tells the nacks of every arm but the chosen one. */
@@ -209,9 +271,13 @@ function expand<T>(sync: Synchronisation<T>, arms: readonly Arm[]): Arm[] {
 }
 
 function isComposite(arm: Arm): boolean {
-  return arm.event.isComposite();
+  return arm.kind === COMPOSITE;
 }
 
 function isCustom(arm: Arm): boolean {
-  return arm.event.isCustom();
+  return arm.kind === CUSTOM;
+}
+
+function isPlain(arm: Arm): boolean {
+  return arm.kind !== COMPOSITE && arm.kind !== CUSTOM;
 }
