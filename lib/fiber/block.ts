@@ -2,8 +2,8 @@
 import { checkFunction, show } from "../internal/check.ts";
 import { COLD, inherit, SPENT, type Suspension, WAITING } from "../operation/suspension.ts";
 import type { Awaitable } from "../operation/types.ts";
-import { asCancelFunction } from "../trigger/execution.ts";
-import { currentFiber, type Fiber, type FiberCore } from "./fiber.ts";
+import { asCancelFunction, executeAs } from "../trigger/execution.ts";
+import { currentFiber, type Fiber, type FiberCore, NOTHING } from "./fiber.ts";
 import { checkFiber } from "./scheduler.ts";
 
 /** A blocking operation that returns a `T`. The functions are given the fiber that blocks. */
@@ -44,9 +44,10 @@ class BlockWait<T> {
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this as Suspension<unknown>; // so that `block` itself may call `unblock`
     try {
-      this.options.block(fiber);
+      executeAs(null, () => this.options.block(fiber)); // as for `suspend`: the scheduler's code
     } catch (error) {
       fiber.pending = null;
+      fiber.thrown = NOTHING; // it runs on, even if `block` has aborted it
       throw error;
     }
   }

@@ -162,9 +162,12 @@ export function unlink(context: Context): void {
   if (parent !== null && context.after !== null) parent.kids = remove(parent.kids, context);
 }
 
-/** Marks the subtree of `root` with `error`, then wakes who is suspended in it. Nothing recurses. */
-export function cancelTree(root: Context, error: Abort): void {
-  const marked = mark(root, error);
+/**
+ * Marks the subtree of `root` with `error`, then wakes who is suspended in it. Nothing recurses.
+ * With `before`, an `error` that `mark` alone has left there before: only wakes.
+ */
+export function cancelTree(root: Context, error: Abort, before?: Abort): void {
+  const marked = mark(root, error, before);
   for (let i = marked.length - 1; i >= 0; i--) {
     const context = marked[i]!;
     if (context.extras !== null) runCancelFunctions(context.extras, error);
@@ -173,8 +176,11 @@ export function cancelTree(root: Context, error: Abort): void {
   if ((root.flags & FIBER) === 0) root.owner?.interrupt();
 }
 
-/** Parents before their kids, the last kid first: the reverse of the order in which to wake. */
-export function mark(root: Context, error: Abort): Context[] {
+/**
+ * Marks with `error` what is marked with `before`, and returns it: parents before their kids, the
+ * last kid first, the reverse of the order in which to wake.
+ */
+export function mark(root: Context, error: Abort, before?: Abort): Context[] {
   const marked: Context[] = [];
   const pending: Context[] = [root];
   for (let context = pending.pop(); context !== undefined; context = pending.pop()) {
@@ -185,7 +191,7 @@ export function mark(root: Context, error: Abort): Context[] {
     if (first === null) continue;
     let kid = first;
     do {
-      if (kid.error === undefined && (kid.flags & SHIELD) === 0) pending.push(kid);
+      if (kid.error === before && (kid.flags & SHIELD) === 0) pending.push(kid);
       kid = kid.after!;
     } while (kid !== first);
   }
@@ -196,6 +202,7 @@ export function mark(root: Context, error: Abort): Context[] {
 function runCancelFunctions(extras: Extras, error: Abort): void {
   const { onCancel, controller } = extras;
   if (onCancel === undefined && controller === undefined) return;
+  extras.onCancel = undefined; // each is called once
   for (const f of [...onCancel ?? []]) asCancelFunction(() => f(error));
   if (controller !== undefined) asCancelFunction(() => controller.abort(error));
 }

@@ -54,7 +54,7 @@ class CustomScheduler extends SchedulerCore {
   }
 
   override abort(fiber: FiberCore<unknown>, reason: unknown): void {
-    if (this.#policy.abort === undefined) fiber.cancel(reason);
+    if (this.#policy.abort === undefined) AnyFiber.abort(fiber, reason);
     else this.#policy.abort(fiber, reason);
   }
 
@@ -96,11 +96,14 @@ export interface AnyFiberFunctions {
    * @throws {RangeError} if `parent` is `fiber` or inside of it
    */
   attach(parent: AnyFiber, fiber: AnyFiber): void;
-  /** Aborts `fiber` and everything in it, the standard way, whatever its scheduler's policy says. */
+  /**
+   * Aborts `fiber` and everything in it, the standard way, whatever its scheduler's policy says.
+   * What `setAborting` has marked already, it wakes.
+   */
   abort(fiber: AnyFiber, reason?: unknown): void;
   /**
    * Marks `fiber` and everything in it as aborting, and wakes nobody: each gets the `Abort` at its
-   * next suspension. For a policy that wakes them in an order of its own.
+   * next suspension. For a policy that wakes them in an order of its own, with `abort` on each.
    */
   setAborting(fiber: AnyFiber, reason?: unknown): void;
   /**
@@ -118,7 +121,7 @@ export const AnyFiber: AnyFiberFunctions = {
     }
     checkFunction("make a fiber", "policy.ready", policy.ready);
     checkSpawn("make a fiber", body, options);
-    return spawnIn(new CustomScheduler(policy), null, body, options);
+    return spawnIn(new CustomScheduler(policy), null, null, body, options);
   },
   id: (fiber) => checkFiber("tell the id", "fiber", fiber).id,
   equal: (a, b) => a === b,
@@ -155,7 +158,11 @@ export const AnyFiber: AnyFiberFunctions = {
     const emptied = oldParent === null ? null : closeEmptied(oldParent);
     if (emptied !== null) terminate(emptied);
   },
-  abort: (fiber, reason) => checkFiber("abort", "fiber", fiber).cancel(reason),
+  abort(fiber, reason) {
+    const core = checkFiber("abort", "fiber", fiber);
+    if (core.error === undefined) core.cancel(reason);
+    else if (!core.terminated) cancelTree(asContext(core), core.error, core.error);
+  },
   setAborting(fiber, reason) {
     const core = checkFiber("abort", "fiber", fiber);
     if (core.error === undefined && !core.terminated) mark(asContext(core), new Abort(reason));

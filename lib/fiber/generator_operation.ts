@@ -34,7 +34,8 @@ export class GeneratorOperation<A, T> implements Awaitable<T>, Effect {
   ): Promise<B | C> {
     const promise = new Promise<T>((resolve, reject) => {
       if (this.#used) throw usedTwice(this);
-      main(() => this, { name: this.name }).then(resolve, reject);
+      this.#used = true;
+      main(() => this.generator(this.argument), { name: this.name }).then(resolve, reject);
     });
     return promise.then(fulfilled, rejected);
   }

@@ -15,7 +15,7 @@ import {
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import type { Result } from "../operation/types.ts";
 import { execution } from "../trigger/execution.ts";
-import { type FiberCore, OBSERVED } from "./fiber.ts";
+import { ENDED_ABORTED, ENDED_FAILED, type FiberCore, OBSERVED } from "./fiber.ts";
 
 /** Whoever stands in a fiber's list. */
 export interface Joiner extends Linked<Joiner> {
@@ -112,6 +112,10 @@ export class JoinWait<T> implements Joiner {
       return;
     }
     fiber.flags |= OBSERVED;
+    if (wanted === "value" && (fiber.flags & (ENDED_FAILED | ENDED_ABORTED)) === 0) {
+      this.value = fiber.result;
+      return;
+    }
     const outcome = fiber.outcome();
     if (wanted === "result") {
       this.value = outcome;

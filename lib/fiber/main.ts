@@ -133,7 +133,7 @@ export function main<T>(body: () => Operation<T>, options?: MainOptions): Main<T
   checkMain(body, options);
   const scheduler = new HostScheduler();
   scheduler.abortable = options?.signal !== undefined || options?.handleSignals === true;
-  const root = spawnIn(scheduler, null, body, { name: options?.name ?? "main" });
+  const root = spawnIn(scheduler, null, null, body, { name: options?.name ?? "main" });
   const hooks: CancelHandle[] = [onLoopEmpty(() => breakIfStuck(scheduler))];
   if (options?.signal !== undefined) hooks.push(abortOn(options.signal, root));
   if (options?.handleSignals === true) {

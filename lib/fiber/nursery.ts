@@ -28,7 +28,7 @@ import {
   SHIELD,
   unlink,
 } from "./context.ts";
-import { abandon, currentFiber, type Fiber, type FiberCore } from "./fiber.ts";
+import { abandon, currentFiber, currentFiberOrNull, type Fiber, type FiberCore } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
 import { KidsGone } from "./kids_gone.ts";
 import { checkOpen, checkSpawn, spawnIn, type SpawnOptions } from "./scheduler.ts";
@@ -60,7 +60,8 @@ export class ScopeContext extends Context implements Scope {
   spawn<T>(body: () => Operation<T>, options?: SpawnOptions): Fiber<T> {
     checkSpawn("spawn", body, options);
     checkOpen("spawn", this);
-    return spawnIn(this.owner!.scheduler, this, body, options);
+    const owner = this.owner!;
+    return spawnIn(owner.scheduler, this, currentFiberOrNull() ?? owner, body, options);
   }
 
   onRelease(hook: ReleaseHook): void {
@@ -76,8 +77,8 @@ export class ScopeContext extends Context implements Scope {
     const name = "release hooks";
     const enter = (context: ScopeContext) => void (context.extra.releases = releases);
     const hooks = () => openNursery({ name: `scope of ${name}`, enter, body: nothing });
-    const { scheduler } = this.owner!;
-    const fiber = spawnIn(scheduler, this.parent!, hooks, { name }) as FiberCore<void>;
+    const owner = this.owner!;
+    const fiber = spawnIn(owner.scheduler, this.parent!, owner, hooks, { name }) as FiberCore<void>;
     fiber.flags |= SHIELD;
     fiber.error = undefined;
   }

@@ -97,7 +97,7 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
   checkRun(body, options);
   const loop = options?.loop ?? new NoLoop();
   const scheduler = new RunScheduler(loop);
-  const root = spawnIn(scheduler, null, body, { name: "run" }) as FiberCore<T>;
+  const root = spawnIn(scheduler, null, null, body, { name: "run" }) as FiberCore<T>;
   root.flags |= OBSERVED;
   executeAs(null, () => { // a fiber that calls this is blocked, not running
     while (!root.terminated) {
@@ -116,7 +116,9 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
 function lookOutside(scheduler: RunScheduler, options: RunOptions | undefined): void {
   const unblock = options?.unblock;
   const loop = options?.loop;
-  if (unblock !== undefined) unblockOne(unblock, true);
+  if (unblock !== undefined && (loop !== undefined || scheduler.queue.length > 0)) {
+    unblockOne(unblock, true);
+  }
   if (loop !== undefined) {
     const idle = scheduler.queue.length === 0;
     if (loop.oneStep({ block: idle }) || scheduler.queue.length > 0) return;

@@ -13,15 +13,7 @@ import type { Operation } from "../operation/types.ts";
 import { executeAs } from "../trigger/execution.ts";
 import { Inactive } from "../trigger/inactive.ts";
 import { CLOSED, type Context, FIBER } from "./context.ts";
-import {
-  currentFiberOrNull,
-  type Fiber,
-  FiberCore,
-  OBSERVED,
-  PROPAGATE,
-  QUEUED,
-  TERMINATED,
-} from "./fiber.ts";
+import { type Fiber, FiberCore, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./fiber.ts";
 import { step } from "./step.ts";
 
 /** Runs fibers. */
@@ -154,10 +146,11 @@ export abstract class FifoScheduler extends SchedulerCore {
   }
 }
 
-/** Makes a fiber in `context` and hands it to its scheduler. */
+/** Makes a fiber in `context`, with the fiber-locals of `spawner`, and hands it to `scheduler`. */
 export function spawnIn<T>(
   scheduler: SchedulerCore,
   context: Context | null,
+  spawner: FiberCore<unknown> | null,
   body: () => Operation<T>,
   options: SpawnOptions | undefined,
 ): Fiber<T> {
@@ -165,16 +158,11 @@ export function spawnIn<T>(
   if (options?.propagateCancelToParent === false) flags &= ~PROPAGATE;
   const fiber = new FiberCore<T>(scheduler, context, body, options?.name, flags);
   if (options?.finally !== undefined) fiber.extra.finally = options.finally;
-  if (context !== null) inheritLocals(fiber as FiberCore<unknown>, context);
-  else scheduler.root = fiber as FiberCore<unknown>;
+  const inherited = spawner?.extras?.inherited;
+  if (inherited !== undefined) fiber.extra.inherited = inherited;
+  if (context === null) scheduler.root = fiber as FiberCore<unknown>;
   scheduler.spawned(fiber as FiberCore<unknown>);
   return fiber;
-}
-
-/** From whoever spawns, else from the fiber whose context it is. */
-function inheritLocals(fiber: FiberCore<unknown>, context: Context): void {
-  const inherited = (currentFiberOrNull() ?? context.owner)?.extras?.inherited;
-  if (inherited !== undefined) fiber.extra.inherited = inherited;
 }
 
 /** The checks of every way to spawn. */

@@ -1,10 +1,9 @@
 import { checkFunction } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
-import { executeAs } from "../trigger/execution.ts";
 import { Inactive } from "../trigger/inactive.ts";
 import { type Context, DELIVERED } from "./context.ts";
-import { currentFiber, currentFiberOrNull, type Fiber } from "./fiber.ts";
+import { currentFiber, currentFiberOrNull, type Fiber, type FiberCore } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
 import {
   checkFiber,
@@ -47,9 +46,10 @@ import {
  */
 export function spawn<T>(body: () => Operation<T>, options?: SpawnOptions): Fiber<T> {
   checkSpawn("spawn", body, options);
-  const { context, scheduler } = currentFiber("spawn");
+  const fiber = currentFiber("spawn");
+  const { context, scheduler } = fiber;
   checkOpen("spawn", context);
-  return spawnIn(scheduler, context, body, options);
+  return spawnIn(scheduler, context, fiber, body, options);
 }
 
 /**
@@ -71,7 +71,8 @@ export function spawnAsChildOf<T>(
   if (context.scheduler !== core) {
     throw new TypeError("Cannot spawn: parent is a fiber of another scheduler");
   }
-  return spawnIn(core, context as unknown as Context, body, options);
+  const spawner = currentFiberOrNull() ?? (context as FiberCore<unknown>);
+  return spawnIn(core, context as unknown as Context, spawner, body, options);
 }
 
 /**
@@ -88,9 +89,9 @@ export function spawnFromAnywhere<T>(
 ): Fiber<T> {
   const core = checkScheduler("spawn", scheduler);
   checkSpawn("spawn", body, options);
-  const root = core.root! as unknown as Context;
-  checkOpen("spawn", root);
-  return executeAs(null, () => spawnIn(core, root, body, options));
+  const root = core.root!;
+  checkOpen("spawn", root as Context);
+  return spawnIn(core, root as Context, root, body, options);
 }
 
 /**

@@ -111,7 +111,7 @@ function endOrRefuse(fiber: FiberCore<unknown>, result: IteratorResult<unknown, 
 function bodyReturned(fiber: FiberCore<unknown>, value: unknown): void {
   leaveBody(fiber);
   fiber.result = value;
-  forgiveLateDeadline(fiber);
+  if (fiber.failures !== null) forgiveLateDeadline(fiber);
   close(fiber);
 }
 

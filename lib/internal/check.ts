@@ -3,9 +3,19 @@
 /** How a value is shown in an error message: short, and never throws. */
 export function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 60));
-  if (typeof value === "function") return `function ${value.name || "(anonymous)"}`;
   if (typeof value === "bigint") return `${value}n`;
-  if (typeof value !== "object" || value === null) return String(value);
+  if (typeof value !== "function" && (typeof value !== "object" || value === null)) {
+    return String(value);
+  }
+  try {
+    return showObject(value);
+  } catch { // a revoked proxy, or a getter that throws
+    return `${typeof value === "function" ? "a" : "an"} ${typeof value}`;
+  }
+}
+
+function showObject(value: object): string {
+  if (typeof value === "function") return `function ${value.name || "(anonymous)"}`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
   if (isPromiseLike(value) && !isIterable(value)) return "a promise";
   const tag = Object.prototype.toString.call(value).slice(8, -1);

@@ -3,7 +3,8 @@
  *
  * Timers: one host timer, armed for the earliest deadline, from a microtask, so that the many
  * operations of a slice that start and cancel timers cost the host one timer at most. It is armed
- * only while there are timers, so that an idle program ends.
+ * only while there are timers, so that an idle program ends; one that is never due counts, for
+ * whoever starts such a timer wants the program to go on (`sleep` until aborted).
  *
  * Turns (law 10): work that is to run soon goes through `schedule`. It runs as a microtask while
  * the last macrotask turn is no older than `BREATH_MS`, and in a macrotask of its own otherwise,
@@ -47,8 +48,9 @@ class HostLoop implements EventLoop {
 
   constructor() {
     this.#timers.onAdd = (deadline) => {
-      if (deadline < this.#armedFor) this.#armSoon();
+      if (this.#timeout === undefined || deadline < this.#armedFor) this.#armSoon();
     };
+    this.#timers.onEmpty = () => this.#armSoon();
   }
 
   /** Never sleeps: the thread belongs to JavaScript. */
@@ -67,13 +69,7 @@ class HostLoop implements EventLoop {
     options: { repeat: boolean },
     f: (self: CancelHandle) => void,
   ): CancelHandle {
-    const timer = this.#timers.add(delayMs, options.repeat, f);
-    return {
-      cancel: () => {
-        timer.cancel();
-        if (this.#timers.size === 0) this.#armSoon();
-      },
-    };
+    return this.#timers.add(delayMs, options.repeat, f);
   }
 
   interruptIfInBlockingSection(): void {}

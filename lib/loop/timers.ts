@@ -14,7 +14,7 @@ class Timer implements HeapNode, CancelHandle {
   index = -1;
 
   constructor(
-    readonly heap: Heap<Timer>,
+    readonly timers: Timers,
     public deadline: number,
     /** Infinity: fires once. */
     readonly period: number,
@@ -22,8 +22,7 @@ class Timer implements HeapNode, CancelHandle {
   ) {}
 
   cancel(): void {
-    this.heap.remove(this);
-    this.deadline = Infinity; // cancelled from within `fire`: not again
+    this.timers.cancel(this);
   }
 }
 
@@ -31,6 +30,8 @@ export class Timers {
   readonly #heap = new Heap<Timer>();
   /** Called when a timer was added, with its deadline. */
   onAdd: ((deadline: number) => void) | undefined;
+  /** Called when a timer was cancelled and none is left. */
+  onEmpty: (() => void) | undefined;
 
   constructor(readonly now: () => number) {}
 
@@ -48,10 +49,16 @@ export class Timers {
     checkFunction("start a timer", "f", f);
     const delay = Math.max(0, delayMs);
     const deadline = this.now() + delay;
-    const timer = new Timer(this.#heap, deadline, repeat ? delay : Infinity, f);
+    const timer = new Timer(this, deadline, repeat ? delay : Infinity, f);
     this.#heap.insert(timer);
     this.onAdd?.(deadline);
     return timer;
+  }
+
+  cancel(timer: Timer): void {
+    this.#heap.remove(timer);
+    timer.deadline = Infinity; // cancelled from within `fire`: not again
+    if (this.#heap.size === 0) this.onEmpty?.();
   }
 
   /** Fires all that is due now, but none that was added meanwhile; true if there was any. */

@@ -241,7 +241,7 @@ export class Synchronisation<T> {
 
   /** A custom event has happened, after a partner had come while it was polled: sends that away. */
   retract(): void {
-    this.undo();
+    if (this.state === COMMITTED) this.undo();
     this.state = WAITING;
   }
 

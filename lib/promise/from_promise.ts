@@ -5,6 +5,7 @@ import { type Arm, type Event, EventBase } from "../operation/event.ts";
 import { COLD, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import type { Awaitable, Result } from "../operation/types.ts";
+import { asCancelFunction } from "../trigger/execution.ts";
 import { hubOf, isPromiseLike, type PromiseHub, type SettleNode } from "./hub.ts";
 
 /** How a wait for a promise treats what comes too late. */
@@ -64,8 +65,26 @@ class PromiseOperation<T> implements SettleNode {
   withdraw(): void {
     const { controller, hub, onLate } = this;
     hub!.leave(this);
-    controller?.abort(new Abort("the wait for the promise was cancelled"));
     if (onLate !== undefined) hub!.enlist(new LateNode(onLate as (value: unknown) => void));
+    if (controller !== null) { // last: its listeners may settle the promise
+      const reason = new Abort("the wait for the promise was cancelled");
+      asCancelFunction(() => controller.abort(reason));
+    }
+  }
+
+  /**
+   * A promise is under way though nobody got to wait for it, and will settle too late. Not so a
+   * function that was not called, or a thenable that may start only with its `then`.
+   */
+  refused(): void {
+    const { source, onLate } = this;
+    if (!(source instanceof Promise)) return;
+    const hub = hubOf(source);
+    const { result } = hub;
+    if (onLate === undefined) return;
+    const late = new LateNode(onLate as (value: unknown) => void);
+    if (result === undefined) hub.enlist(late);
+    else late.settled(result);
   }
 
   settled(result: Result<unknown>): void {

@@ -19,10 +19,14 @@ export class PromiseHub {
   readonly #waiters: Set<SettleNode> = new Set();
 
   constructor(promise: PromiseLike<unknown>) {
-    promise.then(
-      (value) => this.#settle({ ok: true, value }),
-      (error) => this.#settle({ ok: false, error }),
-    );
+    try {
+      promise.then(
+        (value) => this.#settle({ ok: true, value }),
+        (error) => this.#settle({ ok: false, error }),
+      );
+    } catch (error) { // a thenable; if it has settled before, that stands, as for `await`
+      this.#settle({ ok: false, error });
+    }
   }
 
   enlist(node: SettleNode): void {

@@ -7,7 +7,9 @@ import {
   spawnFromAnywhere,
   type SpawnOptions,
 } from "../fiber/mod.ts";
-import { checkFiber } from "../fiber/scheduler.ts";
+import type { Context } from "../fiber/context.ts";
+import { ENDED_ABORTED, type FiberCore } from "../fiber/fiber.ts";
+import { checkFiber, checkOpen } from "../fiber/scheduler.ts";
 
 /**
  * Spawns a fiber that runs `body`, and returns a promise of its value; it rejects with the
@@ -15,7 +17,8 @@ import { checkFiber } from "../fiber/scheduler.ts";
  *
  * With `parent` it may be called from anywhere, and the fiber becomes a child of that one;
  * otherwise it is spawned like `spawn` does. A failure goes up to the parent as well, unless
- * `propagateCancelToParent` is false; if it does, the promise needs no handler.
+ * `propagateCancelToParent` is false: only then, and not if it was merely aborted, does the promise
+ * need a handler.
  *
  * @throws {Inactive} outside of any fiber without `parent`, or if `parent` has terminated
  * @throws {TypeError} if an argument is of the wrong type
@@ -41,10 +44,18 @@ export function spawnAsPromise<T>(
   options?: SpawnOptions & { parent?: Fiber<unknown> },
 ): Promise<T> {
   const parent = options?.parent;
-  const fiber = parent === undefined
-    ? spawn(body, options)
-    : spawnAsChildOf(checkFiber("spawn", "parent", parent).scheduler, parent, body, options);
+  const fiber = parent === undefined ? spawn(body, options) : spawnBelow(parent, body, options);
   return promiseOf(fiber, options?.propagateCancelToParent !== false);
+}
+
+function spawnBelow<T>(
+  parent: Fiber<unknown>,
+  body: () => Operation<T>,
+  options: SpawnOptions | undefined,
+): Fiber<T> {
+  const core = checkFiber("spawn", "parent", parent);
+  checkOpen("spawn", core as unknown as Context); // first: a fiber from outer space has no scheduler
+  return spawnAsChildOf(core.scheduler, parent, body, options);
 }
 
 /**
@@ -63,9 +74,12 @@ export function spawnAsPromiseFromAnywhere<T>(
 }
 
 function promiseOf<T>(fiber: Fiber<T>, propagates: boolean): Promise<T> {
-  const promise = new Promise<T>((resolve, reject) => {
-    fiber.onResult((result) => result.ok ? resolve(result.value) : reject(result.error));
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  fiber.onResult((result) => {
+    if (result.ok) return resolve(result.value);
+    const aborted = ((fiber as FiberCore<T>).flags & ENDED_ABORTED) !== 0;
+    if (propagates || aborted) promise.catch(() => {}); // it has gone up, or is none: nothing is lost
+    reject(result.error);
   });
-  if (propagates) promise.catch(() => {}); // the failure has gone up: it isn't lost
   return promise;
 }

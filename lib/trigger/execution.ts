@@ -29,6 +29,11 @@ export class Refusal implements Blocker {
     throw new Error(`Cannot suspend: ${this.reason}`);
   }
 
+  /** And what an operation looks at that was started before, by hand. */
+  get pending(): never {
+    throw new Error(`Cannot suspend: ${this.reason}`);
+  }
+
   prepareForAwait(): never {
     throw new Error(`Cannot suspend: ${this.reason}`);
   }

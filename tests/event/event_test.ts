@@ -9,6 +9,7 @@ import {
 import {
   Abort,
   Channel,
+  ChannelClosedError,
   Event,
   Fiber,
   FiberAborted,
@@ -328,6 +329,52 @@ Deno.test("law 4: a cancel that uses a full buffer leaves order and items alone"
     assertEquals(channel.statistics(), idle);
   });
 });
+
+for (const what of ["sends to", "closes"] as const) {
+  Deno.test(`law 6: a poll that ${what} the channel of another arm, and happens, is what is chosen`, () => {
+    virtually(function* () {
+      const channel = new Channel<number>();
+      const source = new Source<string>();
+      let poll = (): ReturnType<typeof source.poll> => undefined;
+      const event = Event.from<string>({
+        poll: () => poll(),
+        wait: (wakeup) => source.wait(wakeup),
+      });
+      const fiber = yield* waiting(select({ event, item: channel.receiveEvent() }));
+      poll = () => {
+        if (what === "closes") channel.close();
+        else channel.trySend(7);
+        return { ok: true, value: "it" };
+      };
+      source.wake();
+      assertEquals(yield* fiber, { kind: "event", value: "it" });
+      assertEquals([channel.size, source.waiters], [what === "closes" ? 0 : 1, 0]);
+      assertEquals(channel.statistics().receiversWaiting, 0);
+    });
+  });
+
+  Deno.test(`law 6: a poll that ${what} the channel of another arm, and doesn't happen, lets that be chosen`, () => {
+    virtually(function* () {
+      const channel = new Channel<number>();
+      const source = new Source<string>();
+      let act = () => {};
+      const event = Event.from<string>({
+        poll: () => {
+          act();
+          return undefined;
+        },
+        wait: (wakeup) => source.wait(wakeup),
+      });
+      const fiber = yield* waiting(select({ event, item: channel.receiveEvent() }));
+      act = () => what === "closes" ? channel.close() : void channel.trySend(7);
+      source.wake();
+      if (what === "closes") assertInstanceOf(yield* errorOf(fiber), ChannelClosedError);
+      else assertEquals(yield* fiber, { kind: "item", value: 7 });
+      assertEquals(channel.statistics(), idle);
+      assertEquals(source.waiters, 0);
+    });
+  });
+}
 
 Deno.test("law 3: an abort from within guard or wait is thrown at that very yield*", () => {
   virtually(function* () {
