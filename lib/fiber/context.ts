@@ -270,7 +270,7 @@ export function combineFailures(failures: readonly unknown[]): unknown {
   });
 }
 
-/** Cancels the timers of deadlines, which belong to a context that has ended its body. */
+/** Cancels the timers of deadlines: their context has come to its end. */
 export function clearDeadlines(context: Context): void {
   const deadlines = context.extras?.deadlines;
   if (deadlines === undefined) return;

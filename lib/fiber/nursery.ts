@@ -135,7 +135,11 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
     leaveInner(fiber, context);
     noteEnding(context, ending);
     while (context.kids !== null) yield* waitForKids(context);
-    if (context.extras?.releases !== undefined) yield* runReleases(context);
+    if (context.extras !== null) {
+      clearDeadlines(context); // not before: they are there for the kids as well
+      if (ending.kind === "returned") forgiveLateDeadline(context);
+      if (context.extras.releases !== undefined) yield* runReleases(context);
+    }
     finished = true;
   } finally {
     // Left by `return()`: somebody drives the generator by hand and dropped it half-way.
@@ -168,10 +172,8 @@ function leaveInner(fiber: FiberCore<unknown>, context: Context): void {
 }
 
 function noteEnding<T>(context: ScopeContext, ending: Ending<T>): void {
-  if (context.extras !== null) clearDeadlines(context);
-  if (ending.kind === "returned") {
-    if ((context.flags & DELIVERED) === 0) forgiveLateDeadline(context);
-  } else if (ending.error instanceof Abort) {
+  if (ending.kind === "returned") return;
+  if (ending.error instanceof Abort) {
     if (context.error === undefined) cancelTree(context, ending.error);
   } else if (context.kids === null) {
     recordFailure(context, ending.error);

@@ -101,7 +101,8 @@ export function protect<T>(body: () => Operation<T>): Awaitable<T> {
  * inside and is thrown once all of that has ended.
  *
  * Suspends. Zero or less: the deadline has passed at the start, and strikes at the first suspension
- * inside; `Infinity`: none. A body that returned without having been thrown at was in time.
+ * inside; `Infinity`: none. A body that returned without having been thrown at was in time, unless
+ * what it spawned was not.
  * Each `Timeout` belongs to its own `withTimeout`: nested ones cannot catch each other's.
  *
  * @throws {Timeout} when the deadline struck

@@ -11,7 +11,6 @@ import { Suspension } from "../operation/suspension.ts";
 import { execution, Refusal } from "../trigger/execution.ts";
 import {
   cancelTree,
-  clearDeadlines,
   CLOSING,
   DELIVERED,
   failContext,
@@ -134,7 +133,6 @@ function leaveBody(fiber: FiberCore<unknown>): void {
   if (fiber.pending !== null) fiber.dropPending();
   while (fiber.context !== fiber) abandon(fiber.context);
   fiber.iterator = null;
-  if (fiber.extras !== null) clearDeadlines(fiber);
 }
 
 /** The body has ended: the fiber terminates when its spawns have. */

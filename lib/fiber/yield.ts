@@ -1,6 +1,7 @@
 import { execution } from "../trigger/execution.ts";
 import {
   COLD,
+  elsewhere,
   type FiberSlot,
   inherit,
   SPENT,
@@ -20,7 +21,12 @@ class Yield {
     this.waiter = null;
   }
 
-  /** The same as in the base, in one piece: this is the shortest suspension there is. */
+  [Symbol.iterator](): Iterator<never, void, unknown> {
+    if (this.state !== COLD || execution.current === null) return elsewhere(this);
+    return this as unknown as Iterator<never, void, unknown>;
+  }
+
+  /** Written out, as the hot path of yielding (see `suspension.ts`). */
   next(): IteratorResult<never, void> {
     if (this.state !== COLD) {
       this.state = SPENT;

@@ -66,6 +66,11 @@ class TriggerWait {
     if (this.onCancel !== undefined) asCancelFunction(this.onCancel);
   }
 
+  /** Released, but whoever waited is gone: what the release stood for is the clean-up's business. */
+  undo(): void {
+    this.refused();
+  }
+
   describe(): string {
     return this.trigger.purpose;
   }

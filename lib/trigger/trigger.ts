@@ -94,7 +94,15 @@ export function prepareForAwait(): Trigger {
 
 /** A trigger of the scheduler that is registered here, if there is one. */
 function prepareRegistered(): Trigger | undefined {
-  return currentRegistration()?.prepareForAwait();
+  const registration = currentRegistration();
+  if (registration === undefined) return undefined;
+  const trigger = registration.prepareForAwait();
+  if (typeof trigger?.release === "function" && typeof trigger.await === "function") return trigger;
+  throw new TypeError(
+    `Cannot prepare a trigger: the registered prepareForAwait must return one, got ${
+      show(trigger)
+    }`,
+  );
 }
 
 /** A trigger for a `yield*` outside our own fibers: there promises are of no use. */
@@ -198,23 +206,32 @@ class PromiseTrigger implements Trigger {
   await(onCancel?: () => void): AwaitableVoid {
     checkAwait(this.#awaited, onCancel);
     this.#awaited = true;
+    let used = false;
+    const use = () => {
+      if (used) throw new TypeError("Cannot wait on the trigger: this wait was used already");
+      used = true;
+    };
     return {
-      then: (fulfilled, rejected) => this.#promise().then(fulfilled, rejected),
+      then: (fulfilled, rejected) => {
+        const promise = new Promise<void>((resolve) => {
+          use();
+          if (this.#released) resolve();
+          else this.#wake = resolve;
+        });
+        return promise.then(fulfilled, rejected);
+      },
       // The trigger was prepared outside of any scheduler and is awaited inside of one: block as
       // that scheduler does, on a trigger of its own.
       [Symbol.iterator]: () => {
+        use();
         const trigger = (execution.current as Blocker | null)?.prepareForAwait() ??
           prepareForeign("wait on the trigger");
-        this.#wake = trigger.release;
+        // Some schedulers resume their task within `release`: that is no code of our fiber's.
+        this.#wake = () => executeAs(null, trigger.release);
         if (this.#released) trigger.release();
         return trigger.await(onCancel)[Symbol.iterator]();
       },
     };
-  }
-
-  #promise(): Promise<void> {
-    if (this.#released) return Promise.resolve();
-    return new Promise((resolve) => this.#wake = resolve);
   }
 }
 
