@@ -67,7 +67,7 @@ export class ChannelCore<T> {
     }
     if (buffer.length >= this.capacity) {
       if (this.overflow !== "dropOldest") return false;
-      buffer.shift();
+      while (buffer.length >= this.capacity) buffer.shift();
     }
     buffer.push(item);
     return true;

@@ -5,6 +5,8 @@ import type { Awaitable } from "../operation/types.ts";
 
 /** One alternative of a `select`, made by `when`. It may be kept and used again. */
 export interface Branch<R> {
+  /** What it waits for. */
+  readonly event: Event<unknown>;
   /** Only a type: what the branch returns. Not there at run time. */
   readonly result?: R;
 }
@@ -101,7 +103,7 @@ export function select(
   );
 }
 
-function checkBranches(branches: readonly unknown[]): readonly Arm[] {
+function checkBranches(branches: readonly unknown[]): Arm[] {
   for (let i = 0; i < branches.length; i++) {
     if (!(branches[i] instanceof Arm)) {
       throw new TypeError(
@@ -109,7 +111,7 @@ function checkBranches(branches: readonly unknown[]): readonly Arm[] {
       );
     }
   }
-  return branches as readonly Arm[];
+  return branches as Arm[];
 }
 
 function namedArms(events: unknown): Arm[] {

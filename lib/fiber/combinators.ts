@@ -6,7 +6,7 @@ import { Arm, type EventBase } from "../operation/event.ts";
 import { OwnTrigger } from "../operation/own_trigger.ts";
 import { Synchronisation } from "../operation/synchronisation.ts";
 import type { Awaitable, Either, Operation, Result } from "../operation/types.ts";
-import { failContext } from "./context.ts";
+import { failContext, recordFailure } from "./context.ts";
 import type { Fiber } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
 import { openNursery, type ScopeContext } from "./nursery.ts";
@@ -158,10 +158,15 @@ function* firstValue(
   const decided = new OwnTrigger(ITS_FIBERS);
   const errors: unknown[] = [];
   let winner: { value: unknown } | undefined;
+  /** A body that was aborted has failed in cleaning up. */
+  const failedLate = (error: unknown) => {
+    if (winner === undefined) recordFailure(context, error);
+    else reportUncaught(error);
+  };
   const onEnd = (result: Result<unknown>) => {
     if (result.ok) winner ??= result;
-    else if (winner === undefined) errors.push(result.error);
-    else if (!(result.error instanceof FiberAborted)) reportUncaught(result.error);
+    else if (context.error === undefined) errors.push(result.error);
+    else if (!(result.error instanceof FiberAborted)) failedLate(result.error);
     if (winner !== undefined || errors.length === bodies.length) decided.release();
   };
   for (const body of bodies) {

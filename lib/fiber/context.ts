@@ -19,10 +19,11 @@
  * does the context end cancelled. An abort that reached nobody came too late.
  */
 import { append, type Linked, remove } from "../internal/circle.ts";
-import { Abort, FiberAborted } from "../operation/errors.ts";
+import { Abort } from "../operation/errors.ts";
 import type { CancelHandle } from "../operation/event.ts";
 import type { Operation } from "../operation/types.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
+import { Failures } from "./failures.ts";
 import type { FiberCore } from "./fiber.ts";
 
 // Flags of contexts and fibers. Bits, because a boolean field costs eight bytes and there are many.
@@ -73,12 +74,12 @@ export class Extras {
   /** In the order of registration. */
   onCancel: Set<(error: Abort) => void> | undefined = undefined;
   controller: AbortController | undefined = undefined;
-  /** The timers of `cancelAfter` and `withTimeout`. */
-  deadlines: Set<CancelHandle> | undefined = undefined;
+  /** The earliest deadline that `cancelAfter` or `withTimeout` has set. */
+  deadline: { readonly at: number; readonly timer: CancelHandle } | undefined = undefined;
   /** The failures that deadlines caused. */
   deadlineErrors: Set<unknown> | undefined = undefined;
   releases: ReleaseHook[] | undefined = undefined;
-  onResult: (() => void)[] | undefined = undefined;
+  onResult: Set<() => void> | undefined = undefined;
   /** Fiber-locals that spawned fibers inherit: replaced, never changed. */
   inherited: ReadonlyMap<object, unknown> | undefined = undefined;
   /** Fiber-locals of this fiber alone. */
@@ -93,7 +94,7 @@ export class Context implements CancelContext, Linked<Context> {
   declare after: Context | null;
   declare before: Context | null;
   declare error: Abort | undefined;
-  declare failures: unknown[] | null;
+  declare failures: Failures | null;
   declare flags: number;
   declare extras: Extras | null;
 
@@ -220,32 +221,10 @@ export function failDeadline(context: Context, error: unknown): void {
   failContext(context, error);
 }
 
-/**
- * Failures are told apart by identity. One that wraps a recorded failure takes its place; the news
- * that somebody was aborted because of a recorded failure adds nothing to it.
- */
+/** Records a failure that the context will end with, unless that says nothing new. */
 export function recordFailure(context: Context, error: unknown): void {
-  const { failures } = context;
-  if (failures === null) {
-    context.failures = [error];
-    return;
-  }
-  if (failures.includes(error)) return;
-  const wrapped = failures.findIndex((failure) => wraps(error, failure));
-  if (wrapped < 0) failures.push(error);
-  else if (!(error instanceof FiberAborted)) failures[wrapped] = error;
-}
-
-/** Whether the `cause` chain of `error` holds `failure`. */
-function wraps(error: unknown, failure: unknown): boolean {
-  const seen = new Set<unknown>();
-  let cause = error;
-  while (cause instanceof Error && cause.cause !== undefined && !seen.has(cause)) {
-    seen.add(cause);
-    cause = cause.cause;
-    if (cause === failure) return true;
-  }
-  return false;
+  if (context.failures === null) context.failures = new Failures(error);
+  else context.failures.add(error);
 }
 
 /**
@@ -254,28 +233,14 @@ function wraps(error: unknown, failure: unknown): boolean {
  */
 export function forgiveLateDeadline(context: Context): void {
   const errors = context.extras?.deadlineErrors;
-  const { failures } = context;
-  if (errors === undefined || failures === null) return;
+  if (errors === undefined || context.failures === null) return;
   if ((context.flags & (DELIVERED | REACHED)) !== 0) return;
-  const others = failures.filter((failure) => !errors.has(failure));
-  context.failures = others.length === 0 ? null : others;
+  if (!context.failures.forgive(errors)) context.failures = null;
 }
 
-/** What a context with these failures ends with. */
-export function combineFailures(failures: readonly unknown[]): unknown {
-  if (failures.length === 1) return failures[0];
-  const messages = failures.map((e) => e instanceof Error ? e.message : String(e));
-  return new AggregateError(failures, `${failures.length} failures: ${messages.join("; ")}`, {
-    cause: failures[0],
-  });
-}
-
-/** Cancels the timers of deadlines: their context has come to its end. */
-export function clearDeadlines(context: Context): void {
-  const deadlines = context.extras?.deadlines;
-  if (deadlines === undefined) return;
-  for (const deadline of deadlines) deadline.cancel();
-  deadlines.clear();
+/** Cancels the deadline: its context has come to its end. */
+export function clearDeadline(context: Context): void {
+  context.extras?.deadline?.timer.cancel();
 }
 
 function dumpTree(root: Context): string {

@@ -1,6 +1,6 @@
 /** Somebody else's scheduler, and fibers of any type: the interface of the seed's `Fiber.E`. */
 import { append } from "../internal/circle.ts";
-import { checkFunction, show } from "../internal/check.ts";
+import { checkFunction, checkOptional, show } from "../internal/check.ts";
 import { type EventLoop, hostLoop } from "../loop/mod.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Operation } from "../operation/types.ts";
@@ -9,6 +9,7 @@ import { breakDeadlock } from "./deadlock.ts";
 import { closeEmptied, type Fiber, type FiberCore, terminate } from "./fiber.ts";
 import {
   checkFiber,
+  checkLoop,
   checkOpen,
   checkSpawn,
   SchedulerCore,
@@ -120,12 +121,15 @@ export const AnyFiber: AnyFiberFunctions = {
       throw new TypeError(`Cannot make a fiber: the policy must be an object, got ${show(policy)}`);
     }
     checkFunction("make a fiber", "policy.ready", policy.ready);
+    checkOptional("make a fiber", "policy.spawn", policy.spawn, "function");
+    checkOptional("make a fiber", "policy.abort", policy.abort, "function");
+    if (policy.loop !== undefined) checkLoop("make a fiber", policy.loop);
     checkSpawn("make a fiber", body, options);
     return spawnIn(new CustomScheduler(policy), null, null, body, options);
   },
   id: (fiber) => checkFiber("tell the id", "fiber", fiber).id,
   equal: (a, b) => a === b,
-  compare: (a, b) => a.id - b.id,
+  compare: (a, b) => checkFiber("compare", "a", a).id - checkFiber("compare", "b", b).id,
   state: (fiber) => checkFiber("tell the state", "fiber", fiber).state,
   activeSpawns(fiber) {
     const spawns: AnyFiber[] = [];
@@ -148,6 +152,9 @@ export const AnyFiber: AnyFiberFunctions = {
       if (c === asContext(core)) {
         throw new RangeError("Cannot attach the fiber: parent is the fiber itself or inside of it");
       }
+    }
+    if (newParent.scheduler !== core.scheduler) {
+      throw new TypeError("Cannot attach the fiber: parent is a fiber of another scheduler");
     }
     const oldParent = core.parent;
     unlink(asContext(core));

@@ -9,13 +9,13 @@ import type { SchedulerCore } from "./scheduler.ts";
 /**
  * To be called when nobody is ready and nothing can come. At first everything is aborted, with the
  * `Deadlock` as the reason (or as the failure of the root); what is still stuck after that sits in
- * a `protect` and gets that same `Deadlock` thrown.
+ * a `protect` and gets that same `Deadlock` thrown. Returns whether that made anybody ready.
  */
 export function breakDeadlock(
   scheduler: SchedulerCore,
   how: "abort" | "fail",
   hint?: string,
-): void {
+): boolean {
   const root = scheduler.root!;
   if (scheduler.deadlock === null) {
     const deadlock = new Deadlock(liveFibers(root).map(toStuck), hint);
@@ -24,8 +24,13 @@ export function breakDeadlock(
     else root.cancel(deadlock);
   }
   const stuck = liveFibers(root);
-  if (stuck.some((fiber) => (fiber.flags & QUEUED) !== 0)) return;
+  if (stuck.some(isReady)) return true;
   for (const fiber of stuck) throwInto(fiber, scheduler.deadlock);
+  return stuck.some(isReady);
+}
+
+function isReady(fiber: FiberCore<unknown>): boolean {
+  return (fiber.flags & QUEUED) !== 0;
 }
 
 function throwInto(fiber: FiberCore<unknown>, deadlock: Deadlock): void {

@@ -14,10 +14,11 @@
  *                   └─▶ CLOSING (body ended, kids left) ─▶ CLOSED (finally) ─▶ TERMINATED
  */
 import { append } from "../internal/circle.ts";
+import { publicFace } from "../internal/public_face.ts";
 import { reportUncaught, trap } from "../internal/report.ts";
-import { checkFunction } from "../internal/check.ts";
+import { checkFunction, refuseGenerator } from "../internal/check.ts";
 import { Abort, FiberAborted, FinallyRaised } from "../operation/errors.ts";
-import type { Event } from "../operation/event.ts";
+import type { CancelHandle, Event } from "../operation/event.ts";
 import { OwnTrigger } from "../operation/own_trigger.ts";
 import { type FiberSlot, inherit, type Suspension } from "../operation/suspension.ts";
 import type { Awaitable, Effect, Operation, Result } from "../operation/types.ts";
@@ -26,10 +27,9 @@ import { Inactive } from "../trigger/inactive.ts";
 import type { Trigger } from "../trigger/trigger.ts";
 import {
   ABANDONED,
-  clearDeadlines,
+  clearDeadline,
   CLOSED,
   CLOSING,
-  combineFailures,
   Context,
   DELIVERED,
   failContext,
@@ -44,8 +44,6 @@ import type { SchedulerCore } from "./scheduler.ts";
 export const QUEUED = 1 << 8;
 /** In the middle of a step. */
 export const RUNNING = 1 << 9;
-/** The body was called. */
-export const STARTED = 1 << 10;
 export const TERMINATED = 1 << 11;
 /** A failure fails the parent context. */
 export const PROPAGATE = 1 << 12;
@@ -99,12 +97,12 @@ export interface Fiber<T> extends Awaitable<T> {
   /** Aborted when the fiber is; made when first asked for. */
   readonly signal: AbortSignal;
   /**
-   * Calls `callback` once with the result, when the fiber terminates, or at once if it has. What
-   * `callback` throws is reported.
+   * Calls `callback` once with the result, when the fiber terminates, or at once if it has, unless
+   * the handle is cancelled before. What `callback` throws is reported.
    *
    * @throws {TypeError} if `callback` is not a function
    */
-  onResult(callback: (result: Result<T>) => void): void;
+  onResult(callback: (result: Result<T>) => void): CancelHandle;
 }
 
 /** The statics of fibers. */
@@ -243,12 +241,14 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
     return this.outcome();
   }
 
-  onResult(callback: (result: Result<T>) => void): void {
+  onResult(callback: (result: Result<T>) => void): CancelHandle {
     checkFunction("register the callback", "callback", callback);
     this.flags |= OBSERVED;
-    const call = () => executeAs(null, () => trap(() => callback(this.outcome())));
+    const call = () =>
+      executeAs(null, () => trap(() => refuseGenerator("callback", callback(this.outcome()))));
     if (this.terminated) call();
-    else (this.extra.onResult ??= []).push(call);
+    else (this.extra.onResult ??= new Set()).add(call);
+    return { cancel: () => void this.extras?.onResult?.delete(call) };
   }
 
   /** The result; only once terminated. */
@@ -309,11 +309,11 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
 inherit(FiberCore, Context);
 
 /** The class of all fibers, with the ways to get one that is not spawned. */
-export const Fiber: FiberConstructors = FiberCore as unknown as FiberConstructors;
+export const Fiber: FiberConstructors = publicFace("Fiber", FiberCore, "spawn one");
 
 /** A fiber from outer space: it belongs to no scheduler and has ended already. */
 function terminatedFiber<T>(ending: number, result: unknown): Fiber<T> {
-  const flags = FIBER | STARTED | CLOSED | TERMINATED | OBSERVED | ending;
+  const flags = FIBER | CLOSED | TERMINATED | OBSERVED | ending;
   const fiber = new FiberCore<T>(null as never, null, null, undefined, flags);
   fiber.result = result;
   return fiber;
@@ -330,7 +330,7 @@ function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
   fiber.flags |= CLOSED;
   if (fiber.failures !== null) {
     fiber.flags |= ENDED_FAILED;
-    fiber.result = combineFailures(fiber.failures);
+    fiber.result = fiber.failures.combined();
     fiber.failures = null;
   } else if ((fiber.flags & DELIVERED) !== 0) {
     fiber.flags |= ENDED_ABORTED;
@@ -338,8 +338,9 @@ function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
   }
   const { extras, parent } = fiber;
   if (extras !== null) {
-    clearDeadlines(fiber);
+    clearDeadline(fiber);
     if (extras.finally !== undefined) runFinally(fiber, extras.finally);
+    extras.finally = undefined; // the fiber may be kept for its result
   }
   fiber.flags |= TERMINATED;
   unlink(fiber);
@@ -347,7 +348,7 @@ function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
 
   // Joiners come first: their operations commit before the context is failed (law 2).
   while (fiber.joiners !== null) fiber.joiners.joined(fiber);
-  if (extras?.onResult !== undefined) { for (const call of extras.onResult) call(); }
+  if (extras?.onResult !== undefined) callAll(extras.onResult);
   const failed = (fiber.flags & ENDED_FAILED) !== 0;
   if (failed && (fiber.flags & PROPAGATE) !== 0 && parent !== null) {
     failContext(parent, fiber.result);
@@ -382,7 +383,7 @@ function abandonedEnded(context: Context): void {
   context.flags |= CLOSED;
   context.released();
   unlink(context);
-  if (failures !== null && parent !== null) failContext(parent, combineFailures(failures));
+  if (failures !== null && parent !== null) failContext(parent, failures.combined());
 }
 
 /**
@@ -393,14 +394,21 @@ export function abandon(context: Context): void {
   const owner = context.owner!;
   owner.context = context.parent!;
   context.flags |= ABANDONED;
-  clearDeadlines(context);
+  clearDeadline(context);
   context.cancel("the generator that had opened the scope was dropped");
   if (context.kids === null) abandonedEnded(context);
 }
 
+function callAll(callbacks: Set<() => void>): void {
+  for (const call of callbacks) {
+    callbacks.delete(call);
+    call();
+  }
+}
+
 function runFinally(fiber: FiberCore<unknown>, f: () => void): void {
   try {
-    executeAs(fiber, f);
+    refuseGenerator("finally", executeAs(fiber, f));
   } catch (error) {
     reportUncaught(new FinallyRaised(error));
   }

@@ -40,12 +40,15 @@ class HostScheduler extends FifoScheduler {
 
   readonly #slice = (): void => {
     const end = clock() + SLICE_MS;
-    let busy = this.runBatch();
-    while (busy && clock() < end) busy = this.runBatch();
-    this.reportFailures(this.#older);
-    this.#older = this.failures;
-    this.#scheduled = busy || this.#older > 0;
-    if (this.#scheduled) hostTurns().scheduleTurn(this.#slice);
+    try {
+      while (this.runBatch() && clock() < end);
+      this.reportFailures(this.#older);
+    } finally {
+      this.#older = this.failures;
+      // Looked at last: whom a failure was reported to may have made fibers ready.
+      this.#scheduled = this.queue.length > 0 || this.#older > 0;
+      if (this.#scheduled) hostTurns().scheduleTurn(this.#slice);
+    }
   };
 }
 
@@ -133,20 +136,20 @@ export function main<T>(body: () => Operation<T>, options?: MainOptions): Main<T
   checkMain(body, options);
   const scheduler = new HostScheduler();
   scheduler.abortable = options?.signal !== undefined || options?.handleSignals === true;
-  const root = spawnIn(scheduler, null, null, body, { name: options?.name ?? "main" });
+  // First, as Deno loads `process` when it is first asked for, and runs microtasks meanwhile.
   const hooks: CancelHandle[] = [onLoopEmpty(() => breakIfStuck(scheduler))];
-  if (options?.signal !== undefined) hooks.push(abortOn(options.signal, root));
   if (options?.handleSignals === true) {
     hooks.push(onEndSignal((signal) => void root.abort(signal)));
   }
+  const root = spawnIn(scheduler, null, null, body, { name: options?.name ?? "main" });
+  if (options?.signal !== undefined) hooks.push(abortOn(options.signal, root));
   return new MainHandle(root, scheduler, () => hooks.forEach((hook) => hook.cancel()));
 }
 
 /** The JavaScript loop is empty. */
 function breakIfStuck(scheduler: HostScheduler): boolean {
   if (scheduler.root!.terminated) return false;
-  breakDeadlock(scheduler, "fail");
-  return true;
+  return breakDeadlock(scheduler, "fail");
 }
 
 function abortOn(signal: AbortSignal, root: Fiber<unknown>): CancelHandle {

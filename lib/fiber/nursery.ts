@@ -16,9 +16,8 @@ import {
   ABANDONED,
   type CancelContext,
   cancelTree,
-  clearDeadlines,
+  clearDeadline,
   CLOSED,
-  combineFailures,
   Context,
   DELIVERED,
   failContext,
@@ -132,11 +131,14 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
     } catch (error) {
       ending = { kind: "threw", error };
     }
+    if ((context.flags & ABANDONED) !== 0) {
+      throw new Error(`Cannot leave the ${nursery.name}: one around it was left before`);
+    }
     leaveInner(fiber, context);
     noteEnding(context, ending);
     while (context.kids !== null) yield* waitForKids(context);
     if (context.extras !== null) {
-      clearDeadlines(context); // not before: they are there for the kids as well
+      clearDeadline(context); // not before: they are there for the kids as well
       if (ending.kind === "returned") forgiveLateDeadline(context);
       if (context.extras.releases !== undefined) yield* runReleases(context);
     }
@@ -174,7 +176,9 @@ function leaveInner(fiber: FiberCore<unknown>, context: Context): void {
 function noteEnding<T>(context: ScopeContext, ending: Ending<T>): void {
   if (ending.kind === "returned") return;
   if (ending.error instanceof Abort) {
-    if (context.error === undefined) cancelTree(context, ending.error);
+    if (context.error === undefined && context.kids !== null) {
+      cancelTree(context, new Abort(ending.error.cause));
+    }
   } else if (context.kids === null) {
     recordFailure(context, ending.error);
   } else {
@@ -182,23 +186,26 @@ function noteEnding<T>(context: ScopeContext, ending: Ending<T>): void {
   }
 }
 
-/** The hooks, last in, first out; they may spawn, suspend and register more. */
+/**
+ * The hooks, last in, first out; they may spawn, suspend and register more. Each has a protected
+ * nursery of its own, so neither an abort nor the failure of another one reaches it.
+ */
 function* runReleases(context: ScopeContext): Generator<never, void, unknown> {
   const releases = context.extras!.releases!;
-  const { error } = context;
-  context.flags |= SHIELD;
-  context.error = undefined;
   for (let hook = releases.pop(); hook !== undefined; hook = releases.pop()) {
+    const run = hook;
     try {
-      const operation = hook();
-      if (isIterable(operation)) yield* operation as unknown as Awaitable<void>;
-    } catch (raised) {
-      recordFailure(context, raised);
+      yield* openNursery({ name: "release hook", shield: true, body: () => runHook(run) });
+    } catch (error) {
+      if (!(error instanceof Abort)) recordFailure(context, error);
     }
-    leaveInner(context.owner!, context);
     while (context.kids !== null) yield* waitForKids(context);
   }
-  context.error = error;
+}
+
+function* runHook(hook: ReleaseHook): Generator<never, void, unknown> {
+  const operation = hook();
+  if (isIterable(operation)) yield* operation as Awaitable<void>;
 }
 
 function settle<T>(
@@ -207,12 +214,13 @@ function settle<T>(
   context: ScopeContext,
   ending: Ending<T>,
 ): T {
-  if (context.failures !== null) throw combineFailures(context.failures);
-  const delivered = (context.flags & DELIVERED) !== 0;
-  if (ending.kind === "returned" && !delivered) return ending.value;
+  if (context.failures !== null) throw context.failures.combined();
+  const threw = ending.kind === "threw"; // and it was an Abort
+  if (!threw && (context.flags & DELIVERED) === 0) return ending.value;
   if (fiber.context.error !== undefined) throw fiber.deliver();
-  // An Abort that the user made by hand, or that of selfAbort, which leaves shields, too.
-  if (ending.kind === "threw" && (!delivered || ending.error === fiber.error)) throw ending.error;
+  // That of selfAbort reaches through shields.
+  if (threw ? ending.error === fiber.error : context.error === undefined) throw fiber.error!;
+  if (threw && ending.error !== context.error) throw ending.error; // made by the user's own hand
   if (nursery.cancelled !== undefined) return nursery.cancelled(context);
   throw new FiberAborted(context.error!, nursery.name);
 }

@@ -1,14 +1,14 @@
 /** `run`: fibers to completion, on the calling thread, now. */
-import { checkFunction, checkOptional, checkOptions, show } from "../internal/check.ts";
+import { checkOptional, checkOptions, refuseGenerator } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
-import type { CancelHandle, EventLoop } from "../loop/mod.ts";
+import { type CancelHandle, type EventLoop, hostLoop } from "../loop/mod.ts";
 import { FinallyRaised } from "../operation/errors.ts";
 import type { Operation, Result } from "../operation/types.ts";
 import { executeAs, execution, Refusal } from "../trigger/execution.ts";
 import { unblock as unblockFiber } from "./block.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import { ENDED_ABORTED, type Fiber, type FiberCore, OBSERVED } from "./fiber.ts";
-import { checkSpawn, FifoScheduler, spawnIn } from "./scheduler.ts";
+import { checkLoop, checkSpawn, FifoScheduler, spawnIn } from "./scheduler.ts";
 
 /**
  * Finds a fiber that was blocked (`block` of lowlevel) and no longer is. With `poll` there are
@@ -99,14 +99,17 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
   const scheduler = new RunScheduler(loop);
   const root = spawnIn(scheduler, null, null, body, { name: "run" }) as FiberCore<T>;
   root.flags |= OBSERVED;
-  executeAs(null, () => { // a fiber that calls this is blocked, not running
-    while (!root.terminated) {
-      scheduler.runRound();
-      if (!root.terminated) lookOutside(scheduler, options);
-    }
-    scheduler.reportFailures();
-  });
-  if (options?.finally !== undefined) runFinally(options.finally);
+  try {
+    executeAs(null, () => { // a fiber that calls this is blocked, not running
+      while (!root.terminated) {
+        scheduler.runRound();
+        if (!root.terminated) lookOutside(scheduler, options);
+      }
+      scheduler.reportFailures();
+    });
+  } finally {
+    if (options?.finally !== undefined) runFinally(options.finally);
+  }
   const aborted = (root.flags & ENDED_ABORTED) !== 0;
   if (aborted && scheduler.deadlock !== null) return { ok: false, error: scheduler.deadlock };
   return root.outcome();
@@ -125,9 +128,14 @@ function lookOutside(scheduler: RunScheduler, options: RunOptions | undefined): 
   }
   if (scheduler.queue.length > 0) return;
   if (unblock !== undefined) return unblockOne(unblock, false);
-  if (loop !== undefined) return breakDeadlock(scheduler, "fail");
-  const { timersWanted } = scheduler.loop as NoLoop;
-  breakDeadlock(scheduler, "abort", timersWanted ? NO_LOOP_HINT : undefined);
+  const progress = loop !== undefined
+    ? breakDeadlock(scheduler, "fail")
+    : breakDeadlock(scheduler, "abort", noLoopHint(scheduler));
+  if (!progress) throw new Error("Cannot go on: a fiber neither runs nor ends, please report this");
+}
+
+function noLoopHint(scheduler: RunScheduler): string | undefined {
+  return (scheduler.loop as NoLoop).timersWanted ? NO_LOOP_HINT : undefined;
 }
 
 function unblockOne(unblock: Unblock, poll: boolean): void {
@@ -141,7 +149,7 @@ function unblockOne(unblock: Unblock, poll: boolean): void {
 
 function runFinally(f: () => void): void {
   try {
-    f();
+    refuseGenerator("finally", f());
   } catch (error) {
     reportUncaught(new FinallyRaised(error));
   }
@@ -154,11 +162,12 @@ function checkRun(body: unknown, options: RunOptions | undefined): void {
   checkOptional("run", "finally", options?.finally, "function");
   const loop = options?.loop;
   if (loop !== undefined) {
-    if (typeof loop !== "object" || loop === null) {
-      throw new TypeError(`Cannot run: loop must be an EventLoop, got ${show(loop)}`);
+    checkLoop("run", loop);
+    if (loop === hostLoop()) {
+      throw new TypeError(
+        "Cannot run: the host's loop cannot be waited for here; use main, or blockingLoop()",
+      );
     }
-    checkFunction("run", "loop.oneStep", loop.oneStep);
-    checkFunction("run", "loop.onTimer", loop.onTimer);
   }
   if (execution.current instanceof Refusal) {
     throw new Error(`Cannot run: ${execution.current.reason}`);

@@ -4,7 +4,13 @@
  * `SchedulerCore` is what all of them share: the root of the tree of fibers, the loop with its
  * timers, microtasks, and the failures that nobody has looked at yet.
  */
-import { checkFunction, checkOptional, checkOptions, show } from "../internal/check.ts";
+import {
+  checkFunction,
+  checkOptional,
+  checkOptions,
+  refuseGenerator,
+  show,
+} from "../internal/check.ts";
 import { reportUncaught, trap } from "../internal/report.ts";
 import { Ring } from "../internal/ring.ts";
 import type { EventLoop } from "../loop/mod.ts";
@@ -12,7 +18,7 @@ import type { Deadlock } from "../operation/errors.ts";
 import type { Operation } from "../operation/types.ts";
 import { executeAs } from "../trigger/execution.ts";
 import { Inactive } from "../trigger/inactive.ts";
-import { CLOSED, type Context, FIBER } from "./context.ts";
+import { CLOSED, type Context, FIBER, REACHED } from "./context.ts";
 import { type Fiber, FiberCore, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./fiber.ts";
 import { step } from "./step.ts";
 
@@ -109,7 +115,7 @@ export abstract class SchedulerCore implements Scheduler {
     executeAs(null, () => {
       for (let tasks = this.microTasks; tasks !== null; tasks = this.microTasks) {
         this.microTasks = null;
-        tasks.forEach(trap);
+        for (const task of tasks) trap(() => refuseGenerator("the microtask", task()));
       }
     });
     microTasksOf = outer;
@@ -158,11 +164,20 @@ export function spawnIn<T>(
   if (options?.propagateCancelToParent === false) flags &= ~PROPAGATE;
   const fiber = new FiberCore<T>(scheduler, context, body, options?.name, flags);
   if (options?.finally !== undefined) fiber.extra.finally = options.finally;
+  if (fiber.error !== undefined) noteReached(context!);
   const inherited = spawner?.extras?.inherited;
   if (inherited !== undefined) fiber.extra.inherited = inherited;
   if (context === null) scheduler.root = fiber as FiberCore<unknown>;
   scheduler.spawned(fiber as FiberCore<unknown>);
   return fiber;
+}
+
+/** What is spawned into a cancelled context is reached by that, though it came later. */
+function noteReached(context: Context): void {
+  const { error } = context;
+  for (let c: Context | null = context; c !== null && c.error === error; c = c.parent) {
+    c.flags |= REACHED;
+  }
 }
 
 /** The checks of every way to spawn. */
@@ -174,6 +189,15 @@ export function checkSpawn(action: string, body: unknown, options: SpawnOptions 
   checkOptional(action, "finally", options.finally, "function");
   const { propagateCancelToParent } = options;
   checkOptional(action, "propagateCancelToParent", propagateCancelToParent, "boolean");
+}
+
+/** @throws {TypeError} unless `loop` is an event loop */
+export function checkLoop(action: string, loop: EventLoop): void {
+  if (typeof loop !== "object" || loop === null) {
+    throw new TypeError(`Cannot ${action}: loop must be an EventLoop, got ${show(loop)}`);
+  }
+  checkFunction(action, "loop.oneStep", loop.oneStep);
+  checkFunction(action, "loop.onTimer", loop.onTimer);
 }
 
 /** @throws {Inactive} if nothing can be spawned in `context` any more */

@@ -6,6 +6,7 @@ import { type CancelContext, type Context, failDeadline } from "./context.ts";
 import { currentFiber } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
 import { openNursery, runBody, type Scope } from "./nursery.ts";
+import { loopNow } from "./time.ts";
 
 /**
  * A nursery: runs `body`, waits for everything that was spawned inside, runs the release hooks,
@@ -136,8 +137,12 @@ function armDeadline(context: Context, ms: number): void {
   if (ms === Infinity) return;
   const timeout = () => failDeadline(context, new Timeout(`The deadline of ${ms} ms passed`));
   if (ms <= 0) return timeout();
-  const deadlines = (context.extra.deadlines ??= new Set());
-  deadlines.add(context.owner!.scheduler.loop.onTimer(ms, { repeat: false }, timeout));
+  const { extra } = context;
+  const { loop } = context.owner!.scheduler;
+  const at = loopNow(loop) + ms;
+  if (extra.deadline !== undefined && extra.deadline.at <= at) return; // that one strikes first
+  extra.deadline?.timer.cancel();
+  extra.deadline = { at, timer: loop.onTimer(ms, { repeat: false }, timeout) };
 }
 
 /**

@@ -1,5 +1,4 @@
 import { checkFunction } from "../internal/check.ts";
-import { Abort } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { Inactive } from "../trigger/inactive.ts";
 import { type Context, DELIVERED } from "./context.ts";
@@ -106,12 +105,13 @@ export function selfAbort(reason?: unknown): Awaitable<never> {
 function* abortSelf(reason: unknown): Generator<never, never, unknown> {
   const fiber = currentFiber("abort");
   fiber.abort(reason);
+  if (fiber.error === undefined) fiber.cancel(reason); // whatever its scheduler thinks of it
   // Every context on the stack is left by this, the protected ones too.
   for (let c = fiber.context; c !== (fiber as unknown as Context); c = c.parent!) {
     c.flags |= DELIVERED;
   }
   fiber.flags |= DELIVERED;
-  throw fiber.error ?? new Abort(reason); // the latter if the scheduler takes its time
+  throw fiber.error!;
 }
 
 /** The scheduler of the code that runs now: of its fiber, or of the microtask. */

@@ -24,7 +24,6 @@ import {
   NOTHING,
   QUEUED,
   RUNNING,
-  STARTED,
   terminate,
 } from "./fiber.ts";
 
@@ -82,7 +81,6 @@ export function step(fiber: FiberCore<unknown>): void {
 function start(fiber: FiberCore<unknown>): FiberIterator {
   const body = fiber.body!;
   fiber.body = null;
-  fiber.flags |= STARTED;
   const operation = body();
   if (!isIterable(operation) || Array.isArray(operation)) {
     const hint = operation !== null && typeof operation === "object" && "then" in operation

@@ -1,7 +1,15 @@
 /** The seed's `Suspend`: a wait whose cancellation is the business of whoever implements it. */
 import { checkFunction, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
-import { COLD, FAILED, inherit, SPENT, type Suspension, WAITING } from "../operation/suspension.ts";
+import {
+  asSeenByOthers,
+  COLD,
+  FAILED,
+  inherit,
+  SPENT,
+  type Suspension,
+  WAITING,
+} from "../operation/suspension.ts";
 import type { Awaitable, Result } from "../operation/types.ts";
 import { asCancelFunction, executeAs } from "../trigger/execution.ts";
 import { type CancelContext, CLOSED, Context } from "./context.ts";
@@ -150,8 +158,8 @@ class SuspendWait<T> {
     const { state, value, waiter } = this;
     this.state = SPENT;
     if (state !== FAILED) return value as T;
-    if (waiter instanceof FiberCore && value === waiter.context.error) waiter.deliver();
-    throw value;
+    if (value !== this.context!.getError()) throw asSeenByOthers(value);
+    throw waiter instanceof FiberCore ? waiter.deliver() : value;
   }
 
   describe(): string {

@@ -45,6 +45,19 @@ export function checkFunction(action: string, argument: string, value: unknown):
   );
 }
 
+/**
+ * For callbacks that run to their end at once: of a generator function nothing would run.
+ *
+ * @throws {TypeError} if `result`, what the callback has returned, is a generator
+ */
+export function refuseGenerator(argument: string, result: unknown): void {
+  if (Object.prototype.toString.call(result) !== "[object Generator]") return;
+  throw new TypeError(
+    `Cannot run ${argument}: it is a generator function, and may not switch fibers; ` +
+      `use a plain function`,
+  );
+}
+
 /** @throws {TypeError} unless `value` is `undefined` or an object that can hold options */
 export function checkOptions(action: string, value: unknown): void {
   if (value === undefined || (typeof value === "object" && value !== null)) return;

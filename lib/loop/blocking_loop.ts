@@ -28,7 +28,7 @@ class BlockingLoop implements EventLoop {
     options: { repeat: boolean },
     f: (self: CancelHandle) => void,
   ): CancelHandle {
-    return this.#timers.add(delayMs, options.repeat, f);
+    return this.#timers.add(delayMs, options, f);
   }
 
   interruptIfInBlockingSection(): void {

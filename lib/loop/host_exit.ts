@@ -11,16 +11,36 @@ interface NodeEvents {
   off(event: string, listener: () => void): void;
 }
 
-/** Calls `f` each time the loop runs empty; it goes on if `f` returns true. */
+/** Who wants to know, in the order in which they came. */
+const listeners: Set<() => boolean> = new Set();
+let platformListener: CancelHandle | undefined;
+
+/**
+ * Calls `f` when the loop has run empty; the loop goes on if `f` returns true. One is asked after
+ * the other, until one goes on: what that one does may be what the others wait for.
+ */
 export function onLoopEmpty(f: () => boolean): CancelHandle {
-  const { process, document } = globalThis as { process?: Partial<NodeEvents>; document?: unknown };
-  if (typeof globalThis.addEventListener === "function" && document === undefined) {
+  listeners.add(f);
+  platformListener ??= listenToPlatform(() => [...listeners].some((listener) => listener()));
+  return {
+    cancel() {
+      listeners.delete(f);
+      if (listeners.size > 0) return;
+      platformListener?.cancel();
+      platformListener = undefined;
+    },
+  };
+}
+
+function listenToPlatform(f: () => boolean): CancelHandle {
+  if (typeof globalThis.addEventListener === "function" && !("document" in globalThis)) {
     const listener = (event: globalThis.Event) => {
       if (f()) event.preventDefault();
     };
     globalThis.addEventListener("beforeunload", listener);
     return { cancel: () => globalThis.removeEventListener("beforeunload", listener) };
   }
+  const { process } = globalThis as { process?: Partial<NodeEvents> };
   if (typeof process?.on === "function") {
     const listener = () => void f(); // Node goes on by itself if there is something to do
     process.on("beforeExit", listener);

@@ -1,5 +1,5 @@
 /** The timers of a loop: which there are, and which are due. Knows no way to wait. */
-import { checkDuration, checkFunction } from "../internal/check.ts";
+import { checkDuration, checkFunction, checkOptions } from "../internal/check.ts";
 import { Heap, type HeapNode } from "../internal/heap.ts";
 import { trap } from "../internal/report.ts";
 import type { CancelHandle } from "../operation/event.ts";
@@ -44,12 +44,17 @@ export class Timers {
     return this.#heap.first()?.deadline ?? Infinity;
   }
 
-  add(delayMs: number, repeat: boolean, f: (self: CancelHandle) => void): CancelHandle {
+  add(
+    delayMs: number,
+    options: { repeat: boolean },
+    f: (self: CancelHandle) => void,
+  ): CancelHandle {
     checkDuration("start a timer", "delayMs", delayMs);
+    checkOptions("start a timer", options);
     checkFunction("start a timer", "f", f);
     const delay = Math.max(0, delayMs);
     const deadline = this.now() + delay;
-    const timer = new Timer(this, deadline, repeat ? delay : Infinity, f);
+    const timer = new Timer(this, deadline, options?.repeat ? delay : Infinity, f);
     this.#heap.insert(timer);
     this.onAdd?.(deadline);
     return timer;

@@ -7,6 +7,7 @@
  * anew for each synchronisation. The protocol between the two is in `synchronisation.ts`.
  */
 import { checkFunction, show } from "../internal/check.ts";
+import { publicFace } from "../internal/public_face.ts";
 import type { Ring } from "../internal/ring.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
 import { FAILED } from "./suspension.ts";
@@ -58,6 +59,10 @@ export interface EventConstructors {
   never(): Event<never>;
   /** Happens when one of `events` does; exactly one of them is committed. None: never. */
   choose<T>(...events: Event<T>[]): Event<T>;
+  /** The same for events of different types. */
+  choose<const E extends readonly Event<unknown>[]>(
+    ...events: E
+  ): Event<E[number] extends Event<infer T> ? T : never>;
   /** The event that `make` returns, which is called anew for each synchronisation. */
   guard<T>(make: () => Event<T>): Event<T>;
   /**
@@ -225,7 +230,7 @@ export abstract class EventBase<T> implements Event<T> {
 }
 
 /** The class of all events, and their constructors. */
-export const Event: EventConstructors = EventBase as unknown as EventConstructors;
+export const Event: EventConstructors = publicFace("Event", EventBase, "use Event.from");
 
 /** @throws {TypeError} unless `event` is an event */
 export function checkEvent<T>(action: string, event: Event<T>): EventBase<T> {

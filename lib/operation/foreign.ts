@@ -11,8 +11,7 @@
  *    `onCancel` came first.
  * A value that was committed but can no longer be taken is given back (`undo`).
  */
-import { executeAs } from "../trigger/execution.ts";
-import { prepareForeign, type Trigger } from "../trigger/trigger.ts";
+import { prepareForeign, releaserOf, type Trigger } from "../trigger/trigger.ts";
 import { COMMITTED, SPENT, type Suspension, type Waiter, WAITING } from "./suspension.ts";
 
 type Resumption = "next" | "throw" | "return";
@@ -22,18 +21,15 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
   #started = false;
   /** The trigger that is awaited now, and the iterator of its `await`. */
   #trigger: Trigger | undefined;
+  #release: (() => void) | undefined;
   #awaiting: Iterator<never, void, unknown> | undefined;
 
   constructor(operation: Suspension<T>) {
     this.#operation = operation;
   }
 
-  /**
-   * Schedulers may resume their task within `release` (Effection and Effect do): then it is their
-   * code that runs, and not that of the fiber whose step this is.
-   */
   unblock(): void {
-    if (this.#trigger !== undefined) executeAs(null, this.#trigger.release);
+    this.#release?.();
   }
 
   next(input?: unknown): IteratorResult<never, T> {
@@ -69,6 +65,7 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
 
   #prepare(): void {
     this.#trigger = prepareForeign(`wait for ${this.#operation.describe()}`);
+    this.#release = releaserOf(this.#trigger);
     this.#awaiting = undefined;
   }
 

@@ -32,7 +32,7 @@
  * that shares them takes 2.5 times as long in a program that also sleeps and waits for promises.
  */
 import { type Blocker, executeAs, execution } from "../trigger/execution.ts";
-import type { Abort } from "./errors.ts";
+import { Abort, FiberAborted } from "./errors.ts";
 import { ForeignWait } from "./foreign.ts";
 import { PromiseWait } from "./promise_wait.ts";
 import type { Awaitable, Effect } from "./types.ts";
@@ -94,7 +94,7 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
   conclude(): T {
     const failed = this.state === FAILED;
     this.state = SPENT;
-    if (failed) throw this.value;
+    if (failed) throw asSeenByOthers(this.value);
     return this.value as T;
   }
 
@@ -154,7 +154,10 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
 
   resume(): IteratorResult<never, T> {
     if (this.state === WAITING && !this.recheck()) {
-      return this.suspended(execution.current as FiberSlot);
+      const fiber = execution.current as FiberSlot;
+      const { error } = fiber.context; // it may have been aborted by what `recheck` has run
+      if (error !== undefined && this.interrupt(error)) throw fiber.deliver();
+      return this.suspended(fiber);
     }
     return this.finished();
   }
@@ -220,6 +223,14 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
 export function elsewhere<T>(operation: Suspension<T>): Iterator<never, T, unknown> {
   if (operation.state !== COLD) throw usedTwice(operation);
   return new ForeignWait(operation);
+}
+
+/**
+ * An `Abort` in your hands always means you. One that arrives as the outcome of an operation (a
+ * promise that was rejected with the reason of somebody's signal, say) is somebody else's.
+ */
+export function asSeenByOthers(error: unknown): unknown {
+  return error instanceof Abort ? new FiberAborted(error) : error;
 }
 
 /** Gives a flat class the methods of `base` (see the module comment on speed). */

@@ -18,10 +18,12 @@
  *
  * A custom event only wakes the waiter, who polls again on resumption (`recheck`).
  */
+import { show } from "../internal/check.ts";
 import { Random } from "../internal/random.ts";
 import { Arm, COMPOSITE, CUSTOM, type NackEvent } from "./event.ts";
 import { execution } from "../trigger/execution.ts";
 import {
+  asSeenByOthers,
   COLD,
   COMMITTED,
   elsewhere,
@@ -35,23 +37,30 @@ import {
 
 let random = new Random(0x5eed);
 
-/** Restarts the sequence of random choices that fair selects make. */
+/**
+ * Restarts the sequence of random choices that fair selects make in this realm.
+ *
+ * @throws {TypeError} if `seed` is not a finite number
+ */
 export function seedSelect(seed: number): void {
+  if (!Number.isFinite(seed)) {
+    throw new TypeError(`Cannot seed the choices: seed must be a finite number, got ${show(seed)}`);
+  }
   random = new Random(seed);
 }
 
 export interface Synchronisation<T> extends Suspension<T> {}
 
 export class Synchronisation<T> {
-  /** The alternatives, in order of preference. May be an array of the user's: never written to. */
-  declare arms: readonly Arm[];
+  /** The alternatives, in order of preference. The user's own list until it waits. */
+  declare arms: Arm[];
   declare fair: boolean;
   declare chosen: Arm | null;
   declare nacks: NackEvent[] | null;
   /** Whether custom arms have enlisted. */
   declare custom: boolean;
 
-  constructor(arms: readonly Arm[], fair: boolean) {
+  constructor(arms: Arm[], fair: boolean) {
     this.value = undefined;
     this.done = false;
     this.state = COLD;
@@ -111,6 +120,7 @@ export class Synchronisation<T> {
   }
 
   enqueue(): void {
+    this.arms = this.arms.slice(); // the user's list may change while this waits
     try {
       if (!this.arms.some(isCustom)) return this.enlist(false);
       this.custom = true;
@@ -159,7 +169,7 @@ export class Synchronisation<T> {
   conclude(): T {
     const failed = this.state === FAILED;
     this.state = SPENT;
-    if (failed) throw this.value;
+    if (failed) throw asSeenByOthers(this.value);
     return this.chosen!.handler(this.value as never) as T;
   }
 
@@ -207,7 +217,7 @@ export class Synchronisation<T> {
       if ((arm.kind === CUSTOM) !== custom) continue;
       if (arm.sync !== null) { // a hoisted branch with which another synchronisation waits
         arm = new Arm(arm.event, arm.handler, arm.nacks);
-        this.arms = this.arms.with(i, arm);
+        this.arms[i] = arm;
       }
       arm.sync = this as Synchronisation<unknown>;
       try {

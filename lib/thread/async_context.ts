@@ -62,6 +62,7 @@ export interface AsyncContextThreads extends ThreadModule<unknown> {
 export const asyncContextThreads: AsyncContextThreads = {
   self: () => storage?.getStore() ?? MAIN_CONTEXT,
   id: (handle) => handle as number,
+  runIn: (handle, f) => storage === undefined ? f() : storage.run(handle, f),
   run(f) {
     checkFunction("run a thread", "f", f);
     storage ??= loadStorage();

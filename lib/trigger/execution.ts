@@ -9,6 +9,7 @@
  * While code runs that may not suspend (a cancel function, say), a `Refusal` stands in the place of
  * the fiber, so that the hot path needs no check of its own: whatever it asks of the "fiber" throws.
  */
+import { refuseGenerator } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
 import type { Trigger } from "./trigger.ts";
 
@@ -59,13 +60,5 @@ const cancelling = new Refusal(
  * fibers that are not cancelled yet would run; what it throws is reported, and the rest goes on.
  */
 export function asCancelFunction(f: () => unknown): void {
-  executeAs(cancelling, () => trap(() => refuseGenerator(f())));
-}
-
-function refuseGenerator(result: unknown): void {
-  if (typeof (result as Iterator<unknown> | undefined)?.next !== "function") return;
-  throw new TypeError(
-    "Cannot run the cancel function: it is a generator function, and a cancel function may not " +
-      "switch fibers; use a plain function",
-  );
+  executeAs(cancelling, () => trap(() => refuseGenerator("the cancel function", f())));
 }

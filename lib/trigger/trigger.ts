@@ -7,7 +7,7 @@
  * Without `perThread` the realm has one stack; with it, one for each thread id. Registrations made
  * before `perThread` was called stay visible to every thread, below the thread's own.
  */
-import { checkFunction, show } from "../internal/check.ts";
+import { checkFunction, isIterable, show } from "../internal/check.ts";
 import { type Blocker, executeAs, execution } from "./execution.ts";
 import { Inactive } from "./inactive.ts";
 
@@ -47,6 +47,11 @@ export interface ThreadModule<H> {
   self(): H;
   /** The number of a thread: equal for equal threads, different for different ones. */
   id(handle: H): number;
+  /**
+   * Calls `f` in the thread of `handle`: for modules whose threads share a realm, where a `release`
+   * that is called in one thread may resume, there and then, a task that belongs to another.
+   */
+  runIn?(handle: H, f: () => void): void;
 }
 
 interface Registration {
@@ -57,6 +62,8 @@ interface Registration {
 const realmStack: Registration[] = [];
 const threadStacks: Map<number, Registration[]> = new Map();
 let currentThreadId: (() => number) | undefined;
+/** A function that calls `f` in the thread that is current now. */
+let bindToThread: (f: () => void) => () => void = (f) => f;
 
 function currentRegistration(): Registration | undefined {
   if (currentThreadId !== undefined && threadStacks.size > 0) {
@@ -116,6 +123,15 @@ export function prepareForeign(action: string): Trigger {
 }
 
 /**
+ * How our own operations release a trigger of somebody else's. Some schedulers resume their task
+ * within `release`: that is neither code of the fiber whose step this may be, nor of its thread.
+ */
+export function releaserOf(trigger: Trigger): () => void {
+  const release = bindToThread(trigger.release);
+  return () => executeAs(null, release);
+}
+
+/**
  * Registers `prepareForAwait` as the way to block on this thread while `whileRunning` runs, and
  * returns what that returns. Extents nest; the one before is back afterwards, also after a throw.
  *
@@ -168,7 +184,7 @@ function register(registration: Registration): () => void {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null &&
+  return typeof value === "object" && value !== null && !isIterable(value) && // ours are, too
     typeof (value as { then?: unknown }).then === "function";
 }
 
@@ -189,6 +205,12 @@ export function perThread<H>(thread: ThreadModule<H>): void {
     throw new Error("Cannot configure threads: perThread was called in this realm already");
   }
   currentThreadId = () => thread.id(thread.self());
+  if (thread.runIn === undefined) return;
+  checkFunction("configure threads", "thread.runIn", thread.runIn);
+  bindToThread = (f) => {
+    const handle = thread.self();
+    return () => thread.runIn!(handle, f);
+  };
 }
 
 /** The mechanism where no scheduler is registered: it resolves a promise. */
@@ -226,8 +248,7 @@ class PromiseTrigger implements Trigger {
         use();
         const trigger = (execution.current as Blocker | null)?.prepareForAwait() ??
           prepareForeign("wait on the trigger");
-        // Some schedulers resume their task within `release`: that is no code of our fiber's.
-        this.#wake = () => executeAs(null, trigger.release);
+        this.#wake = releaserOf(trigger);
         if (this.#released) trigger.release();
         return trigger.await(onCancel)[Symbol.iterator]();
       },

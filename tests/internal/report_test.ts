@@ -51,10 +51,12 @@ Deno.test("setUncaughtHandler(undefined) restores the default, reportError", asy
 
 Deno.test("law 13: what an uncaught handler throws goes to reportError, not to the caller", async () => {
   const before = setUncaughtHandler((error) => {
-    throw `handler of ${error}`;
+    throw new Error(`handler of ${error}`);
   });
   try {
-    assertEquals(await reportedToPlatform(() => reportUncaught("it")), ["handler of it"]);
+    assertEquals((await reportedToPlatform(() => reportUncaught("it"))).map(String), [
+      "Error: handler of it",
+    ]);
   } finally {
     setUncaughtHandler(before);
   }
@@ -66,9 +68,9 @@ Deno.test("trap() calls the function once and reports what it throws", () => {
     trap(() => void calls++);
     trap(() => {
       calls++;
-      throw "it";
+      throw new Error("it");
     });
   });
-  assertEquals(errors, ["it"]);
+  assertEquals(errors.map(String), ["Error: it"]);
   assertEquals(calls, 2);
 });

@@ -47,6 +47,8 @@ export interface ToyOptions {
    * each `await` just takes a turn.
    */
   sharesTrigger?: "by task" | "by all";
+  /** Whether what `await` gives can neither be thrown into nor be closed. */
+  bareIterators?: boolean;
   /** Called at each `prepareForAwait`, with its number from 1 on; may throw. */
   onPrepare?: (count: number) => void;
   /** Called at each `await` of a trigger, with its number from 1 on; may throw. */
@@ -60,6 +62,10 @@ class Instruction {
     readonly trigger: ToyTrigger | undefined,
     readonly onCancel: (() => void) | undefined,
   ) {}
+}
+
+function* perform(instruction: Instruction): Generator<unknown, void, unknown> {
+  yield instruction;
 }
 
 /** A running generator. */
@@ -89,7 +95,8 @@ class ToyTrigger implements Trigger {
   await(onCancel?: () => void): ReturnType<Trigger["await"]> {
     const { toy } = this;
     const { options } = toy;
-    options.onAwait?.(++toy.awaits);
+    toy.awaits++;
+    options.onAwait?.(toy.awaits);
     const early = options.sharesTrigger === "by all" || toy.awaits <= (options.earlyWakeups ?? 0);
     const instruction = early
       ? new Instruction("turn", undefined, onCancel)
@@ -98,9 +105,12 @@ class ToyTrigger implements Trigger {
       then: () => {
         throw new Error("the toy scheduler has no promises");
       },
-      // An array's iterator can neither be thrown into nor be closed; others can.
-      [Symbol.iterator]: () =>
-        [instruction][Symbol.iterator]() as Iterator<unknown, void> as Iterator<never, void>,
+      [Symbol.iterator]: () => {
+        const iterator: Iterator<unknown, void> = options.bareIterators === true
+          ? [instruction].values()
+          : perform(instruction);
+        return iterator as Iterator<never, void>; // an instruction is nothing that Weft looks at
+      },
     };
   }
 }
@@ -118,7 +128,8 @@ export class ToyScheduler {
   constructor(readonly options: ToyOptions = {}) {}
 
   readonly prepareForAwait = (): Trigger => {
-    this.options.onPrepare?.(++this.prepared);
+    this.prepared++;
+    this.options.onPrepare?.(this.prepared);
     const { sharesTrigger } = this.options;
     if (sharesTrigger === undefined) return new ToyTrigger(this);
     const owner = sharesTrigger === "by task" ? this.#current! : this;
@@ -161,11 +172,12 @@ export class ToyScheduler {
   }
 
   wake(task: ToyTask<unknown>): void {
+    const { trigger } = task;
     this.#leaveTrigger(task);
-    if (this.options.sharesTrigger !== undefined) task.trigger!.released = false;
+    if (this.options.sharesTrigger !== undefined) trigger!.released = false;
     task.state = "ready";
     if (!this.options.resumesAtOnce) this.ready.push(task);
-    else this.during(() => this.#step(task, () => task.generator.next()));
+    else this.#step(task, () => task.generator.next()); // in the middle of whatever runs here
   }
 
   /** Cancels a task that is not running. */

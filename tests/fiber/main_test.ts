@@ -1,0 +1,352 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertNotMatch,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+} from "@std/assert";
+import {
+  Event,
+  Fiber,
+  FiberAborted,
+  fromPromise,
+  getScheduler,
+  Inactive,
+  main,
+  protect,
+  sleep,
+  spawn,
+  spawnFromAnywhere,
+  yieldNow,
+} from "@weft/weft";
+import { runScript, startScript } from "../kit/scripts.ts";
+import { hostTurn } from "../kit/uncaught.ts";
+
+const script = (name: string) => new URL(`scripts/${name}.ts`, import.meta.url);
+
+// A promise --------------------------------------------------------------------------------------
+
+Deno.test("main() returns at once, and the body starts soon", async () => {
+  const log: string[] = [];
+  const handle = main(function* () {
+    log.push("body");
+  });
+  log.push("returned");
+  await handle;
+  assertEquals(log, ["returned", "body"]);
+});
+
+Deno.test("main() is the promise of its value, and can be awaited more than once", async () => {
+  const handle = main(function* () {
+    yield* sleep(1);
+    return { a: 1 };
+  });
+  assertStrictEquals(await handle, await handle);
+  assertEquals(await handle.then(({ a }) => a + 1), 2);
+});
+
+Deno.test("main() rejects with the very failure", async () => {
+  const error = new Error("body");
+  const handle = main(function* () {
+    spawn(function* () {
+      throw error;
+    });
+    yield* Event.never();
+  });
+  assertStrictEquals(await handle.then(() => undefined, (error) => error), error);
+});
+
+Deno.test("main() that returns a fiber gives the fiber's value, as promises flatten", async () => {
+  const value: number = await main(function* () {
+    return spawn(() => Event.always(7));
+  });
+  assertEquals(value, 7);
+});
+
+Deno.test("main() waits for everything that was spawned", async () => {
+  const log: string[] = [];
+  await main(function* () {
+    spawn(function* () {
+      yield* sleep(2);
+      log.push("spawned");
+    });
+  });
+  assertEquals(log, ["spawned"]);
+});
+
+Deno.test("main() names its first fiber, and runs several at a time", async () => {
+  const nameOf = function* () {
+    yield* yieldNow();
+    return Fiber.current().name;
+  };
+  assertEquals(await Promise.all([main(nameOf), main(nameOf, { name: "mine" })]), ["main", "mine"]);
+});
+
+Deno.test("main() within a fiber is a program of its own", async () => {
+  const value = await main(function* () {
+    const inner = main(function* () {
+      yield* sleep(1);
+      return [Fiber.current().name, getScheduler()];
+    }, { name: "inner" });
+    const [name, scheduler] = yield* fromPromise(inner);
+    return [name, scheduler === getScheduler()];
+  });
+  assertEquals(value, ["inner", false]);
+});
+
+Deno.test("Main.scheduler is for spawning from anywhere, until the end", async () => {
+  const handle = main(() => sleep(4));
+  const value = await new Promise((resolve) => {
+    setTimeout(() => {
+      spawnFromAnywhere(handle.scheduler, () => Event.always("visitor")).then(resolve);
+    }, 1);
+  });
+  assertEquals(value, "visitor");
+  assertEquals(handle.scheduler.active, true);
+  await handle;
+  assertEquals(handle.scheduler.active, false);
+  const error = await assertRejects(
+    () => Promise.resolve().then(() => spawnFromAnywhere(handle.scheduler, yieldNow)),
+    Inactive,
+  );
+  assertStringIncludes(error.message, "the scheduler is not active");
+});
+
+Deno.test("sleep() on the host never takes less than asked for", async () => {
+  await main(function* () {
+    for (const ms of [0.5, 1, 3]) {
+      const start = performance.now();
+      yield* sleep(ms);
+      assert(performance.now() - start >= ms);
+    }
+  });
+});
+
+// Aborting ---------------------------------------------------------------------------------------
+
+Deno.test("Main.abort() aborts at the call, and resolves when everything is gone", async () => {
+  const log: string[] = [];
+  const handle = main(function* () {
+    try {
+      yield* Event.never();
+    } finally {
+      log.push("aborted");
+      yield* protect(() => sleep(2));
+      log.push("cleaned up");
+    }
+  });
+  await hostTurn();
+  const gone = handle.abort("enough");
+  assertInstanceOf(gone, Promise);
+  assertEquals(await gone, undefined);
+  assertEquals(log, ["aborted", "cleaned up"]);
+  const error = await assertRejects(() => Promise.resolve(handle), FiberAborted);
+  assertEquals(error.cause.cause, "enough");
+});
+
+Deno.test("Main.abort() before the start: the body never runs", async () => {
+  let ran = false;
+  const handle = main(function* () {
+    ran = true;
+  });
+  await handle.abort();
+  await assertRejects(() => Promise.resolve(handle), FiberAborted);
+  assertEquals(ran, false);
+});
+
+Deno.test("Main.abort() after the end, or again, resolves as well", async () => {
+  const handle = main(() => Event.always(1));
+  assertEquals(await handle, 1);
+  await handle.abort();
+  await handle.abort();
+  assertEquals(await handle, 1);
+});
+
+Deno.test("Main.abort() resolves though the clean-up fails; main rejects with that", async () => {
+  const error = new Error("in the clean-up");
+  const handle = main(function* () {
+    try {
+      yield* Event.never();
+    } finally {
+      // deno-lint-ignore no-unsafe-finally -- a clean-up that fails is what this is about
+      throw error;
+    }
+  });
+  const caught = handle.then(() => undefined, (error) => error);
+  await hostTurn();
+  assertEquals(await handle.abort(), undefined);
+  assertStrictEquals(await caught, error);
+});
+
+Deno.test("main() that is aborted and not awaited is quiet", async () => {
+  // An unhandled rejection would fail the test.
+  await main(() => Event.never()).abort();
+  await hostTurn();
+  await hostTurn();
+});
+
+Deno.test("main() with a signal is aborted by it, with the signal's reason", async () => {
+  const controller = new AbortController();
+  const handle = main(() => sleep(Infinity), { signal: controller.signal });
+  await hostTurn();
+  controller.abort("by the signal");
+  const error = await assertRejects(() => Promise.resolve(handle), FiberAborted);
+  assertEquals(error.cause.cause, "by the signal");
+});
+
+Deno.test("main() with a signal that is aborted already never runs its body", async () => {
+  let ran = false;
+  const handle = main(function* () {
+    ran = true;
+  }, { signal: AbortSignal.abort("before") });
+  const error = await assertRejects(() => Promise.resolve(handle), FiberAborted);
+  assertEquals(error.cause.cause, "before");
+  assertEquals(ran, false);
+});
+
+Deno.test("T26: main() takes its listener off the signal at the end", async () => {
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const { addEventListener, removeEventListener } = signal;
+  signal.addEventListener = function (...args: Parameters<AbortSignal["addEventListener"]>) {
+    listeners++;
+    addEventListener.apply(signal, args);
+  };
+  signal.removeEventListener = function (...args: Parameters<AbortSignal["removeEventListener"]>) {
+    listeners--;
+    removeEventListener.apply(signal, args);
+  };
+  await main(() => sleep(1), { signal });
+  assertEquals(listeners, 0);
+});
+
+// The host breathes ------------------------------------------------------------------------------
+
+/** How often a 1 ms interval of the host fires while `busy` runs, and how long that took. */
+async function ticksDuring(busy: () => PromiseLike<unknown>) {
+  let ticks = 0;
+  const interval = setInterval(() => ticks++, 1);
+  const start = performance.now();
+  try {
+    await busy();
+  } finally {
+    clearInterval(interval);
+  }
+  return { ticks, ms: performance.now() - start };
+}
+
+const busyBodies: Record<string, () => Generator<never, void, unknown>> = {
+  "a million yields": function* () {
+    for (let n = 0; n < 1_000_000; n++) yield* yieldNow();
+  },
+  "chained promises": function* () {
+    for (let n = 0; n < 50_000; n++) yield* fromPromise(Promise.resolve(n));
+  },
+  "spawning and joining": function* () {
+    for (let n = 0; n < 100_000; n++) yield* spawn(yieldNow);
+  },
+};
+for (const [what, body] of Object.entries(busyBodies)) {
+  Deno.test(`law 10: T20: a 1 ms interval still fires during ${what}`, async () => {
+    const { ticks, ms } = await ticksDuring(() => main(body));
+    assert(ticks >= 2 && ticks > ms / 40, `${ticks} ticks in ${ms} ms`);
+  });
+}
+
+Deno.test("law 10: a program that does little never makes way for a macrotask", async () => {
+  // How long ago the last turn was decides, so a pause at the wrong moment may cost an attempt.
+  for (let attempt = 0; attempt < 50; attempt++) {
+    const log: string[] = [];
+    await main(() => sleep(1)); // the fibers were just given a turn
+    const turn = hostTurn().then(() => log.push("the host's turn"));
+    await main(function* () {
+      for (let n = 0; n < 10; n++) yield* yieldNow();
+      yield* spawn(yieldNow);
+    });
+    log.push("the program");
+    await turn;
+    if (log[0] === "the program") return;
+  }
+  throw new Error("every program waited for a turn of the host");
+});
+
+// Processes --------------------------------------------------------------------------------------
+
+Deno.test("law 11: T35: main() that is stuck ends the process with a Deadlock that has names", async () => {
+  const { code, stdout, stderr } = await runScript(script("stuck"));
+  assertEquals(code, 1);
+  assertEquals(stdout, "cleaned up\n");
+  assertMatch(stderr, /Uncaught \(in promise\) Deadlock: Nothing can ever wake the fibers/);
+  assertMatch(stderr, /program \(#\d+\) waits on a receive from a channel/);
+  assertMatch(stderr, /consumer \(#\d+\) waits on a receive from a channel/);
+});
+
+Deno.test("law 13: main() that failed and is not awaited is an unhandled rejection", async () => {
+  const { code, stderr } = await runScript(script("failed"));
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "Uncaught (in promise) Error: the program failed");
+});
+
+Deno.test("main() that was aborted and is not awaited ends the process quietly", async () => {
+  const { code, stdout, stderr } = await runScript(script("aborted"));
+  assertEquals([code, stdout, stderr], [0, "", ""]);
+});
+
+Deno.test("law 2: law 13: a failure that nobody looked at goes to reportError, and ends the process", async () => {
+  const { code, stdout, stderr } = await runScript(script("unobserved"));
+  assertEquals([code, stdout], [1, ""]);
+  assertStringIncludes(stderr, "Uncaught Error: nobody looked");
+  assertNotMatch(stderr, /in promise/);
+});
+
+Deno.test("law 6: main() that ends leaves nothing that keeps the process alive", async () => {
+  const { code, stdout, stderr } = await runScript(script("done"));
+  assertEquals([code, stdout, stderr], [0, "done\n", ""]);
+});
+
+for (const [signal, exitCode] of [["SIGINT", 130], ["SIGTERM", 143]] as const) {
+  Deno.test(`main() with handleSignals: ${signal} cleans up and ends with ${exitCode}`, async () => {
+    await using program = startScript(script("signals"));
+    await program.wrote("ready");
+    program.kill(signal);
+    const { code, stdout, stderr } = await program.ended;
+    assertEquals(code, exitCode);
+    assertEquals(stdout.split("\n").toSorted(), [
+      "",
+      signal,
+      "child cleaned up",
+      "cleaned up",
+      "ready",
+    ]);
+    assertEquals(stderr, "");
+  });
+}
+
+Deno.test("main() with handleSignals: T34: sleep(Infinity) alone waits for the signal", async () => {
+  await using program = startScript(script("endless"));
+  await program.wrote("ready");
+  const ended = await Promise.race([program.ended.then(() => true), hostTurn().then(() => false)]);
+  assertEquals(ended, false);
+  program.kill("SIGINT");
+  assertEquals((await program.ended).code, 130);
+});
+
+Deno.test("main() with handleSignals: a second SIGINT ends the process at once", async () => {
+  await using program = startScript(script("slow_cleanup"));
+  await program.wrote("ready");
+  program.kill("SIGINT");
+  await program.wrote("cleaning");
+  program.kill("SIGINT");
+  const { signal, stderr } = await program.ended;
+  assertEquals([signal, stderr], ["SIGINT", ""]);
+});
+
+Deno.test("main() with handleSignals lets go of the signals at its end", async () => {
+  await using program = startScript(script("signals_returned"));
+  await program.wrote("ready");
+  program.kill("SIGTERM");
+  assertEquals((await program.ended).signal, "SIGTERM");
+});

@@ -1,0 +1,936 @@
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import {
+  Abort,
+  Channel,
+  Deadlock,
+  Event,
+  Fiber,
+  fiberIdNil,
+  getScheduler,
+  Inactive,
+  type Operation,
+  prepareForAwait,
+  protect,
+  run,
+  scheduleMicroTask,
+  scope,
+  select,
+  selfAbort,
+  sleep,
+  spawn,
+  when,
+  withCancelCallback,
+  yieldNow,
+} from "@weft/weft";
+import {
+  AnyFiber,
+  block,
+  type SchedulerPolicy,
+  seedSelect,
+  setUncaughtHandler,
+  step,
+  suspend,
+  unblock,
+} from "@weft/weft/lowlevel";
+import { errorOf as failureOf, reasonOf, valueOf } from "../kit/results.ts";
+import { hostTurn, uncaughtDuring, uncaughtSoon } from "../kit/uncaught.ts";
+import { virtualLoop } from "../kit/virtual_loop.ts";
+import { errorOf, settle, virtually, waiting } from "../kit/virtually.ts";
+
+/** A scheduler that does as it is told: it keeps what is ready until it is drained. */
+class Manual implements SchedulerPolicy {
+  readonly queue: AnyFiber[] = [];
+  readonly log: string[] = [];
+
+  ready(fiber: AnyFiber): void {
+    this.log.push(`ready ${fiber.name}`);
+    this.queue.push(fiber);
+  }
+
+  /** Steps whoever is ready, first in, first out, until nobody is. */
+  drain(): void {
+    for (let fiber = this.queue.shift(); fiber; fiber = this.queue.shift()) step(fiber);
+  }
+}
+
+function* nothing(): Generator<never, void, unknown> {}
+
+function* forever(): Generator<never, never, unknown> {
+  return yield* Event.never();
+}
+
+/** Waits for good; says so when it is aborted. */
+function* logged(log: string[], name: string): Generator<never, void, unknown> {
+  try {
+    yield* Event.never();
+  } finally {
+    log.push(name);
+  }
+}
+
+// deno-lint-ignore no-explicit-any -- arguments of the wrong type are what is tested
+const noFibers: any[] = [undefined, null, 1, {}, () => {}];
+
+// AnyFiber ----------------------------------------------------------------------------------------
+
+Deno.test("AnyFiber.main() tells the policy that its fiber is ready, and runs nothing itself", () => {
+  const policy = new Manual();
+  let ran = false;
+  const main: AnyFiber = AnyFiber.main(policy, function* () {
+    ran = true;
+    return Fiber.current() === main;
+  }, { name: "top" });
+  assertEquals([ran, policy.queue, main.name, main.state], [false, [main], "top", "running"]);
+  policy.drain();
+  assertEquals(main.poll(), { ok: true, value: true });
+});
+
+Deno.test("AnyFiber.main() calls its finally, once, as the last", () => {
+  const policy = new Manual();
+  const log: string[] = [];
+  const main = AnyFiber.main(policy, function* () {
+    spawn(() => logged(log, "kid")).abort();
+    log.push("body");
+  }, { finally: () => log.push("finally") });
+  policy.drain();
+  assertEquals(main.state, "terminated");
+  assertEquals(log, ["body", "finally"]); // a kid that never began has nothing to unwind
+});
+
+Deno.test("AnyFiber.main(): its failure shows in its result, and isn't reported if somebody looks", async () => {
+  const failure = new Error("top");
+  const reported = await uncaughtSoon(() => {
+    const policy = new Manual();
+    const main = AnyFiber.main(policy, function* () {
+      throw failure;
+    });
+    policy.drain();
+    assertStrictEquals(failureOf(main.poll()!), failure);
+  });
+  assertEquals(reported, []);
+});
+
+Deno.test("AnyFiber.main(): a failure that nobody looks at is reported", async () => {
+  const failure = new Error("unseen");
+  const reported = await uncaughtSoon(() => {
+    const policy = new Manual();
+    AnyFiber.main(policy, function* () {
+      throw failure;
+    });
+    policy.drain();
+  });
+  assertEquals(reported, [failure]);
+});
+
+// deno-lint-ignore no-explicit-any -- arguments of the wrong type are what is tested
+const badPolicies: any[] = [undefined, null, 1, () => {}, {}, { ready: 1 }];
+
+for (const policy of badPolicies) {
+  Deno.test(`AnyFiber.main(${Deno.inspect(policy)}, …) throws a TypeError`, () => {
+    assertThrows(() => AnyFiber.main(policy, nothing), TypeError, "Cannot make a fiber: ");
+  });
+}
+
+Deno.test("AnyFiber.main() with bad arguments throws a TypeError, and makes nothing ready", () => {
+  const policy = new Manual();
+  const body = nothing as () => Operation<void>;
+  assertThrows(
+    () => AnyFiber.main(policy, nothing() as never),
+    TypeError,
+    "body must be a function",
+  );
+  assertThrows(() => AnyFiber.main(policy, body, 1 as never), TypeError, "options must be");
+  assertThrows(() => AnyFiber.main(policy, body, { name: 1 as never }), TypeError, "name must be");
+  assertEquals(policy.queue, []);
+});
+
+Deno.test("AnyFiber.id(), equal() and compare() go by the fiber, in spawn order", () => {
+  virtually(function* () {
+    const [a, b] = [spawn(nothing), spawn(nothing)];
+    assertEquals(AnyFiber.id(a), a.id);
+    assert(AnyFiber.id(a) !== fiberIdNil);
+    assertEquals([AnyFiber.equal(a, a), AnyFiber.equal(a, b)], [true, false]);
+    assert(AnyFiber.compare(a, b) < 0);
+    assert(AnyFiber.compare(b, a) > 0);
+    assertEquals(AnyFiber.compare(a, a), 0);
+    assertEquals([b, a].sort(AnyFiber.compare), [a, b]);
+  });
+});
+
+Deno.test("AnyFiber.state() tells running, aborting and terminated apart", () => {
+  virtually(function* () {
+    const fiber = yield* waiting(Event.never());
+    assertEquals(AnyFiber.state(fiber), "running");
+    fiber.abort();
+    assertEquals(AnyFiber.state(fiber), "aborting");
+    yield* fiber.join();
+    assertEquals(AnyFiber.state(fiber), "terminated");
+  });
+});
+
+for (const bad of noFibers) {
+  Deno.test(`AnyFiber: ${Deno.inspect(bad)} in the place of a fiber is a TypeError`, () => {
+    const fiber = Fiber.returned(1);
+    assertThrows(() => AnyFiber.id(bad), TypeError, "must be a Fiber");
+    assertThrows(() => AnyFiber.state(bad), TypeError, "must be a Fiber");
+    assertThrows(() => AnyFiber.activeSpawns(bad), TypeError, "must be a Fiber");
+    assertThrows(() => AnyFiber.attach(bad, fiber), TypeError, "parent must be a Fiber");
+    assertThrows(() => AnyFiber.attach(fiber, bad), TypeError, "fiber must be a Fiber");
+    assertThrows(() => AnyFiber.abort(bad), TypeError, "must be a Fiber");
+    assertThrows(() => AnyFiber.setAborting(bad), TypeError, "must be a Fiber");
+    assertThrows(() => AnyFiber.breakDeadlock(bad), TypeError, "must be a Fiber");
+    assertThrows(() => step(bad), TypeError, "must be a Fiber");
+  });
+}
+
+Deno.test("AnyFiber.activeSpawns() lists the spawns that live, from all scopes, in spawn order", () => {
+  virtually(function* () {
+    const gate = new Channel<void>();
+    const spawned: AnyFiber[] = [];
+    const parent = spawn(function* () {
+      spawned.push(spawn(forever), spawn(nothing));
+      yield* scope(function* (inner) {
+        spawned.push(inner.spawn(forever));
+        yield* protect(function* () {
+          spawned.push(spawn(() => gate.receive()));
+          yield* yieldNow();
+          spawned[0]!.abort();
+          yield* gate.receive();
+        });
+        yield* forever();
+      });
+    });
+    assertEquals(AnyFiber.activeSpawns(parent), []);
+    yield* settle();
+    const [aborted, ended, ...left] = spawned;
+    assertEquals([aborted!.state, ended!.state], ["terminated", "terminated"]);
+    assertEquals(left.length, 2);
+    assertEquals(AnyFiber.activeSpawns(parent), left);
+    assertEquals(AnyFiber.activeSpawns(left[0]!), []);
+    gate.close();
+    yield* settle();
+    assertEquals(AnyFiber.activeSpawns(parent), [left[0]]);
+    yield* parent.abort();
+    assertEquals(AnyFiber.activeSpawns(parent), []);
+  });
+});
+
+Deno.test("AnyFiber.activeSpawns() lists spawns, not the spawns of spawns", () => {
+  virtually(function* () {
+    const kids: AnyFiber[] = [];
+    const parent = spawn(function* () {
+      kids.push(spawn(function* () {
+        spawn(forever);
+        yield* forever();
+      }));
+      yield* forever();
+    });
+    yield* settle();
+    assertEquals(AnyFiber.activeSpawns(parent), kids);
+    yield* parent.abort();
+    assertEquals(AnyFiber.activeSpawns(parent), []);
+  });
+});
+
+Deno.test("AnyFiber.attach(): the new parent doesn't end before the fiber, the old one may", () => {
+  virtually(function* () {
+    const gate = new Channel<void>();
+    const order: string[] = [];
+    let kid: AnyFiber | undefined;
+    const oldParent = spawn(function* () {
+      kid = spawn(() => gate.receive(), { finally: () => order.push("kid") });
+    }, { finally: () => order.push("old parent") });
+    const newParent = spawn(settle, { finally: () => order.push("new parent") });
+    yield* yieldNow();
+    assertEquals([oldParent.state, order], ["running", []]); // its body has ended
+    AnyFiber.attach(newParent, kid!);
+    assertEquals([oldParent.state, order], ["terminated", ["old parent"]]);
+    assertEquals(AnyFiber.activeSpawns(newParent), [kid]);
+    yield* settle();
+    yield* settle();
+    assertEquals([newParent.state, order], ["running", ["old parent"]]); // so has its
+    gate.close();
+    yield* newParent;
+    assertEquals(order, ["old parent", "kid", "new parent"]);
+  });
+});
+
+Deno.test("AnyFiber.attach() out of a scope lets the scope end", () => {
+  virtually(function* () {
+    let kid: AnyFiber | undefined;
+    const log: string[] = [];
+    const parent = yield* waiting(Event.never());
+    const fiber = spawn(function* () {
+      yield* scope(function* (inner) {
+        kid = inner.spawn(forever);
+      });
+      log.push("left");
+    });
+    yield* settle();
+    assertEquals(log, []);
+    AnyFiber.attach(parent, kid!);
+    yield* fiber;
+    assertEquals([log, kid!.state], [["left"], "running"]);
+    yield* parent.abort();
+    assertEquals(kid!.state, "terminated");
+  });
+});
+
+Deno.test("AnyFiber.attach(): an abort of the new parent reaches the fiber, one of the old doesn't", () => {
+  virtually(function* () {
+    const [a, b] = [yield* waiting(Event.never()), yield* waiting(Event.never())];
+    let kid: AnyFiber | undefined;
+    const oldParent = spawn(function* () {
+      kid = spawn(forever);
+      yield* forever();
+    });
+    yield* settle();
+    AnyFiber.attach(a, kid!);
+    yield* oldParent.abort();
+    assertEquals(kid!.state, "running");
+    AnyFiber.attach(b, kid!);
+    yield* a.abort();
+    assertEquals(kid!.state, "running");
+    yield* b.abort("the parent");
+    assertEquals(reasonOf(kid!.poll()!), "the parent");
+  });
+});
+
+Deno.test("AnyFiber.attach() into an aborting parent aborts the fiber", () => {
+  virtually(function* () {
+    const gate = new Channel<void>();
+    const parent = yield* waiting(protect(() => gate.receive()));
+    const fiber = yield* waiting(Event.never());
+    parent.abort("why");
+    AnyFiber.attach(parent, fiber);
+    assertEquals(fiber.state, "aborting");
+    assertEquals(reasonOf(yield* fiber.join()), "why");
+    gate.close();
+    yield* parent.join();
+  });
+});
+
+Deno.test("AnyFiber.attach(): the failure of the fiber fails its new parent", () => {
+  virtually(function* () {
+    const failure = new Error("kid");
+    const gate = new Channel<void>();
+    const parent = yield* waiting(Event.never());
+    const kid = spawn(function* () {
+      yield* gate.receiveOrThrow();
+      throw failure;
+    });
+    AnyFiber.attach(parent, kid);
+    gate.trySend();
+    assertStrictEquals(yield* errorOf(parent), failure);
+  });
+});
+
+Deno.test("AnyFiber.attach() throws a RangeError for a parent that is the fiber, or inside of it", () => {
+  virtually(function* () {
+    let grandchild: AnyFiber | undefined;
+    const fiber = spawn(function* () {
+      spawn(function* () {
+        grandchild = spawn(forever);
+        yield* forever();
+      });
+      yield* forever();
+    });
+    yield* settle();
+    assertThrows(() => AnyFiber.attach(fiber, fiber), RangeError, "Cannot attach the fiber");
+    assertThrows(() => AnyFiber.attach(grandchild!, fiber), RangeError, "Cannot attach the fiber");
+    yield* fiber.abort();
+    assertEquals(grandchild!.state, "terminated");
+  });
+});
+
+Deno.test("AnyFiber.attach() throws Inactive if one of the two has terminated", () => {
+  virtually(function* () {
+    const fiber = yield* waiting(Event.never());
+    const gone = Fiber.returned(1);
+    assertThrows(() => AnyFiber.attach(gone, fiber), Inactive, "Cannot attach the fiber");
+    assertThrows(() => AnyFiber.attach(fiber, gone), Inactive, "Cannot attach the fiber");
+    yield* fiber.abort();
+  });
+});
+
+// setAborting, abort, breakDeadlock ---------------------------------------------------------------
+
+Deno.test("AnyFiber.setAborting() marks the fiber and all in it, and wakes nobody", () => {
+  const policy = new Manual();
+  const main = AnyFiber.main(policy, function* () {
+    spawn(forever);
+    yield* scope((inner) => {
+      inner.spawn(forever);
+      return forever();
+    });
+  });
+  policy.drain();
+  const spawns = AnyFiber.activeSpawns(main);
+  AnyFiber.setAborting(main, "marked");
+  assertEquals([main, ...spawns].map((fiber) => fiber.state), Array(3).fill("aborting"));
+  assertEquals(policy.queue, []);
+  AnyFiber.abort(main);
+  policy.drain();
+  assertEquals(reasonOf(main.poll()!), "marked");
+});
+
+Deno.test("AnyFiber.setAborting(): a fiber gets the Abort at its next suspension", () => {
+  virtually(function* () {
+    const channel = new Channel<number>();
+    let thrown: unknown;
+    const fiber = spawn(function* () {
+      yield* channel.receive();
+      thrown = yield* errorOf(channel.receive());
+    });
+    yield* settle();
+    AnyFiber.setAborting(fiber, "marked");
+    yield* settle();
+    assertEquals(thrown, undefined);
+    channel.trySend(1);
+    assertEquals(reasonOf(yield* fiber.join()), "marked");
+    assertInstanceOf(thrown, Abort);
+  });
+});
+
+/** A fiber that waits, with three kids that do, which log their ends. */
+function family(log: string[]): { parent: AnyFiber; kids: AnyFiber[] } {
+  const kids: AnyFiber[] = [];
+  const parent = spawn(function* () {
+    for (const name of ["a", "b", "c"]) kids.push(spawn(() => logged(log, name)));
+    yield* logged(log, "parent");
+  });
+  return { parent, kids };
+}
+
+Deno.test("AnyFiber.abort() wakes what setAborting has marked: the whole tree, kids first", () => {
+  virtually(function* () {
+    const log: string[] = [];
+    const { parent } = family(log);
+    yield* settle();
+    AnyFiber.setAborting(parent, "marked");
+    AnyFiber.abort(parent, "not heard");
+    assertEquals(reasonOf(yield* parent.join()), "marked");
+    assertEquals(log, ["a", "b", "c", "parent"]);
+  });
+});
+
+Deno.test("AnyFiber.abort() wakes what setAborting has marked in the order in which it is called", () => {
+  virtually(function* () {
+    const log: string[] = [];
+    const { parent, kids } = family(log);
+    yield* settle();
+    AnyFiber.setAborting(parent);
+    for (const kid of kids.reverse()) AnyFiber.abort(kid);
+    yield* settle();
+    assertEquals([log, parent.state], [["c", "b", "a"], "aborting"]);
+    AnyFiber.abort(parent);
+    yield* parent.join();
+    assertEquals(log, ["c", "b", "a", "parent"]);
+  });
+});
+
+Deno.test("AnyFiber.abort() after setAborting calls cancel callbacks and aborts signals, once", () => {
+  virtually(function* () {
+    const log: unknown[] = [];
+    const fiber = spawn(() => withCancelCallback((reason) => log.push(reason), forever));
+    yield* settle();
+    fiber.signal.addEventListener("abort", () => log.push("signal"));
+    AnyFiber.setAborting(fiber, "marked");
+    assertEquals(log, []);
+    AnyFiber.abort(fiber, "not heard");
+    AnyFiber.abort(fiber);
+    fiber.abort();
+    assertEquals(log, ["marked", "signal"]);
+    yield* fiber.join();
+    assertEquals(log, ["marked", "signal"]);
+  });
+});
+
+Deno.test("AnyFiber.setAborting() and abort() do nothing to a fiber that has terminated", () => {
+  const fiber = Fiber.returned(1);
+  AnyFiber.setAborting(fiber);
+  AnyFiber.abort(fiber);
+  assertEquals([fiber.state, fiber.poll()], ["terminated", { ok: true, value: 1 }]);
+});
+
+Deno.test("AnyFiber.setAborting() leaves the reason of an abort before it alone", () => {
+  virtually(function* () {
+    const fiber = yield* waiting(Event.never());
+    fiber.abort("first");
+    AnyFiber.setAborting(fiber, "second");
+    assertEquals(reasonOf(yield* fiber.join()), "first");
+  });
+});
+
+Deno.test("law 11: AnyFiber.breakDeadlock() ends the fibers with a Deadlock that names them", () => {
+  const policy = new Manual();
+  const main = AnyFiber.main(policy, function* () {
+    spawn(forever, { name: "kid" });
+    yield* new Channel().receive();
+  }, { name: "top" });
+  policy.drain();
+  AnyFiber.breakDeadlock(main);
+  policy.drain();
+  const error = failureOf(main.poll()!);
+  assertInstanceOf(error, Deadlock);
+  assertEquals(error.fibers.map(({ name, waitsOn }) => [name, waitsOn]), [
+    ["top", "a receive from a channel"],
+    ["kid", "an event that never happens"],
+  ]);
+  AnyFiber.breakDeadlock(main); // it is over: nothing happens
+  assertEquals(policy.queue, []);
+});
+
+Deno.test("law 11: AnyFiber.breakDeadlock() again throws that same Deadlock in a protect", () => {
+  const policy = new Manual();
+  const thrown: unknown[] = [];
+  const main = AnyFiber.main(policy, function* () {
+    for (let n = 0; n < 2; n++) {
+      yield* protect(function* () {
+        thrown.push(yield* errorOf(Event.never()));
+      });
+    }
+  });
+  policy.drain();
+  for (let calls = 0; main.poll() === undefined; calls++) {
+    assert(calls < 5);
+    AnyFiber.breakDeadlock(main);
+    policy.drain();
+  }
+  const error = failureOf(main.poll()!);
+  assertInstanceOf(error, Deadlock);
+  assert(thrown.length >= 1);
+  for (const one of thrown) assertStrictEquals(one, error);
+});
+
+// The policy --------------------------------------------------------------------------------------
+
+Deno.test("SchedulerPolicy.ready() is called for a spawn, a wake-up and a yield, and once for each", () => {
+  const policy = new Manual();
+  const channel = new Channel<number>();
+  AnyFiber.main(policy, function* () {
+    spawn(() => channel.receive(), { name: "kid" });
+    yield* yieldNow();
+    channel.trySend(1);
+    channel.trySend(2);
+    yield* channel.receive();
+  }, { name: "top" });
+  policy.drain();
+  assertEquals(policy.log, ["ready top", "ready kid", "ready top", "ready kid"]);
+});
+
+Deno.test("SchedulerPolicy.spawn() is called in the place of ready for what is new, and only then", () => {
+  const log: string[] = [];
+  const queue: AnyFiber[] = [];
+  const main = AnyFiber.main({
+    ready(fiber) {
+      log.push(`ready ${fiber.name}`);
+      queue.push(fiber);
+    },
+    spawn(fiber) {
+      log.push(`spawn ${fiber.name}`);
+      queue.push(fiber);
+    },
+  }, function* () {
+    const kid = spawn(() => yieldNow(), { name: "kid" });
+    yield* scope(function* (inner) {
+      inner.spawn(nothing, { name: "scoped" });
+    });
+    yield* kid;
+  }, { name: "top" });
+  for (let fiber = queue.shift(); fiber; fiber = queue.shift()) step(fiber);
+  assertEquals(main.state, "terminated");
+  assertEquals(log.filter((line) => line.startsWith("spawn")), [
+    "spawn top",
+    "spawn kid",
+    "spawn scoped",
+  ]);
+  assert(log.includes("ready kid") && log.includes("ready top"));
+  assert(!log.includes("ready scoped"));
+});
+
+Deno.test("SchedulerPolicy.abort() decides: it may refuse, delay, or do the standard thing", () => {
+  const asked: [string, unknown][] = [];
+  let allow = false;
+  const policy = Object.assign(new Manual(), {
+    abort(fiber: AnyFiber, reason: unknown): void {
+      asked.push([fiber.name, reason]);
+      if (allow) AnyFiber.abort(fiber, reason);
+    },
+  });
+  const main = AnyFiber.main(policy, forever, { name: "top" });
+  policy.drain();
+  main.abort("first");
+  policy.drain();
+  assertEquals(main.state, "running");
+  allow = true;
+  main.abort("second");
+  assertEquals(main.state, "aborting");
+  policy.drain();
+  assertEquals(asked, [["top", "first"], ["top", "second"]]);
+  assertEquals(reasonOf(main.poll()!), "second");
+  main.abort("third"); // it has terminated: nobody is asked
+  assertEquals(asked.length, 2);
+});
+
+Deno.test("SchedulerPolicy.abort() that only marks: selfAbort still ends the fiber", () => {
+  const policy = Object.assign(new Manual(), {
+    abort: (fiber: AnyFiber, reason: unknown) => AnyFiber.setAborting(fiber, reason),
+  });
+  const main = AnyFiber.main(policy, () => selfAbort("own"));
+  policy.drain();
+  assertEquals(reasonOf(main.poll()!), "own");
+});
+
+Deno.test("SchedulerPolicy.abort() that does nothing: selfAbort still ends the fiber", () => {
+  const policy = Object.assign(new Manual(), { abort() {} });
+  const main = AnyFiber.main(policy, () => selfAbort("own"));
+  policy.drain();
+  assertEquals(reasonOf(main.poll()!), "own");
+});
+
+Deno.test("SchedulerPolicy.abort(): a scheduler that is disposed of asks it, too", () => {
+  const asked: string[] = [];
+  const policy = Object.assign(new Manual(), {
+    abort(fiber: AnyFiber, reason: unknown): void {
+      asked.push(fiber.name);
+      AnyFiber.abort(fiber, reason);
+    },
+  });
+  const main = AnyFiber.main(policy, function* () {
+    getScheduler().dispose();
+    yield* forever();
+  }, { name: "top" });
+  policy.drain();
+  assertEquals(asked, ["top"]);
+  assertInstanceOf(reasonOf(main.poll()!), Inactive);
+});
+
+Deno.test("SchedulerPolicy.loop is where its fibers sleep", () => {
+  const policy = Object.assign(new Manual(), { loop: virtualLoop() });
+  const main = AnyFiber.main(policy, function* () {
+    yield* sleep(5);
+    return policy.loop.now();
+  });
+  policy.drain();
+  assertEquals([main.state, policy.loop.timers], ["running", 1]);
+  policy.loop.oneStep({ block: true });
+  policy.drain();
+  assertEquals(main.poll(), { ok: true, value: 5 });
+});
+
+Deno.test("SchedulerPolicy.loop is the host's by default", async () => {
+  const policy = new Manual();
+  const main = AnyFiber.main(policy, function* () {
+    yield* sleep(1);
+    return "slept";
+  });
+  policy.drain();
+  while (policy.queue.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  policy.drain();
+  assertEquals(main.poll(), { ok: true, value: "slept" });
+});
+
+Deno.test("SchedulerPolicy: newest first is a scheduler, and structure holds under it", () => {
+  const stack: AnyFiber[] = [];
+  const log: string[] = [];
+  const main = AnyFiber.main({ ready: (fiber) => void stack.push(fiber) }, function* () {
+    for (const name of ["a", "b", "c"]) {
+      spawn(function* () {
+        log.push(name);
+      }, { finally: () => log.push(`${name} ended`) });
+    }
+    log.push("body");
+  }, { finally: () => log.push("top ended") });
+  for (let fiber = stack.pop(); fiber; fiber = stack.pop()) step(fiber);
+  assertEquals(log, ["body", "c", "c ended", "b", "b ended", "a", "a ended", "top ended"]);
+  assertEquals(main.poll(), { ok: true, value: undefined });
+});
+
+Deno.test("SchedulerPolicy: two schedulers of one thread pass items to each other", () => {
+  const [a, b] = [new Manual(), new Manual()];
+  const channel = new Channel<number>({ capacity: 0 });
+  const sender = AnyFiber.main(a, () => channel.send(1));
+  const receiver = AnyFiber.main(b, () => channel.receiveOrThrow());
+  a.drain();
+  assertEquals(sender.state, "running");
+  b.drain();
+  assertEquals(receiver.poll(), { ok: true, value: 1 });
+  assertEquals(a.queue, [sender]);
+  a.drain();
+  assertEquals(sender.poll(), { ok: true, value: undefined });
+});
+
+Deno.test("Scheduler.taskCount counts the steps of a policy's fibers", () => {
+  const policy = new Manual();
+  const main = AnyFiber.main(policy, function* () {
+    yield* yieldNow();
+    yield* yieldNow();
+    return getScheduler().taskCount;
+  });
+  policy.drain();
+  assertEquals(main.poll(), { ok: true, value: 3 });
+});
+
+// step --------------------------------------------------------------------------------------------
+
+Deno.test("step() runs a fiber to its next suspension, and no further", () => {
+  const policy = new Manual();
+  const log: string[] = [];
+  const main = AnyFiber.main(policy, function* () {
+    log.push("one");
+    yield* yieldNow();
+    log.push("two");
+  });
+  step(main);
+  assertEquals([log, policy.queue.length], [["one"], 2]);
+  step(main);
+  assertEquals([log, main.state], [["one", "two"], "terminated"]);
+});
+
+Deno.test("step() never throws what the fiber throws", () => {
+  const policy = new Manual();
+  const failure = new Error("body");
+  const main = AnyFiber.main(policy, function* () {
+    throw failure;
+  });
+  policy.drain();
+  assertStrictEquals(failureOf(main.poll()!), failure);
+});
+
+Deno.test("step() of a fiber that waits, runs, or has terminated throws: it is not ready", () => {
+  const policy = new Manual();
+  let inside: unknown;
+  const main = AnyFiber.main(policy, function* () {
+    inside = assertThrows(() => step(Fiber.current()), Error, "not ready");
+    yield* Event.never();
+  }, { name: "top" });
+  policy.drain();
+  assertInstanceOf(inside, Error);
+  assertThrows(() => step(main), Error, "Cannot step top: it is not ready");
+  main.abort();
+  policy.drain();
+  assertEquals(main.state, "terminated");
+  assertThrows(() => step(main), Error, "not ready");
+  assertThrows(() => step(Fiber.returned(1)), Error, "not ready");
+});
+
+Deno.test("step() twice for one ready throws the second time, and the fiber is unharmed", () => {
+  const policy = new Manual();
+  const channel = new Channel<string>();
+  const main = AnyFiber.main(policy, () => channel.receiveOrThrow());
+  step(main);
+  assertThrows(() => step(main), Error, "not ready");
+  policy.queue.length = 0;
+  channel.trySend("unharmed");
+  policy.drain();
+  assertEquals(main.poll(), { ok: true, value: "unharmed" });
+});
+
+Deno.test("step() within a fiber steps the other one, and the first is current again after it", () => {
+  const [outer, inner] = [new Manual(), new Manual()];
+  const kid = AnyFiber.main(inner, function* () {
+    return Fiber.current();
+  });
+  const main = AnyFiber.main(outer, function* () {
+    inner.drain();
+    return Fiber.current();
+  });
+  outer.drain();
+  assertStrictEquals(valueOf(kid.poll()!), kid);
+  assertStrictEquals(valueOf(main.poll()!), main);
+});
+
+Deno.test("step() from a cancel function throws, and leaves the fiber ready", () => {
+  const policy = new Manual();
+  const other = AnyFiber.main(policy, function* () {
+    return "unharmed";
+  });
+  virtually(function* () {
+    let refused: unknown;
+    const fiber = yield* waiting(suspend<void>((context, resume) =>
+      context.setCancelFn((error) => {
+        refused = assertThrows(() => step(other), Error, "may not switch fibers");
+        resume({ ok: false, error });
+      })
+    ));
+    yield* fiber.abort();
+    assertInstanceOf(refused, Error);
+  });
+  assertEquals(other.state, "running");
+  policy.drain();
+  assertEquals(other.poll(), { ok: true, value: "unharmed" });
+});
+
+Deno.test("step() runs the microtasks of the step before it returns, outside of any fiber", () => {
+  const policy = new Manual();
+  const log: string[] = [];
+  const main = AnyFiber.main(policy, function* () {
+    scheduleMicroTask(() => {
+      log.push("microtask");
+      assertThrows(() => Fiber.current(), Inactive);
+    });
+    log.push("body");
+    yield* yieldNow();
+    log.push("next step");
+  });
+  assertEquals(uncaughtDuring(() => step(main)), []);
+  assertEquals(log, ["body", "microtask"]);
+  policy.queue.shift();
+  policy.drain();
+  assertEquals(log, ["body", "microtask", "next step"]);
+});
+
+Deno.test("unblock() tells the policy of the fiber that it is ready", () => {
+  const policy = new Manual();
+  const main = AnyFiber.main(policy, () => block({ block() {}, abort() {}, retv: () => 1 }));
+  policy.drain();
+  run(function* () { // from within somebody else's fiber
+    assertEquals(unblock(main), true);
+  });
+  assertEquals([policy.queue, main.state], [[main], "running"]);
+  policy.drain();
+  assertEquals(main.poll(), { ok: true, value: 1 });
+});
+
+Deno.test("prepareForAwait() in a policy's fiber blocks that fiber", () => {
+  const policy = new Manual();
+  let release = () => {};
+  const main = AnyFiber.main(policy, function* () {
+    const trigger = prepareForAwait();
+    release = trigger.release;
+    yield* trigger.await();
+    return "released";
+  });
+  policy.drain();
+  assertEquals(main.state, "running");
+  release();
+  release();
+  assertEquals(policy.queue, [main]);
+  policy.drain();
+  assertEquals(main.poll(), { ok: true, value: "released" });
+});
+
+// setUncaughtHandler ------------------------------------------------------------------------------
+
+/** A failure that nobody can see but the uncaught handler. */
+function failUnseen(error: unknown): void {
+  run(function* () {
+    spawn(function* () {
+      throw error;
+    }, { propagateCancelToParent: false });
+  });
+}
+
+Deno.test("setUncaughtHandler() gets what nobody observed, and returns the handler before", () => {
+  const seen: unknown[] = [];
+  const first = (error: unknown) => void seen.push("first", error);
+  const second = (error: unknown) => void seen.push("second", error);
+  const original = setUncaughtHandler(first);
+  try {
+    failUnseen(1);
+    assertStrictEquals(setUncaughtHandler(second), first);
+    failUnseen(2);
+    assertStrictEquals(setUncaughtHandler(undefined), second);
+    assertEquals(seen, ["first", 1, "second", 2]);
+  } finally {
+    setUncaughtHandler(original);
+  }
+});
+
+Deno.test("setUncaughtHandler() of what is no function throws a TypeError, and changes nothing", () => {
+  const seen = uncaughtDuring(() => {
+    for (const bad of [null, 1, {}, "handler"] as never[]) {
+      assertThrows(() => setUncaughtHandler(bad), TypeError, "Cannot set the uncaught handler");
+    }
+    failUnseen("still heard");
+  });
+  assertEquals(seen, ["still heard"]);
+});
+
+/** What the platform reports while `f` runs and for two turns after that. */
+async function platformErrors(f: () => void): Promise<unknown[]> {
+  const errors: unknown[] = [];
+  const listener = (event: ErrorEvent) => {
+    event.preventDefault();
+    errors.push(event.error);
+  };
+  globalThis.addEventListener("error", listener);
+  try {
+    f();
+    assertEquals(errors, []); // never in the middle of what runs
+    await hostTurn();
+    await hostTurn();
+  } finally {
+    globalThis.removeEventListener("error", listener);
+  }
+  return errors;
+}
+
+Deno.test("setUncaughtHandler(undefined): the default is the platform's, in a task of its own", async () => {
+  const failure = new Error("to the platform");
+  const original = setUncaughtHandler(undefined);
+  try {
+    assertEquals(await platformErrors(() => failUnseen(failure)), [failure]);
+  } finally {
+    setUncaughtHandler(original);
+  }
+});
+
+Deno.test("setUncaughtHandler(): what the handler throws goes to the platform, and nowhere else", async () => {
+  const failure = new Error("in the handler");
+  const original = setUncaughtHandler(() => {
+    throw failure;
+  });
+  try {
+    assertEquals(await platformErrors(() => failUnseen(new Error("seen by it"))), [failure]);
+  } finally {
+    setUncaughtHandler(original);
+  }
+});
+
+// seedSelect --------------------------------------------------------------------------------------
+
+/** Which of three events, all of which have happened, each of `n` fair selects chooses. */
+function choices(n: number): number[] {
+  return virtually(function* () {
+    const branches = [0, 1, 2].map((i) => when(Event.always(i), (value) => value));
+    const chosen: number[] = [];
+    while (chosen.length < n) chosen.push(yield* select(branches, { fair: true }));
+    return chosen;
+  });
+}
+
+Deno.test("seedSelect(): the same seed gives the same choices, another one others", () => {
+  try {
+    seedSelect(1);
+    const first = choices(50);
+    const second = choices(50);
+    seedSelect(1);
+    assertEquals(choices(50), first);
+    assertEquals(choices(50), second);
+    assert(first.join() !== second.join());
+    seedSelect(2);
+    assert(choices(50).join() !== first.join());
+    assertEquals([...new Set(first)].sort(), [0, 1, 2]);
+  } finally {
+    seedSelect(0x5eed);
+  }
+});
+
+Deno.test("seedSelect() has no say in a select that isn't fair", () => {
+  for (const seed of [1, 2, 3]) {
+    seedSelect(seed);
+    const chosen = virtually(() =>
+      select([0, 1, 2].map((i) => when(Event.always(i), (value) => value)))
+    );
+    assertEquals(chosen, 0);
+  }
+  seedSelect(0x5eed);
+});

@@ -1,0 +1,303 @@
+/**
+ * The program behind `leaks_test.ts`: does one thing a million times, looks at the heap before and
+ * after, and prints what it found as JSON. Needs `--v8-flags=--expose-gc`.
+ */
+import {
+  afterEvent,
+  cancelScope,
+  Channel,
+  Fiber,
+  fromPromise,
+  main,
+  type Operation,
+  prepareForAwait,
+  promiseEvent,
+  run,
+  scope,
+  select,
+  sleep,
+  spawn,
+  when,
+  withTimeout,
+  yieldNow,
+} from "@weft/weft";
+import { AnyFiber } from "@weft/weft/lowlevel";
+import { blockingLoop, hostLoop } from "@weft/weft/loop";
+import { Thenable } from "../kit/source.ts";
+
+/** What a program prints. */
+export interface Report {
+  /** By how many bytes the heap has grown. */
+  readonly grown: number;
+  /** What is left, each thing by its name: all zero. */
+  readonly left: Record<string, number>;
+}
+
+/** Something that can be done any number of times, and what that may have left behind. */
+interface Subject {
+  repeat(times: number): Operation<void>;
+  left(): Record<string, number>;
+}
+
+const TIMES = 1_000_000;
+/** Enough for the engine to have compiled everything, and for every table to have grown. */
+const WARM_UP = 50_000;
+/** How many fibers there are at once, where it takes many. */
+const CROWD = 1000;
+
+declare const gc: () => void;
+
+function* repeat(times: number, once: () => Operation<unknown>): Operation<void> {
+  for (let n = 0; n < times; n++) yield* once();
+}
+
+/** In crowds: each of `CROWD` fibers does its part. */
+function* inCrowds(times: number, crowd: (size: number) => Operation<unknown>): Operation<void> {
+  for (let n = 0; n < times; n += CROWD) yield* crowd(CROWD);
+}
+
+const waitersOf = (channel: Channel<never> | Channel<number>) => {
+  const { sendersWaiting, receiversWaiting } = channel.statistics();
+  return sendersWaiting + receiversWaiting;
+};
+
+const never = () => new Channel<never>({ capacity: 0 });
+
+export const subjects: Record<string, () => Subject> = {
+  "a million cancelled receives"() {
+    const channel = never();
+    const receive = () => channel.receive();
+    function* crowd(size: number) {
+      yield* cancelScope(function* (context) {
+        for (let n = 0; n < size; n++) spawn(receive);
+        yield* yieldNow();
+        if (waitersOf(channel) !== size) throw new Error(`${waitersOf(channel)} wait`);
+        context.cancel();
+      });
+    }
+    return {
+      repeat: (times) => inCrowds(times, crowd),
+      left: () => ({ waiters: waitersOf(channel) }),
+    };
+  },
+
+  "a million lost selects"() {
+    const lost = never();
+    const won = new Channel<number>({ capacity: 0 });
+    const branches = [
+      when(lost.receiveEvent(), (item) => item),
+      when(won.receiveEvent(), (item) => item),
+      when(lost.receiveEvent(), (item) => item),
+    ];
+    function* sender(times: number) {
+      for (let n = 0; n < times; n++) yield* won.send(n);
+    }
+    function* receiver(times: number) {
+      const feeder = spawn(() => sender(times));
+      for (let n = 0; n < times; n++) {
+        const item = yield* select(branches);
+        if (item !== n) throw new Error(`${item} came instead of ${n}`);
+      }
+      yield* feeder;
+    }
+    return {
+      repeat: receiver,
+      left: () => ({ lost: waitersOf(lost), won: waitersOf(won) }),
+    };
+  },
+
+  "a million finished children"() {
+    let parent: Fiber<unknown> | undefined;
+    function* child() {}
+    function* crowd(size: number) {
+      parent = Fiber.current();
+      let last = spawn(child);
+      for (let n = 1; n < size; n++) last = spawn(child);
+      yield* last;
+    }
+    return {
+      repeat: (times) => inCrowds(times, crowd),
+      left: () => ({ children: AnyFiber.activeSpawns(parent!).length }),
+    };
+  },
+
+  "a quarter of a million aborted scopes"() {
+    let parent: Fiber<unknown> | undefined;
+    const channel = never();
+    const child = () => scope(() => channel.receive());
+    function* crowd(size: number) {
+      parent = Fiber.current();
+      const children = Array.from({ length: size / 4 }, () => spawn(child));
+      yield* yieldNow();
+      for (const child of children) child.abort(); // each on its own: an Abort of its own
+      yield* children.at(-1)!.join();
+    }
+    return {
+      repeat: (times) => inCrowds(times, crowd),
+      left: () => ({
+        children: AnyFiber.activeSpawns(parent!).length,
+        waiters: waitersOf(channel),
+      }),
+    };
+  },
+
+  "a million raced timers"() {
+    const won = new Channel<number>({ capacity: 0 });
+    const hour = 3_600_000;
+    const branches = [
+      when(won.receiveEvent(), () => true),
+      when(afterEvent(hour), () => false),
+    ];
+    const inTime = () => won.receive();
+    function* sender(times: number) {
+      for (let n = 0; n < times; n++) yield* won.send(n);
+    }
+    function* receiver(times: number) {
+      const feeder = spawn(() => sender(times));
+      for (let n = 0; n < times; n += 2) {
+        if (!(yield* select(branches))) throw new Error("an hour has passed");
+        yield* withTimeout(hour, inTime);
+      }
+      yield* feeder;
+    }
+    return {
+      repeat: receiver,
+      left: () => ({
+        timers: Number(hostLoop().oneStep({ block: false })),
+        waiters: waitersOf(won),
+      }),
+    };
+  },
+
+  "a million waits on one pending promise"() {
+    const pending = new Thenable<never>();
+    const wait = () => fromPromise(pending);
+    const won = new Channel<number>({ capacity: 0 });
+    const branches = [
+      when(promiseEvent(pending), () => false),
+      when(won.receiveEvent(), () => true),
+    ];
+    function* sender(times: number) {
+      for (let n = 0; n < times; n++) yield* won.send(n);
+    }
+    function* selecting(times: number) {
+      const feeder = spawn(() => sender(times));
+      for (let n = 0; n < times; n++) {
+        if (!(yield* select(branches))) throw new Error("the promise has settled");
+      }
+      yield* feeder;
+    }
+    function* crowd(size: number) {
+      yield* selecting(size / 2);
+      yield* cancelScope(function* (context) {
+        for (let n = 0; n < size / 2; n++) spawn(wait);
+        yield* yieldNow();
+        context.cancel();
+      });
+    }
+    return {
+      repeat: (times) => inCrowds(times, crowd),
+      left: () => ({
+        reactions: pending.reactions - 1,
+        waiters: waitersOf(won),
+      }),
+    };
+  },
+
+  "a million cancelled waits on triggers"() {
+    let cancels = 0;
+    let waits = 0;
+    function* wait() {
+      waits++;
+      yield* prepareForAwait().await(() => void cancels++);
+    }
+    function* crowd(size: number) {
+      yield* cancelScope(function* (context) {
+        for (let n = 0; n < size; n++) spawn(wait);
+        yield* yieldNow();
+        context.cancel();
+      });
+    }
+    return {
+      repeat: (times) => inCrowds(times, crowd),
+      left: () => ({ waits: waits - cancels }),
+    };
+  },
+
+  "two hundred thousand fibers at once"() {
+    const channel = never();
+    const receive = () => channel.receive();
+    return {
+      *repeat(times) { // one crowd of all
+        yield* cancelScope(function* (context) {
+          for (let n = 0; n < times / 5; n++) spawn(receive);
+          yield* yieldNow();
+          if (waitersOf(channel) !== times / 5) throw new Error(`${waitersOf(channel)} wait`);
+          context.cancel();
+        });
+      },
+      left: () => ({ waiters: waitersOf(channel) }),
+    };
+  },
+
+  "ten thousand mains and waits with one signal"() {
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const { addEventListener, removeEventListener } = signal;
+    signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+      listeners++;
+      return addEventListener.apply(signal, args);
+    };
+    signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+      listeners--;
+      return removeEventListener.apply(signal, args);
+    };
+    const once = () => fromPromise(main(() => yieldNow(), { signal }));
+    return {
+      repeat: (times) => repeat(times / 100, once),
+      left: () => ({ listeners }),
+    };
+  },
+
+  "a million blocking sleeps that are cancelled"() {
+    const loop = blockingLoop();
+    const nap = () => sleep(3_600_000);
+    function* crowd(size: number) {
+      yield* cancelScope(function* (context) {
+        for (let n = 0; n < size; n++) spawn(nap);
+        yield* yieldNow();
+        context.cancel();
+      });
+    }
+    return {
+      // deno-lint-ignore require-yield -- it blocks the thread
+      *repeat(times) {
+        const result = run(() => inCrowds(times, crowd), { loop });
+        if (!result.ok) throw result.error;
+      },
+      left: () => ({ timers: Number(loop.oneStep({ block: false })) }),
+    };
+  },
+};
+
+/** The heap, once all that can go is gone. */
+function* heapUsed(): Operation<number> {
+  for (let time = 0; time < 3; time++) {
+    gc();
+    yield* sleep(1);
+  }
+  return Deno.memoryUsage().heapUsed;
+}
+
+function* measure(subject: Subject): Operation<Report> {
+  yield* subject.repeat(WARM_UP);
+  const before = yield* heapUsed();
+  yield* subject.repeat(TIMES);
+  const grown = (yield* heapUsed()) - before;
+  return { grown, left: subject.left() };
+}
+
+if (import.meta.main) {
+  const subject = subjects[Deno.args[0]!]!();
+  console.log(JSON.stringify(await main(() => measure(subject))));
+}

@@ -1,0 +1,43 @@
+/** T26, T33 and law 9 with numbers that a leak of one byte in ten would show in. */
+import { assert, assertEquals } from "@std/assert";
+import { type Report, subjects } from "./leaks.ts";
+
+/** The heap is never quite the same twice. A leaked waiter of 50 bytes would grow it by 50 MB. */
+const TOLERANCE = 500_000;
+
+const program = new URL("leaks.ts", import.meta.url).pathname;
+
+async function reportOf(subject: string): Promise<Report> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--v8-flags=--expose-gc", program, subject],
+  });
+  const { success, stdout, stderr } = await command.output();
+  assert(success, new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+/** Which law or trap it is about. */
+const about: Record<string, string> = {
+  "a million cancelled receives": "law 9",
+  "a million lost selects": "law 6",
+  "a million finished children": "T33",
+  "a quarter of a million aborted scopes": "T33",
+  "a million raced timers": "law 6",
+  "a million waits on one pending promise": "T26",
+  "a million cancelled waits on triggers": "law 8",
+  "two hundred thousand fibers at once": "law 9",
+  "ten thousand mains and waits with one signal": "T26",
+  "a million blocking sleeps that are cancelled": "law 9",
+};
+
+for (const subject of Object.keys(subjects)) {
+  Deno.test(`${about[subject]}: ${subject} leave nothing behind`, async () => {
+    const { grown, left } = await reportOf(subject);
+    assertEquals(left, Object.fromEntries(Object.keys(left).map((name) => [name, 0])));
+    assert(grown < TOLERANCE, `the heap has grown by ${grown} bytes`);
+  });
+}
+
+Deno.test("leaks_test.ts knows what each of its programs is about", () => {
+  assertEquals(Object.keys(about).sort(), Object.keys(subjects).sort());
+});
