@@ -13,11 +13,18 @@
  * Who may make each move:
  *  - COLD → WAITING: `start`, which has tried (`attempt`) and enlisted (`enqueue`) in one go, with
  *    no foreign code between the two, so that no wake-up is lost.
+ *  - COLD → SPENT: `start` as well, in a fiber that is aborting; it says so (`refused`).
  *  - WAITING → COMMITTED or FAILED: the partner that found it in a list (`complete`, `fail`). This
  *    is the commit: from now on a cancellation comes too late and the value is delivered. Whoever
  *    moves it takes it out of every list first, so whatever stands in a list is WAITING.
- *  - WAITING → SPENT: the canceller (`interrupt`), after `withdraw` took it out of every list.
+ *  - WAITING → SPENT: the canceller (`interrupt`), or whoever drives the generator by hand and
+ *    gives up (`drop`). Both go through `leave`, which has it take itself out (`withdraw`).
  *  - COMMITTED or FAILED → SPENT: the resumed waiter (`conclude`).
+ *  - COMMITTED → SPENT without a waiter to take the value: `drop` again, or a foreign scheduler
+ *    that cancelled in that very instant. The value is given back (`undo`).
+ *
+ * A subclass says what it is by `attempt`, `enqueue`, `withdraw`, `describe`, and where there is
+ * something to say by `recheck`, `refused`, `undo`, `conclude`. The rest is the protocol.
  *
  * Who waits is a `Waiter`: a fiber of ours (the direct path), a promise (`await`), or a trigger of
  * somebody else's scheduler. A waiter may be woken while the operation is still WAITING: then it
