@@ -162,6 +162,8 @@ export function using<T>(
     unregister();
     throw error;
   }
+  // For a promise, one that settles alike: a rejection that nobody handles stays unhandled.
+  if (result instanceof Promise) return result.finally(unregister) as T;
   if (isThenable(result)) result.then(unregister, unregister);
   else unregister();
   return result;
@@ -201,12 +203,14 @@ export function perThread<H>(thread: ThreadModule<H>): void {
       `Cannot configure threads: thread must have the methods self and id, got ${show(thread)}`,
     );
   }
+  if (thread.runIn !== undefined) {
+    checkFunction("configure threads", "thread.runIn", thread.runIn);
+  }
   if (currentThreadId !== undefined) {
     throw new Error("Cannot configure threads: perThread was called in this realm already");
   }
   currentThreadId = () => thread.id(thread.self());
   if (thread.runIn === undefined) return;
-  checkFunction("configure threads", "thread.runIn", thread.runIn);
   bindToThread = (f) => {
     const handle = thread.self();
     return () => thread.runIn!(handle, f);

@@ -23,7 +23,7 @@ import {
 import { type AnyFiber, block, step, suspend } from "@weft/weft/lowlevel";
 import { reasonOf } from "../kit/results.ts";
 import { uncaughtDuring } from "../kit/uncaught.ts";
-import { settle, virtually, waiting } from "../kit/virtually.ts";
+import { errorOf, settle, virtually, waiting } from "../kit/virtually.ts";
 
 /** A wait that ends with `Abort` when it is cancelled. */
 function cancellable(onCancel: (error: Abort) => unknown = () => {}): Awaitable<never> {
@@ -207,6 +207,31 @@ for (const [name, make, end, value] of begun) {
     });
   });
 }
+
+Deno.test("suspend(): a cancel function that drives a scope of another fiber is refused, and ends it", () => {
+  virtually(function* () {
+    const channel = new Channel<number>({ capacity: 0 });
+    let iterator: Iterator<never, unknown, unknown> | undefined;
+    const log: string[] = [];
+    const waiter = spawn(function* () {
+      iterator = scope(function* (inner) {
+        inner.spawn(() => Event.never(), { finally: () => log.push("its spawn is gone") });
+        yield* channel.receive();
+      })[Symbol.iterator]();
+      return yield* { [Symbol.iterator]: () => iterator! };
+    }, { propagateCancelToParent: false });
+    yield* settle();
+    const victim = yield* waiting(cancellable(() => {
+      assertThrows(() => iterator!.next(), Error, REFUSED);
+    }));
+    yield* victim.abort();
+    const error = yield* errorOf(waiter); // what the scope was refused is its failure
+    assertInstanceOf(error, Error);
+    assertStringIncludes(error.message, REFUSED);
+    assertEquals(log, ["its spawn is gone"]);
+    assertEquals(channel.statistics(), { size: 0, sendersWaiting: 0, receiversWaiting: 0 });
+  });
+});
 
 Deno.test("suspend(): a cancel function may complete the waits of others, abort, and await", async () => {
   const awaited: PromiseLike<Option<number>>[] = [];

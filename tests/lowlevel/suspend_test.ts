@@ -22,10 +22,11 @@ import {
   protect,
   type Result,
   run,
+  sleep,
   spawn,
   yieldNow,
 } from "@weft/weft";
-import { FiberContext, suspend } from "@weft/weft/lowlevel";
+import { AnyFiber, FiberContext, suspend } from "@weft/weft/lowlevel";
 import { reasonOf } from "../kit/results.ts";
 import { uncaughtDuring } from "../kit/uncaught.ts";
 import { virtualLoop } from "../kit/virtual_loop.ts";
@@ -219,13 +220,18 @@ Deno.test("suspend(): a Deadlock calls it a suspension", () => {
 Deno.test("law 11: a suspend without a cancel function that is stuck gets the Deadlock thrown", () => {
   const { pass, resume } = gate<number>();
   let thrown: unknown;
+  let steps = 0;
   const result = run(function* () {
     thrown = yield* errorOf(pass());
-    resume({ ok: true, value: 1 }); // too late
+    resume({ ok: true, value: 1 }); // too late: it wakes nobody
+    const before = getScheduler().taskCount;
+    yield* protect(() => sleep(1));
+    steps = getScheduler().taskCount - before;
     return "ended";
   }, { loop: virtualLoop() });
   assertInstanceOf(thrown, Deadlock);
   assertEquals(result, { ok: false, error: thrown });
+  assertEquals(steps, 1);
 });
 
 // The two races of the seed -----------------------------------------------------------------------
@@ -387,6 +393,18 @@ Deno.test("FiberContext.setCancelFn(): called once, at the abort, with what will
   });
 });
 
+Deno.test("law 3: suspend, cancelled, in a body that swallows the Abort: the fiber ends aborted", () => {
+  virtually(function* () {
+    const fiber = spawn(function* () {
+      assertInstanceOf(yield* errorOf(cancellable()), Abort);
+      return "swallowed";
+    });
+    yield* settle();
+    fiber.abort("sticky");
+    assertEquals(reasonOf(yield* fiber.join()), "sticky");
+  });
+});
+
 Deno.test("FiberContext.setCancelFn(): of two functions that were set, the last one is called", () => {
   virtually(function* () {
     const calls: string[] = [];
@@ -501,6 +519,28 @@ Deno.test("FiberContext.setCancelFn(): an abort by enter itself calls the functi
     });
     assertEquals(reasonOf(yield* fiber.join()), "from within");
     assertEquals(calls, 1);
+  });
+});
+
+Deno.test("FiberContext.setCancelFn(): a function that takes its time is still called only once", () => {
+  virtually(function* () {
+    let calls = 0;
+    let finish = () => {};
+    const fiber = spawn(function* () {
+      yield* suspend<void>((context, resume) => {
+        fiber.abort("from within");
+        context.setCancelFn((error) => { // called at once
+          calls++;
+          finish = () => resume({ ok: false, error });
+        });
+      });
+    });
+    yield* settle();
+    AnyFiber.abort(fiber, "once more");
+    yield* settle();
+    assertEquals([calls, fiber.state], [1, "aborting"]);
+    finish();
+    assertEquals(reasonOf(yield* fiber.join()), "from within");
   });
 });
 
@@ -621,6 +661,17 @@ Deno.test("suspend(): awaited, it is cancelled through the context of its root a
     });
   }, Abort);
   assertEquals(error.cause, "from there");
+});
+
+Deno.test("suspend(): awaited, its cancel function is forgotten when it has finished", async () => {
+  let root: FiberContext | undefined;
+  const value = await suspend<string>((context, resume) => {
+    root = context;
+    context.setCancelFn(() => assert(false, "it has finished"));
+    resume({ ok: true, value: "finished" });
+  });
+  assertEquals(value, "finished");
+  assertEquals(uncaughtDuring(() => root!.cancellationContext.cancel()), []);
 });
 
 Deno.test("suspend(): awaited, what enter throws is what it rejects with", async () => {

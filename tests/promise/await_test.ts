@@ -6,6 +6,7 @@ import {
   assertRejects,
   assertStrictEquals,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
 import {
   afterEvent,
@@ -23,6 +24,7 @@ import {
   first,
   fromPromise,
   getScheduler,
+  Inactive,
   main,
   map,
   prepareForAwait,
@@ -43,6 +45,7 @@ import {
   yieldNow,
 } from "@weft/weft";
 import { suspend } from "@weft/weft/lowlevel";
+import { Source } from "../kit/source.ts";
 import { hostTurn } from "../kit/uncaught.ts";
 import { errorOf } from "../kit/virtually.ts";
 
@@ -209,22 +212,25 @@ Deno.test("await on a select commits one branch, and leaves no waiter behind", a
 Deno.test("await on a fiber gives its value, or rejects with its failure, from outside", async () => {
   const fibers: Fiber<number>[] = [];
   const failure = new Error("no");
+  const gate = new Channel<void>();
   const handle = main(function* () {
     fibers.push(
       spawn(answer),
       spawn(function* (): Generator<never, number, unknown> {
-        yield* yieldNow();
+        yield* gate.receive();
         throw failure;
       }, { propagateCancelToParent: false }),
       spawn(() => Event.never(), { propagateCancelToParent: false }),
     );
-    yield* yieldNow();
-    fibers[2]!.abort();
   });
   await hostTurn();
   assertEquals(await fibers[0], 42);
-  assertStrictEquals(await assertRejects(async () => void (await fibers[1])), failure);
-  await assertRejects(async () => void (await fibers[2]), FiberAborted);
+  const failed = assertRejects(async () => void (await fibers[1]));
+  gate.close();
+  assertStrictEquals(await failed, failure);
+  const aborted = assertRejects(async () => void (await fibers[2]), FiberAborted);
+  fibers[2]!.abort();
+  await aborted;
   await handle;
 });
 
@@ -255,6 +261,34 @@ Deno.test("await on a trigger waits for its release", async () => {
   trigger.release();
   await waiting;
   assertEquals(log, ["release", "released"]);
+});
+
+Deno.test("await on an event that is woken twice commits once, and maps its value once", async () => {
+  const source = new Source<number>();
+  let calls = 0;
+  const value = source.event.map((n) => {
+    calls++;
+    return n;
+  }).then();
+  source.happen(1);
+  source.wake();
+  assertEquals(await value, 1);
+  await hostTurn();
+  assertEquals([calls, source.waiters], [1, 0]);
+});
+
+Deno.test("await on an operation in a fiber's step isn't that fiber's wait", async () => {
+  const values = await main(function* () {
+    const self = Fiber.current();
+    const name = fromPromise(() =>
+      Promise.resolve(assertThrows(() => Fiber.current(), Inactive).name)
+    )
+      .then();
+    const own = self.then(() => "not before this fiber has ended"); // yield* would refuse itself
+    return [yield* fromPromise(name), [own]] as const;
+  });
+  assertEquals(values[0], "Inactive");
+  assertEquals(await values[1][0], "not before this fiber has ended");
 });
 
 // Failures ----------------------------------------------------------------------------------------

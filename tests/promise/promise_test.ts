@@ -9,11 +9,14 @@ import {
 } from "@std/assert";
 import {
   Abort,
+  cancelScope,
   Channel,
+  Deadlock,
   Event,
   Fiber,
   FiberAborted,
   fromPromise,
+  getScheduler,
   Inactive,
   main,
   promiseEvent,
@@ -23,11 +26,13 @@ import {
   spawnAsPromise,
   spawnAsPromiseFromAnywhere,
   when,
+  withTimeout,
   yieldNow,
 } from "@weft/weft";
 import * as room from "@weft/weft/promise";
+import { errorOf as failureOf, reasonOf } from "../kit/results.ts";
 import { Thenable } from "../kit/source.ts";
-import { hostTurn, uncaughtDuring } from "../kit/uncaught.ts";
+import { hostTurn, uncaughtDuring, uncaughtSoon } from "../kit/uncaught.ts";
 import { errorOf, settle, virtually, waiting } from "../kit/virtually.ts";
 
 /** The rejections that nobody had handled while `f` ran, and for some turns after that. */
@@ -77,8 +82,8 @@ Deno.test("fromPromise() returns the value, of a promise, a thenable, or what a 
 
 Deno.test("fromPromise() throws the very thing that the promise was rejected with", async () => {
   for (const reason of [new Error("rejected"), "a string", undefined]) {
-    const promise = Promise.reject(reason);
     const seen = await main(function* () {
+      const promise = Promise.reject(reason); // not before `main` gets its turn: it would be unhandled
       const thrown: unknown[] = [];
       for (const source of [promise, promise, () => promise, () => Promise.reject(reason)]) {
         try {
@@ -594,4 +599,412 @@ Deno.test("spawnAsPromise() and fromPromise() hand the very same error through b
   });
   assertStrictEquals(seen, boom);
   assert(boom.cause === undefined);
+});
+
+// fromPromise: more of its corners ---------------------------------------------------------------
+
+function* forever(): Generator<never, never, unknown> {
+  return yield* Event.never();
+}
+
+Deno.test("fromPromise() of what is known to have settled doesn't suspend", async () => {
+  const boom = new Error("rejected");
+  const [fulfilled, rejected] = [Promise.resolve(1), Promise.reject(boom)];
+  await fromPromise(fulfilled);
+  await assertRejects(async () => void (await fromPromise(rejected)));
+  assertEquals(run(() => fromPromise(fulfilled)), { ok: true, value: 1 });
+  assertStrictEquals(failureOf(run(() => fromPromise(rejected))), boom);
+  const thenable = new Thenable<number>();
+  thenable.resolve(5);
+  assertEquals(run(() => fromPromise(thenable)), { ok: true, value: 5 });
+  assertEquals(run(() => fromPromise(() => thenable)), { ok: true, value: 5 });
+});
+
+Deno.test("fromPromise() in run: the JavaScript loop can't come in, so it is a Deadlock", () => {
+  const error = failureOf(run(() => fromPromise(Promise.resolve(1))));
+  assertInstanceOf(error, Deadlock);
+  assertEquals(error.fibers.map(({ waitsOn }) => waitsOn), ["a promise"]);
+});
+
+Deno.test("law 10: fromPromise, waiting for one settled promise after the other, lets timers fire", async () => {
+  let fired = false;
+  const timer = setTimeout(() => void (fired = true), 1);
+  await main(function* () {
+    const end = performance.now() + 2000;
+    while (!fired && performance.now() < end) yield* fromPromise(Promise.resolve());
+  });
+  clearTimeout(timer);
+  assertEquals(fired, true);
+});
+
+Deno.test("law 5: fromPromise() of a promise that somebody's Abort rejected throws FiberAborted", async () => {
+  const abort = new Abort("somebody else's");
+  const outcome = await main(function* () {
+    const thrown = yield* errorOf(fromPromise(Promise.reject(abort)));
+    yield* yieldNow(); // this fiber is not aborted
+    return [thrown];
+  });
+  assertInstanceOf(outcome[0], FiberAborted);
+  assertStrictEquals(outcome[0].cause, abort);
+});
+
+Deno.test("fromPromise(): a function with a then is a promise, and isn't called", () => {
+  const thenable = Object.assign(() => assert(false, "called"), {
+    then: (fulfilled: (value: number) => void) => fulfilled(3),
+  });
+  const result = run(() => fromPromise(thenable as unknown as PromiseLike<number>));
+  assertEquals(result, { ok: true, value: 3 });
+});
+
+Deno.test("fromPromise(): a thenable that has settled and then throws has settled, as for await", async () => {
+  const thenable = {
+    then(fulfilled: (value: number) => void) {
+      fulfilled(1);
+      throw new Error("then threw");
+    },
+  } as PromiseLike<number>;
+  assertEquals(await thenable, 1);
+  assertEquals(run(() => fromPromise(thenable)), { ok: true, value: 1 });
+});
+
+Deno.test("fromPromise() waits for what the library gives: a fiber, an operation, an event", async () => {
+  const channel = new Channel<number>();
+  channel.trySend(2);
+  const values = await main(function* () {
+    const fiber = spawn(() => Event.always(1));
+    const values: number[] = [];
+    for (const source of [fiber, channel.receiveOrThrow(), Event.always(3)]) {
+      values.push(yield* fromPromise(source));
+    }
+    return values;
+  });
+  assertEquals(values, [1, 2, 3]);
+});
+
+Deno.test("fromPromise(): the promise that rejects because of the signal is handled", async () => {
+  const reasons = await unhandledDuring(async () => {
+    const handle = main(() =>
+      fromPromise((signal) =>
+        new Promise((_resolve, reject) =>
+          signal.addEventListener("abort", () => reject(signal.reason))
+        )
+      )
+    );
+    await hostTurn();
+    await handle.abort();
+  });
+  assertEquals(reasons, []);
+});
+
+Deno.test("fromPromise(): a listener of its signal may not switch fibers", () => {
+  virtually(function* () {
+    const refused: unknown[] = [];
+    const fiber = yield* waiting(fromPromise((signal) => {
+      signal.addEventListener("abort", () => {
+        refused.push(assertThrows(() => run(() => yieldNow()), Error, "may not switch fibers"));
+        refused.push(assertThrows(() => spawn(forever), Error, "may not switch fibers"));
+      });
+      return new Promise(() => {});
+    }));
+    yield* fiber.abort();
+    assertEquals(refused.length, 2);
+  });
+});
+
+Deno.test("fromPromise(): an abort by its function is thrown, and aborts the signal", () => {
+  virtually(function* () {
+    let signal: AbortSignal | undefined;
+    const fiber = spawn(() =>
+      fromPromise((own) => {
+        signal = own;
+        fiber.abort("its own");
+        return new Promise<void>(() => {});
+      })
+    );
+    assertEquals(reasonOf(yield* fiber.join()), "its own");
+    assertEquals(signal!.aborted, true);
+  });
+});
+
+Deno.test("fromPromise(): in an aborting fiber a thenable isn't started", () => {
+  virtually(function* () {
+    const thenable = new Thenable<number>();
+    const channel = new Channel<number>();
+    channel.trySend(1);
+    for (const source of [thenable, channel.receiveOrThrow()]) {
+      const fiber = spawn(function* () {
+        Fiber.current().abort();
+        yield* fromPromise(source);
+      });
+      yield* fiber.join();
+    }
+    assertEquals([thenable.reactions, channel.size], [0, 1]);
+  });
+});
+
+Deno.test("fromPromise({ onLate }): an aborting fiber gives it what was known, and what comes", async () => {
+  const late: string[] = [];
+  const known = Promise.resolve("known");
+  await fromPromise(known);
+  await main(function* () {
+    for (const promise of [Promise.resolve("new"), known]) {
+      spawn(function* () {
+        Fiber.current().abort();
+        yield* fromPromise(promise, { onLate: (value) => late.push(value) });
+      });
+    }
+  });
+  await hostTurn();
+  assertEquals(late.sort(), ["known", "new"]);
+});
+
+Deno.test("fromPromise({ onLate }): a value that the abort of the signal brings about is late", () => {
+  virtually(function* () {
+    const late: string[] = [];
+    const thenable = new Thenable<string>();
+    const fiber = yield* waiting(fromPromise((signal) => {
+      signal.addEventListener("abort", () => thenable.resolve("on abort"));
+      return thenable;
+    }, { onLate: (value) => late.push(value) }));
+    yield* fiber.abort();
+    assertEquals(late, ["on abort"]);
+  });
+});
+
+Deno.test("fromPromise({ onLate }): not called for a rejection, which is handled", async () => {
+  const late: unknown[] = [];
+  const { promise, reject } = Promise.withResolvers<string>();
+  const reasons = await unhandledDuring(async () => {
+    const handle = main(() => fromPromise(promise, { onLate: (value) => late.push(value) }));
+    await hostTurn();
+    await handle.abort();
+    reject(new Error("late"));
+  });
+  assertEquals([late, reasons], [[], []]);
+});
+
+/** How many steps are run until this fiber has had two more turns: two, if nobody was woken. */
+function* stepsAfter(f: () => void): Generator<never, number, unknown> {
+  const scheduler = getScheduler();
+  const before = scheduler.taskCount;
+  f();
+  yield* yieldNow();
+  yield* yieldNow();
+  return scheduler.taskCount - before;
+}
+
+Deno.test("T26: 100,000 cancelled waits of one fiber on one pending promise leave no waiter", () => {
+  const WAITS = 100_000;
+  virtually(function* () {
+    const thenable = new Thenable<void>();
+    let cancel = () => {};
+    let cancelled = 0;
+    const waiter = spawn(function* () {
+      while (cancelled < WAITS) {
+        yield* cancelScope((context) => {
+          cancel = () => context.cancel();
+          return fromPromise(thenable);
+        });
+        cancelled++;
+      }
+      yield* forever();
+    });
+    while (cancelled < WAITS) {
+      yield* yieldNow();
+      cancel();
+    }
+    yield* settle();
+    assertEquals(thenable.reactions, 1);
+    assertEquals(yield* stepsAfter(() => thenable.resolve()), 2, "a cancelled wait was woken");
+    yield* waiter.abort();
+  });
+});
+
+Deno.test("T26: 100,000 selects that lost on one pending promise leave no waiter", () => {
+  const WAITS = 100_000;
+  virtually(function* () {
+    const thenable = new Thenable<void>();
+    const ticks = new Channel<number>({ capacity: 0 });
+    const branches = [when(promiseEvent(thenable), () => -1), when(ticks.receiveEvent(), (n) => n)];
+    const waiter = spawn(function* () {
+      for (let n = 0; n < WAITS; n++) assertEquals(yield* select(branches), n);
+      yield* forever();
+    });
+    for (let n = 0; n < WAITS; n++) yield* ticks.send(n);
+    yield* settle();
+    assertEquals(thenable.reactions, 1);
+    assertEquals(yield* stepsAfter(() => thenable.resolve()), 2, "a select that lost was woken");
+    yield* waiter.abort();
+  });
+});
+
+Deno.test("T27: a promise that rejects after a timeout is no unhandled rejection", async () => {
+  const { promise, reject } = Promise.withResolvers<void>();
+  const reasons = await unhandledDuring(async () => {
+    await main(() => errorOf(withTimeout(1, () => fromPromise(promise))));
+    reject(new Error("late"));
+  });
+  assertEquals(reasons, []);
+});
+
+Deno.test("promiseEvent(): made and never waited for, a rejection stays unhandled", async () => {
+  const boom = new Error("nobody waited");
+  const reasons = await unhandledDuring(() => void promiseEvent(Promise.reject(boom)));
+  assertEquals(reasons, [boom]);
+});
+
+Deno.test("promiseEvent() and fromPromise() share the one reaction of a promise", () => {
+  virtually(function* () {
+    const thenable = new Thenable<number>();
+    const fibers = [
+      yield* waiting(promiseEvent(thenable)),
+      yield* waiting(fromPromise(thenable)),
+      yield* waiting(fromPromise(() => thenable)),
+    ];
+    assertEquals(thenable.reactions, 1);
+    thenable.resolve(1);
+    for (const fiber of fibers) assertEquals(yield* fiber, 1);
+  });
+});
+
+// spawnAsPromise: more of its corners ------------------------------------------------------------
+
+Deno.test("law 1: spawnAsPromise()'s promise settles when its fiber and its spawns are gone", async () => {
+  const log: string[] = [];
+  await main(function* () {
+    const promise = spawnAsPromise(function* () {
+      spawn(function* () {
+        yield* settle();
+        log.push("its spawn");
+      });
+    }, { finally: () => log.push("finally") });
+    promise.then(() => log.push("resolved"));
+    yield* fromPromise(promise);
+  });
+  assertEquals(log, ["its spawn", "finally", "resolved"]);
+});
+
+Deno.test("law 1: spawnAsPromise()'s fiber doesn't outlive its parent, though nobody waits", async () => {
+  const log: string[] = [];
+  await main(function* () {
+    spawnAsPromise(function* () {
+      yield* settle();
+      log.push("child");
+    });
+  });
+  assertEquals(log, ["child"]);
+});
+
+Deno.test("law 13: spawnAsPromise() without propagation, unhandled, is reported once: as a rejection", async () => {
+  const boom = new Error("lost");
+  let reported: unknown[] = [];
+  const reasons = await unhandledDuring(async () => {
+    reported = await uncaughtSoon(() =>
+      main(function* () {
+        spawnAsPromise(function* () {
+          throw boom;
+        }, { propagateCancelToParent: false });
+      })
+    );
+  });
+  assertEquals([reasons, reported], [[boom], []]);
+});
+
+Deno.test("law 2: spawnAsPromise(): that the child was aborted is no failure of its parent", async () => {
+  const error = await main(function* () {
+    let child: Fiber<unknown> | undefined;
+    const promise = spawnAsPromise(function* () {
+      child = Fiber.current();
+      yield* forever();
+    });
+    yield* yieldNow();
+    child!.abort("just you");
+    return yield* errorOf(fromPromise(promise));
+  });
+  assertEquals(reasonOf({ ok: false, error }), "just you");
+});
+
+Deno.test("spawnAsPromise({ parent }): an abort of that parent reaches it, its failure that parent", async () => {
+  const boom = new Error("child");
+  await main(function* () {
+    const first = yield* waiting(Event.never());
+    const aborted = spawnAsPromise(forever, { parent: first });
+    yield* first.abort("the parent");
+    const error = yield* errorOf(fromPromise(aborted));
+    assertEquals(reasonOf({ ok: false, error }), "the parent");
+
+    const second = yield* waiting(Event.never());
+    spawnAsPromise(function* () {
+      throw boom;
+    }, { parent: second });
+    assertStrictEquals(yield* errorOf(second), boom);
+  });
+});
+
+Deno.test("spawnAsPromise({ parent }) throws Inactive for whatever parent has terminated", () => {
+  let root: Fiber<unknown> | undefined;
+  virtually(function* () {
+    root = Fiber.current();
+    const parent = spawn(() => yieldNow());
+    yield* parent;
+    assertThrows(() => spawnAsPromise(forever, { parent }), Inactive, "Cannot spawn");
+  });
+  const fibers = [root!, Fiber.returned(1), Fiber.failed(new Error("f")), Fiber.aborted()];
+  for (const parent of fibers) {
+    assertThrows(() => spawnAsPromise(forever, { parent }), Inactive, "Cannot spawn");
+  }
+});
+
+Deno.test("spawnAsPromise(): a body that returns no operation rejects with a TypeError", async () => {
+  await main(function* () {
+    const promise = spawnAsPromise((() => 5) as never, { propagateCancelToParent: false });
+    assertInstanceOf(yield* errorOf(fromPromise(promise)), TypeError);
+  });
+});
+
+Deno.test("spawnAsPromise(): its promise flattens what is thenable", async () => {
+  const value: unknown = await main(() =>
+    fromPromise(spawnAsPromise(function* () {
+      return Fiber.returned("of the fiber");
+    }))
+  );
+  assertEquals(value, "of the fiber");
+});
+
+Deno.test("spawnAsPromiseFromAnywhere(): aborted with its main it rejects with FiberAborted, quietly", async () => {
+  let promise: Promise<never> | undefined;
+  const reasons = await unhandledDuring(async () => {
+    const handle = main(forever);
+    promise = spawnAsPromiseFromAnywhere(handle.scheduler, forever);
+    await hostTurn();
+    await handle.abort("all");
+  });
+  assertEquals(reasons, []);
+  const error = await assertRejects(() => promise!, FiberAborted);
+  assertEquals(reasonOf({ ok: false, error }), "all");
+});
+
+Deno.test("spawnAsPromiseFromAnywhere() on a scheduler that was disposed of throws Inactive", async () => {
+  const handle = main(forever);
+  handle.scheduler.dispose();
+  assertThrows(
+    () => spawnAsPromiseFromAnywhere(handle.scheduler, forever),
+    Inactive,
+    "Cannot spawn",
+  );
+  await assertRejects(async () => void (await handle), FiberAborted);
+});
+
+Deno.test("spawnAsPromiseFromAnywhere() in a fiber: it is the root that waits for it", () => {
+  const log: string[] = [];
+  virtually(function* () {
+    const fiber = spawn(function* () {
+      spawnAsPromiseFromAnywhere(getScheduler(), function* () {
+        yield* settle();
+        log.push("visitor");
+      });
+    }, { finally: () => log.push("fiber") });
+    yield* fiber;
+  });
+  assertEquals(log, ["fiber", "visitor"]);
 });

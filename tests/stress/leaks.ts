@@ -23,6 +23,7 @@ import {
 } from "@weft/weft";
 import { AnyFiber } from "@weft/weft/lowlevel";
 import { blockingLoop, hostLoop } from "@weft/weft/loop";
+import { Ring } from "../../lib/internal/ring.ts";
 import { Thenable } from "../kit/source.ts";
 
 /** What a program prints. */
@@ -240,7 +241,19 @@ export const subjects: Record<string, () => Subject> = {
     };
   },
 
-  "ten thousand mains and waits with one signal"() {
+  "a thousand items that a ring has held"() {
+    const ring = new Ring<number[]>();
+    return {
+      // deno-lint-ignore require-yield -- a ring knows nothing of fibers
+      *repeat(times) { // a queue that is longer than ever before
+        for (let n = 0; n < times / 1000; n++) ring.push(new Array(1000).fill(n));
+        while (ring.length > 0) ring.shift();
+      },
+      left: () => ({ items: ring.length }),
+    };
+  },
+
+  "a hundred thousand mains with one signal"() {
     const { signal } = new AbortController();
     let listeners = 0;
     const { addEventListener, removeEventListener } = signal;
@@ -254,7 +267,7 @@ export const subjects: Record<string, () => Subject> = {
     };
     const once = () => fromPromise(main(() => yieldNow(), { signal }));
     return {
-      repeat: (times) => repeat(times / 100, once),
+      repeat: (times) => repeat(times / 10, once),
       left: () => ({ listeners }),
     };
   },

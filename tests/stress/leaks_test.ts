@@ -1,4 +1,4 @@
-/** T26, T33 and law 9 with numbers that a leak of one byte in ten would show in. */
+/** T26, T33 and law 9, in numbers in which a leak of a single byte each would show. */
 import { assert, assertEquals } from "@std/assert";
 import { type Report, subjects } from "./leaks.ts";
 
@@ -26,7 +26,8 @@ const about: Record<string, string> = {
   "a million waits on one pending promise": "T26",
   "a million cancelled waits on triggers": "law 8",
   "two hundred thousand fibers at once": "law 9",
-  "ten thousand mains and waits with one signal": "T26",
+  "a thousand items that a ring has held": "law 9",
+  "a hundred thousand mains with one signal": "T26",
   "a million blocking sleeps that are cancelled": "law 9",
 };
 

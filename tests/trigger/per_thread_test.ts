@@ -3,6 +3,7 @@ import { assertEquals, assertNotEquals, assertStrictEquals, assertThrows } from 
 import { Channel, perThread, prepareForAwait, run, type Trigger, using } from "@weft/weft";
 import { asyncContextThreads as threads } from "@weft/weft/thread";
 import { hostTurn } from "../kit/uncaught.ts";
+import { ToyScheduler } from "../world5/toy_scheduler.ts";
 
 /** A scheduler of generators that yield promises: as simple as they come. */
 class PromiseScheduler {
@@ -58,6 +59,11 @@ for (const bad of [undefined, null, 1, {}, { self() {} }, { id() {} }]) {
   const message = "Cannot configure threads: thread must have the methods self and id";
   assertThrows(() => perThread(bad as never), TypeError, message);
 }
+assertThrows(
+  () => perThread({ self() {}, id: () => 0, runIn: 1 } as never),
+  TypeError,
+  "Cannot configure threads: thread.runIn must be a function, got 1",
+);
 const early = new PromiseScheduler("early");
 const endOfEarly = Promise.withResolvers<void>();
 const earlyExtent = using({
@@ -71,7 +77,10 @@ const seenAfter = threads.run(() => {
   const seen = [registered(early, own)];
   using({
     prepareForAwait: own.prepareForAwait,
-    whileRunning: () => seen.push(registered(early, own)),
+    whileRunning() {
+      seen.push(registered(early, own));
+      seen.push(threads.run(() => registered(early, own)));
+    },
   });
   seen.push(registered(early, own));
   return seen;
@@ -86,7 +95,7 @@ async function endEarly(): Promise<void> {
 
 Deno.test("using() before perThread() is for every thread, before and after", async () => {
   assertEquals([seenBefore, seenAfterHere], ["early", "early"]);
-  assertEquals(seenAfter, ["early", "own", "early"]);
+  assertEquals(seenAfter, ["early", "own", "early", "early"]);
   await endEarly();
   assertEquals(registered(early), "none");
   assertEquals(threads.run(() => registered(early)), "none");
@@ -210,6 +219,36 @@ Deno.test("perThread(): a fiber of ours comes before whatever its thread has reg
   );
 });
 
+Deno.test("perThread(): a task that is resumed within release goes on in its own thread", async () => {
+  await endEarly();
+  const [a, b] = [new ToyScheduler({ resumesAtOnce: true }), new ToyScheduler()];
+  const channel = new Channel<number>({ capacity: 0 });
+  const trigger = prepareForAwait();
+  const log: unknown[] = [];
+  const end = Promise.withResolvers<void>();
+  const extents: Promise<void>[] = [];
+  const idOfA = threads.run(() => {
+    extents.push(a.during(() => end.promise)); // its tasks may be resumed at any time
+    const task = a.spawn(function* () {
+      log.push(yield* channel.receive(), threadId());
+      yield* trigger.await();
+      log.push("released", threadId());
+    });
+    a.run();
+    assertEquals(task.state, "suspended");
+    return threadId();
+  });
+  threads.run(() => {
+    b.runTask(() => channel.send(1));
+    assertEquals(log, [{ value: 1 }, idOfA]);
+    trigger.release();
+    assertEquals(log.slice(2), ["released", idOfA]);
+    assertNotEquals(threadId(), idOfA);
+  });
+  end.resolve();
+  await Promise.all(extents);
+});
+
 // The threads themselves -------------------------------------------------------------------------
 
 Deno.test("asyncContextThreads.run() calls f in a new thread and returns what it returns", async () => {
@@ -241,6 +280,18 @@ Deno.test("asyncContextThreads.run() throws what f throws, and is back where it 
   } catch (thrown) {
     assertStrictEquals(thrown, error);
   }
+  assertEquals(threadId(), outer);
+});
+
+Deno.test("asyncContextThreads.runIn() calls f in the thread of the handle, then is back", async () => {
+  const [outer, handle] = [threadId(), threads.run(() => threads.self())];
+  const ids: number[] = [];
+  const look = () => void ids.push(threadId());
+  threads.runIn!(handle, look);
+  threads.run(() => threads.runIn!(handle, () => queueMicrotask(look)));
+  threads.runIn!(threads.self(), look);
+  await Promise.resolve();
+  assertEquals(ids, [threads.id(handle), outer, threads.id(handle)]);
   assertEquals(threadId(), outer);
 });
 

@@ -184,6 +184,16 @@ for (const settle of ["resolve", "reject"] as const) {
   });
 }
 
+Deno.test("using() doesn't take an operation for a promise: it hands it on, unused", () => {
+  const a = new Mechanism();
+  const channel = new Channel<number>();
+  const operation = a.during(() => channel.receive());
+  assertEquals(a.isRegistered, false);
+  assertEquals(channel.statistics().receiversWaiting, 0);
+  channel.trySend(7);
+  assertEquals(run(() => operation), { ok: true, value: { value: 7 } });
+});
+
 Deno.test("using() of an async function that throws at once is over soon, and never throws itself", async () => {
   const a = new Mechanism();
   // deno-lint-ignore require-await -- a rejection, not a throw, is what is tested
