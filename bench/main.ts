@@ -1,61 +1,100 @@
-/** `deno task bench [NAME] [--json FILE] [--smoke]` measures the workloads named like `NAME`. */
+/**
+ * `deno task bench [NAME] [--json FILE] [--smoke] [--rounds N] [--strict]` measures the workloads
+ * named like `NAME`, ours and the peers'. `--smoke` only sees whether they do their work; with
+ * `--strict` a missed target is a failure.
+ */
+import { cpus } from "node:os";
+import { buildGo, output } from "./program.ts";
 import { workloads } from "./registry.ts";
-import { full, measure, type Measurement, smoke } from "./runner.ts";
+import { full, measure, type Result, smoke } from "./runner.ts";
+import { printResult, printSummary } from "./table.ts";
 
-const { name, json, effort } = parse(Deno.args);
-const chosen = workloads.filter((workload) => workload.name.includes(name));
-if (chosen.length === 0) exitWithUsage(`no workload is named ${name}`);
+const options = parse(Deno.args);
+const chosen = workloads.filter(({ name }) => name.includes(options.name));
+if (chosen.length === 0) exitWithUsage(`no workload is named ${options.name}`);
 
-const results: Measurement[] = [];
-for (const workload of chosen) {
-  const measured = await measure(workload, effort);
-  print(measured);
-  results.push(...measured);
+const effort = options.smoke ? smoke : { ...full, rounds: options.rounds };
+const folder = await Deno.makeTempDir();
+const results: Result[] = [];
+try {
+  const go = await buildGo(folder);
+  if (go === undefined) console.log("Go is left out: there is no `go` here\n");
+  for (const workload of chosen) {
+    const result = await measure(workload, effort, go?.program);
+    results.push(result);
+    if (options.smoke) console.log(`${result.workload}: ${contenders(result)} did their work`);
+    else printResult(result);
+  }
+  if (!options.smoke) printSummary(results);
+  if (options.json !== undefined) {
+    const report = { ...await circumstances(go?.version), smoke: options.smoke, results };
+    await Deno.writeTextFile(options.json, JSON.stringify(report, null, 2) + "\n");
+  }
+} finally {
+  await Deno.remove(folder, { recursive: true });
 }
-if (json !== undefined) {
-  await Deno.writeTextFile(json, JSON.stringify({ machine: machine(), results }, null, 2) + "\n");
-}
+const missed = results.some(({ scores }) => scores.some(({ met }) => met === false));
+Deno.exit(options.strict && !options.smoke && missed ? 1 : 0);
 
 function parse(args: readonly string[]) {
-  const options = { name: "", json: undefined as string | undefined, effort: full };
+  const options = {
+    name: "",
+    json: undefined as string | undefined,
+    smoke: false,
+    strict: false,
+    rounds: full.rounds,
+  };
   for (let i = 0; i < args.length; i++) {
     const arg = args[i] ?? "";
-    if (arg === "--smoke") options.effort = smoke;
+    if (arg === "--smoke") options.smoke = true;
+    else if (arg === "--strict") options.strict = true;
     else if (arg === "--json") options.json = args[++i] ?? exitWithUsage("--json needs a file");
+    else if (arg === "--rounds") options.rounds = count(args[++i]);
     else if (arg.startsWith("--")) exitWithUsage(`there is no option ${arg}`);
     else options.name = arg;
   }
   return options;
 }
 
+function count(arg: string | undefined): number {
+  const rounds = Number(arg);
+  return rounds >= 1 && Number.isInteger(rounds)
+    ? rounds
+    : exitWithUsage("--rounds needs a number");
+}
+
 function exitWithUsage(complaint: string): never {
-  console.error(`${complaint}\nusage: deno task bench [NAME] [--json FILE] [--smoke]`);
-  console.error(`names: ${workloads.map((workload) => workload.name).join(", ")}`);
+  const usage = "deno task bench [NAME] [--json FILE] [--smoke] [--rounds N] [--strict]";
+  console.error(`${complaint}\nusage: ${usage}`);
+  console.error(`names: ${workloads.map(({ name }) => name).join(", ")}`);
   Deno.exit(2);
 }
 
-function print(measured: readonly Measurement[]): void {
-  const [first] = measured;
-  console.log(`${first?.workload} (ns per ${first?.unit})`);
-  for (const { contender, medianNs, ratio } of measured) {
-    const columns = [
-      contender.padEnd(12),
-      medianNs.toFixed(1).padStart(10),
-      `${ratio.toFixed(2)}x`.padStart(9),
-    ];
-    console.log(`  ${columns.join("")}`);
-  }
+function contenders({ scores }: Result): string {
+  return scores.map(({ contender }) => contender).join(", ");
 }
 
-function machine() {
-  const { deno, v8 } = Deno.version;
-  const { os, arch } = Deno.build;
+/** Where and of what this was measured. */
+async function circumstances(go = "none") {
   return {
     date: new Date().toISOString(),
-    deno,
-    v8,
-    os,
-    arch,
-    cores: navigator.hardwareConcurrency,
+    commit: await git("rev-parse", "HEAD"),
+    changed: await git("status", "--porcelain") !== "",
+    machine: {
+      os: Deno.build.os,
+      arch: Deno.build.arch,
+      cpu: cpus()[0]?.model ?? null,
+      cores: navigator.hardwareConcurrency,
+      load: Deno.loadavg(),
+    },
+    runtime: { ...Deno.version, go },
   };
+}
+
+async function git(...args: string[]): Promise<string | null> {
+  try {
+    return await output("git", args);
+  } catch {
+    return null; // no git, or no repository
+  }
 }

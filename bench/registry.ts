@@ -1,11 +1,19 @@
 /**
- * The list of workloads. To add one, write it in `workloads/` and name it here: the table, the
- * JSON and the smoke run in the gate follow from this list.
+ * The list of workloads. To add one, write it in `workloads/` and name it here, and write what the
+ * peers do in `peers/`: the table, the JSON and the smoke run in the gate follow from this list.
  */
 import type { Workload } from "./workload.ts";
+import { abortTree } from "./workloads/abort_tree.ts";
 import { bufferedStream } from "./workloads/buffered_stream.ts";
+import { bundleSize } from "./workloads/bundle_size.ts";
+import { chain } from "./workloads/chain.ts";
+import { crowdRoundTrip, crowdSpawnAbort } from "./workloads/crowd.ts";
+import { importTime } from "./workloads/import_time.ts";
+import { bytesOfHeap, bytesResident } from "./workloads/memory.ts";
 import { rendezvous } from "./workloads/rendezvous.ts";
-import { select2 } from "./workloads/select.ts";
+import { select2, select8 } from "./workloads/select.ts";
+import { sieve } from "./workloads/sieve.ts";
+import { sleepers } from "./workloads/sleepers.ts";
 import { spawnJoin } from "./workloads/spawn_join.ts";
 import { yieldSwitch } from "./workloads/yield_switch.ts";
 
@@ -15,4 +23,15 @@ export const workloads: readonly Workload[] = [
   rendezvous,
   bufferedStream,
   select2,
+  select8,
+  chain,
+  sieve,
+  abortTree,
+  sleepers,
+  bytesOfHeap,
+  bytesResident,
+  crowdRoundTrip,
+  crowdSpawnAbort,
+  importTime,
+  bundleSize,
 ];

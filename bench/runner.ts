@@ -1,79 +1,181 @@
 /**
- * Measures one workload: every contender in every round, so that a drift of the machine hits all of
- * them alike, and the median of the rounds, so that one bad round hits none.
- */
-import type { Contender, Workload } from "./workload.ts";
-
-/** How long to measure. */
-export interface Effort {
-  readonly rounds: number;
-  /** What one round of one contender should take; 0: a few units, just to see that they run. */
-  readonly roundMs: number;
-}
-
-export const full: Effort = { rounds: 11, roundMs: 50 };
-export const smoke: Effort = { rounds: 1, roundMs: 0 };
-
-/** What one contender achieved. */
-export interface Measurement {
-  readonly workload: string;
-  readonly unit: string;
-  readonly contender: string;
-  /** Units in a round. */
-  readonly n: number;
-  readonly rounds: number;
-  readonly medianNs: number;
-  readonly fastestNs: number;
-  /** The median in medians of the workload's first contender. */
-  readonly ratio: number;
-}
-
-/** Measures all contenders of `workload`; the first one's `ratio` is 1. */
-export async function measure(workload: Workload, effort: Effort): Promise<Measurement[]> {
-  const entries = [];
-  for (const [contender, run] of Object.entries(workload.run)) {
-    entries.push({ contender, run, n: await unitsPerRound(run, effort), ns: [] as number[] });
-  }
-  for (let round = 0; round < effort.rounds; round++) {
-    for (const { run, n, ns } of entries) ns.push(await timeMs(run, n) * 1e6 / n);
-  }
-  const base = median(entries[0]?.ns ?? []);
-  return entries.map(({ contender, n, ns }) => ({
-    workload: workload.name,
-    unit: workload.unit,
-    contender,
-    n,
-    rounds: ns.length,
-    medianNs: median(ns),
-    fastestNs: Math.min(...ns),
-    ratio: median(ns) / base,
-  }));
-}
-
-/** Doubles the units until a round is long enough, which warms the contender up as well. */
-async function unitsPerRound(run: Contender, { roundMs }: Effort): Promise<number> {
-  let n = 100;
-  if (roundMs === 0) return n;
-  for (;;) {
-    const ms = await timeMs(run, n);
-    if (ms >= roundMs / 2) return Math.ceil(n * roundMs / ms);
-    n *= 2;
-  }
-}
-
-/**
+ * Measures one workload. Its contenders run in processes of their own, so that none of them spoils
+ * what the engine has learnt about another one's code; and in turns, A B C A B C, so that a drift
+ * of the machine hits all of them alike. What counts is the ratio of two costs of the same round.
+ *
  * No forced collection in between: it throws away the code that was compiled for classes of which
  * no instance is alive, and the next round would measure the compiler.
  */
-async function timeMs(run: Contender, n: number): Promise<number> {
-  const start = performance.now();
-  await run(n);
-  return performance.now() - start;
+import { Program } from "./program.ts";
+import type { Workload } from "./workload.ts";
+
+/** How much to measure. */
+export interface Effort {
+  readonly rounds: number;
+  /** Runs before those, which don't count. 0: the smallest runs, just to see that they work. */
+  readonly warmUps: number;
+  /** What a run should take, where the workload leaves its size open. */
+  readonly runMs: number;
+  /** A contender that needs longer for all of its rounds has fewer of them, but three. */
+  readonly patienceMs: number;
 }
 
-function median(values: readonly number[]): number {
+export const full: Effort = { rounds: 11, warmUps: 2, runMs: 60, patienceMs: 5000 };
+export const smoke: Effort = { rounds: 1, warmUps: 0, runMs: 0, patienceMs: 0 };
+
+/** What a contender did. */
+export interface Score {
+  readonly contender: string;
+  readonly size: number;
+  /** Per unit, one for each round. */
+  readonly costs: readonly number[];
+  readonly cost: Spread;
+  /** Ours by theirs; not for us. */
+  readonly ratio?: Spread;
+  /** At most what our cost, or that ratio, should be. */
+  readonly target: number | null;
+  readonly met: boolean | null;
+}
+
+/** The median, and the quartiles around it. */
+export interface Spread {
+  readonly lower: number;
+  readonly median: number;
+  readonly upper: number;
+}
+
+export interface Result {
+  readonly workload: string;
+  readonly unit: string;
+  readonly measure: string;
+  /** Ours is the first. */
+  readonly scores: readonly Score[];
+}
+
+/** Measures `workload`, without Go if there is no `goProgram`. */
+export async function measure(
+  workload: Workload,
+  effort: Effort,
+  goProgram: string | undefined,
+): Promise<Result> {
+  const contenders = ["weft", ...Object.keys(workload.targets)]
+    .filter((name) => name !== "go" || goProgram !== undefined);
+  const lanes = contenders.map((name) => new Lane(workload, name, goProgram));
+  try {
+    await Promise.all(lanes.map((lane) => lane.start()));
+    for (const lane of lanes) await lane.prepare(effort);
+    for (let round = 0; round < effort.rounds; round++) {
+      for (const lane of lanes) await lane.takeTurn();
+    }
+  } finally {
+    await Promise.all(lanes.map((lane) => lane.end()));
+  }
+  const [ours, ...theirs] = lanes as [Lane, ...Lane[]];
+  return {
+    workload: workload.name,
+    unit: workload.unit,
+    measure: workload.measure ?? "ns",
+    scores: [
+      score(ours, { target: workload.limit ?? null }),
+      ...theirs.map((lane) => score(lane, { target: workload.targets[lane.name] ?? null, ours })),
+    ],
+  };
+}
+
+function score(
+  { name, size, costs }: Lane,
+  { target, ours }: { target: number | null; ours?: Lane },
+): Score {
+  const cost = spread(costs);
+  const paired = ours && costs.slice(0, ours.costs.length); // not every round has both
+  const ratio = paired && spread(paired.map((cost, round) => ours.costs[round]! / cost));
+  const met = target === null ? null : (ratio ?? cost).median <= target;
+  return { contender: name, size, costs, cost, ...(ratio && { ratio }), target, met };
+}
+
+/** One contender: its process, or its processes, and what its rounds cost. */
+class Lane {
+  readonly costs: number[] = [];
+  size: number;
+  #rounds = 0;
+  #program: Program | undefined;
+
+  constructor(
+    readonly workload: Workload,
+    readonly name: string,
+    readonly goProgram: string | undefined,
+  ) {
+    this.size = workload.size?.full ?? 100;
+  }
+
+  async start(): Promise<void> {
+    if (!this.workload.fresh) await this.#open();
+  }
+
+  async #open(): Promise<void> {
+    this.#program = new Program(this.workload, this.name, this.goProgram);
+    await this.#program.ready();
+  }
+
+  /** Finds out how large a run is to be and how many of them there is time for; warms up. */
+  async prepare(effort: Effort): Promise<void> {
+    this.#rounds = effort.rounds;
+    if (effort.warmUps === 0) {
+      this.size = this.workload.size?.smoke ?? this.size;
+      return;
+    }
+    if (this.workload.size === undefined) await this.#chooseSize(effort.runMs);
+    let spent = 0;
+    let last = 0;
+    for (let run = 0; run < effort.warmUps && spent < effort.patienceMs; run++) {
+      const start = performance.now();
+      await this.#run();
+      last = performance.now() - start;
+      spent += last;
+    }
+    // By the last one: the first may have had to build what stays.
+    const affordable = Math.floor(effort.patienceMs / last);
+    this.#rounds = Math.min(effort.rounds, Math.max(3, affordable));
+  }
+
+  /** Doubles it until a run is long enough to tell. */
+  async #chooseSize(runMs: number): Promise<void> {
+    for (;;) {
+      const ms = await this.#run() / 1e6;
+      if (ms >= runMs / 2) {
+        this.size = Math.ceil(this.size * runMs / ms);
+        return;
+      }
+      this.size *= 2;
+    }
+  }
+
+  /** Its run of this round, if it still has one. */
+  async takeTurn(): Promise<void> {
+    if (this.costs.length === this.#rounds) return;
+    const units = this.workload.units?.(this.size) ?? this.size;
+    this.costs.push(await this.#run() / units);
+  }
+
+  async end(): Promise<void> {
+    await this.#program?.end();
+    this.#program = undefined;
+  }
+
+  async #run(): Promise<number> {
+    if (this.workload.fresh) await this.#open();
+    const cost = await this.#program!.run(this.size);
+    if (this.workload.fresh) await this.end();
+    return cost;
+  }
+}
+
+function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b);
-  const at = (i: number) => sorted[i] ?? NaN;
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2;
+  const quantile = (q: number) => {
+    const at = (sorted.length - 1) * q;
+    const below = sorted[Math.floor(at)]!;
+    return below + (sorted[Math.ceil(at)]! - below) * (at % 1);
+  };
+  return { lower: quantile(0.25), median: quantile(0.5), upper: quantile(0.75) };
 }

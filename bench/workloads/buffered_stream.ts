@@ -1,13 +1,14 @@
 /** One producer, one consumer, and a buffer of 128 between them. */
 import { Channel, main, spawn } from "../../mod.ts";
-import { PromiseChannel } from "../promise_channel.ts";
-import { expectTotal, type Workload } from "../workload.ts";
+import { PromiseChannel } from "../peers/promise_channel.ts";
+import { expectTotal, libraries, type Workload } from "../workload.ts";
 
 const capacity = 128;
 
 export const bufferedStream: Workload = {
   name: "buffered(128)",
   unit: "message",
+  targets: { go: 1.2, ...libraries, promises: 0.5, generators: null },
   run: { weft: (n) => main(() => weft(n)), promises, generators },
 };
 
@@ -28,6 +29,7 @@ function* produce(channel: Channel<number>, n: number) {
   channel.close();
 }
 
+/** Nobody writes `close` for a queue by hand: its consumer counts. */
 async function promises(n: number): Promise<void> {
   const channel = new PromiseChannel<number>(capacity);
   const produced = asyncProduce(channel, n);

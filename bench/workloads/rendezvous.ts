@@ -1,15 +1,17 @@
 /** Ping and pong over two unbuffered channels: two hand-overs, and both sides meet at each. */
 import { Channel, main, spawn } from "../../mod.ts";
-import { PromiseChannel } from "../promise_channel.ts";
-import { expectTotal, type Workload } from "../workload.ts";
+import { PromiseChannel } from "../peers/promise_channel.ts";
+import { expectTotal, libraries, sumBelow, type Workload } from "../workload.ts";
 
 export const rendezvous: Workload = {
   name: "rendezvous",
   unit: "round trip",
-  run: { weft: (n) => main(() => weft(n)), promises, generators },
+  targets: { go: 0.75, ...libraries, promises: 0.5, generators: null },
+  run: { weft: (n) => main(() => pingPong(n)), promises, generators },
 };
 
-function* weft(n: number) {
+/** Also what a fiber does while very many others are alive, in `crowd.ts`. */
+export function* pingPong(n: number) {
   const ping = new Channel<number>({ capacity: 0 });
   const pong = new Channel<number>({ capacity: 0 });
   spawn(() => echo(ping, pong, n));
@@ -54,8 +56,4 @@ function generators(n: number): void {
 function* generatorEcho(): Generator<number, never, number> {
   let value = 0;
   for (;;) value = yield value;
-}
-
-function sumBelow(n: number): number {
-  return n * (n - 1) / 2;
 }

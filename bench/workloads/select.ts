@@ -1,55 +1,57 @@
-/** Receive from whichever of two unbuffered channels has something first. */
+/** Receive from whichever of several unbuffered channels has something first. */
 import { Channel, main, select, spawn, when } from "../../mod.ts";
-import { PromiseChannel } from "../promise_channel.ts";
-import { expectTotal, type Workload } from "../workload.ts";
+import { PromiseChannel } from "../peers/promise_channel.ts";
+import { expectTotal, libraries, sumBelow, type Workload } from "../workload.ts";
 
-export const select2: Workload = {
-  name: "select/2",
-  unit: "select",
-  run: { weft: (n) => main(() => weft(n)), promises },
-};
+export const select2 = selectOver(2, 1.0);
+export const select8 = selectOver(8, 0.8);
 
-const increment = (by: number) => by;
-const decrement = (by: number) => -by;
-
-function* weft(n: number) {
-  const up = new Channel<number>({ capacity: 0 });
-  const down = new Channel<number>({ capacity: 0 });
-  spawn(() => alternate(up, down, n));
-  let total = 0;
-  for (let i = 0; i < n; i++) {
-    total += yield* select([
-      when(up.receiveEvent(), increment),
-      when(down.receiveEvent(), decrement),
-    ]);
-  }
-  expectTotal(total, n % 2);
+/** Without Effection: whatever loses a `race` over its queues has taken an item and drops it. */
+function selectOver(ways: number, go: number): Workload {
+  return {
+    name: `select/${ways}`,
+    unit: "select",
+    targets: { go, effect: libraries.effect, promises: null },
+    run: { weft: (n) => main(() => weft(ways, n)), promises: (n) => promises(ways, n) },
+  };
 }
 
-function* alternate(up: Channel<number>, down: Channel<number>, n: number) {
-  for (let i = 0; i < n; i++) yield* (i % 2 === 0 ? up : down).send(1);
+function* weft(ways: number, n: number) {
+  const channels = Array.from({ length: ways }, () => new Channel<number>({ capacity: 0 }));
+  const branches = channels.map((channel) => when(channel.receiveEvent(), same));
+  spawn(() => sendInTurn(channels, n));
+  let total = 0;
+  for (let i = 0; i < n; i++) total += yield* select(branches);
+  expectTotal(total, sumBelow(n));
+}
+
+function same(value: number): number {
+  return value;
+}
+
+function* sendInTurn(channels: readonly Channel<number>[], n: number) {
+  for (let i = 0; i < n; i++) yield* channels[i % channels.length]!.send(i);
 }
 
 /** The losing `take` stays pending and is raced again: a promise cannot leave the queue. */
-async function promises(n: number): Promise<void> {
-  const up = new PromiseChannel<number>(0);
-  const down = new PromiseChannel<number>(0);
-  const alternated = asyncAlternate(up, down, n);
+async function promises(ways: number, n: number): Promise<void> {
+  const channels = Array.from({ length: ways }, () => new PromiseChannel<number>(0));
+  const takes = channels.map(takeFrom);
+  const sent = asyncSendInTurn(channels, n);
   let total = 0;
-  let ups: Promise<number> | undefined;
-  let downs: Promise<number> | undefined;
   for (let i = 0; i < n; i++) {
-    ups ??= up.take().then(increment);
-    downs ??= down.take().then(decrement);
-    const change = await Promise.race([ups, downs]);
-    if (change > 0) ups = undefined;
-    else downs = undefined;
-    total += change;
+    const { value, way } = await Promise.race(takes);
+    takes[way] = takeFrom(channels[way]!, way);
+    total += value;
   }
-  await alternated;
-  expectTotal(total, n % 2);
+  await sent;
+  expectTotal(total, sumBelow(n));
 }
 
-async function asyncAlternate(up: PromiseChannel<number>, down: PromiseChannel<number>, n: number) {
-  for (let i = 0; i < n; i++) await (i % 2 === 0 ? up : down).put(1);
+async function takeFrom(channel: PromiseChannel<number>, way: number) {
+  return { value: await channel.take(), way };
+}
+
+async function asyncSendInTurn(channels: readonly PromiseChannel<number>[], n: number) {
+  for (let i = 0; i < n; i++) await channels[i % channels.length]!.put(i);
 }

@@ -1,10 +1,13 @@
-/** Start a task that returns at once, and wait for its value. */
-import { main, spawn } from "../../mod.ts";
-import { expectTotal, type Workload } from "../workload.ts";
+/** Start 1000 tasks that return a value at once, then wait for the value of each. */
+import { type Fiber, main, spawn } from "../../mod.ts";
+import { expectTotal, libraries, type Workload } from "../workload.ts";
+
+const batch = 1000;
 
 export const spawnJoin: Workload = {
   name: "spawn+join",
   unit: "task",
+  targets: { go: 0.35, ...libraries, promises: 0.5, generators: null },
   run: { weft: (n) => main(() => weft(n)), promises, generators },
 };
 
@@ -14,7 +17,11 @@ function* one(): Generator<never, number> {
 
 function* weft(n: number) {
   let total = 0;
-  for (let i = 0; i < n; i++) total += yield* spawn(one);
+  for (let left = n; left > 0; left -= batch) {
+    const fibers: Fiber<number>[] = [];
+    for (let i = Math.min(left, batch); i > 0; i--) fibers.push(spawn(one));
+    for (const fiber of fibers) total += yield* fiber;
+  }
   expectTotal(total, n);
 }
 
@@ -25,12 +32,20 @@ async function asyncOne(): Promise<number> {
 
 async function promises(n: number): Promise<void> {
   let total = 0;
-  for (let i = 0; i < n; i++) total += await asyncOne();
+  for (let left = n; left > 0; left -= batch) {
+    const started: Promise<number>[] = [];
+    for (let i = Math.min(left, batch); i > 0; i--) started.push(asyncOne());
+    for (const value of await Promise.all(started)) total += value;
+  }
   expectTotal(total, n);
 }
 
 function generators(n: number): void {
   let total = 0;
-  for (let i = 0; i < n; i++) total += one().next().value;
+  for (let left = n; left > 0; left -= batch) {
+    const started: Generator<never, number>[] = [];
+    for (let i = Math.min(left, batch); i > 0; i--) started.push(one());
+    for (const generator of started) total += generator.next().value;
+  }
   expectTotal(total, n);
 }

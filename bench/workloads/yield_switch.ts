@@ -1,21 +1,23 @@
 /** Ten tasks that take turns: what one switch from a task to the next costs. */
-import { main, scope, yieldNow } from "../../mod.ts";
-import { expectTotal, type Workload } from "../workload.ts";
+import { main, spawn, yieldNow } from "../../mod.ts";
+import { expectTotal, libraries, type Workload } from "../workload.ts";
 
 const tasks = 10;
 let turns = 0;
 
+/** Without Effection, which has no way to yield: `sleep(0)` is a timer of the host. */
 export const yieldSwitch: Workload = {
   name: "yield",
   unit: "switch",
+  targets: { go: 0.8, effect: libraries.effect, promises: null, generators: 1.5 },
   run: {
-    weft: (n) => measured(n, (turnsEach) => main(() => weft(turnsEach))),
-    promises: (n) => measured(n, promises),
-    generators: (n) => measured(n, generators),
+    weft: (n) => takeTurns(n, (turnsEach) => main(() => weft(turnsEach))),
+    promises: (n) => takeTurns(n, promises),
+    generators: (n) => takeTurns(n, generators),
   },
 };
 
-async function measured(n: number, run: (turnsEach: number) => unknown): Promise<void> {
+async function takeTurns(n: number, run: (turnsEach: number) => unknown): Promise<void> {
   const turnsEach = Math.ceil(n / tasks);
   turns = 0;
   await run(turnsEach);
@@ -23,9 +25,7 @@ async function measured(n: number, run: (turnsEach: number) => unknown): Promise
 }
 
 function* weft(turnsEach: number) {
-  yield* scope(function* (scope) {
-    for (let i = 0; i < tasks; i++) scope.spawn(() => fiber(turnsEach));
-  });
+  for (let i = 0; i < tasks; i++) spawn(() => fiber(turnsEach));
 }
 
 function* fiber(turnsEach: number) {
@@ -46,11 +46,11 @@ async function asyncTask(turnsEach: number): Promise<void> {
   }
 }
 
-/** The floor: nothing but the switch that the engine does. */
+/** The floor: the switch that the engine does, and a look at whether it was the last one. */
 function generators(turnsEach: number): void {
   const running = Array.from({ length: tasks }, () => generator(turnsEach));
-  for (let i = 0; i < turnsEach; i++) {
-    for (const one of running) one.next();
+  for (let ended = 0; ended < tasks;) {
+    for (const one of running) if (one.next().done) ended++;
   }
 }
 

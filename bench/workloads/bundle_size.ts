@@ -1,0 +1,26 @@
+/** How many bytes a web page would load: everything in the library, bundled, minified, gzipped. */
+import type { Workload } from "../workload.ts";
+
+export const bundleSize: Workload = {
+  name: "size",
+  unit: "library",
+  measure: "bytes",
+  size: { full: 1, smoke: 1 },
+  limit: 20_000,
+  targets: { effection: null, effect: null },
+  run: {
+    weft: () => sizeOf(import.meta.resolve("../../mod.ts")),
+    effection: () => sizeOf("npm:effection@4.1.1"),
+    effect: () => sizeOf("npm:effect@4.1.0"),
+  },
+};
+
+async function sizeOf(entry: string): Promise<number> {
+  const { success, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["bundle", "--quiet", "--minify", entry],
+    stderr: "inherit",
+  }).output();
+  if (!success) throw new Error(`Cannot bundle ${entry}`);
+  const zipped = new Blob([stdout]).stream().pipeThrough(new CompressionStream("gzip"));
+  return (await new Response(zipped).arrayBuffer()).byteLength;
+}
