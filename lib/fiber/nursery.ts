@@ -55,6 +55,13 @@ export interface Scope extends CancelContext {
 export class ScopeContext extends Context implements Scope {
   /** The fiber that waits for the kids to be gone. */
   waiting: KidsGone | null = null;
+  /** In how many more of its fiber it is. */
+  readonly depth: number;
+
+  constructor(parent: Context, owner: FiberCore<unknown>, flags: number) {
+    super(parent, owner, flags);
+    this.depth = parent instanceof ScopeContext ? parent.depth + 1 : 0;
+  }
 
   spawn<T>(body: () => Operation<T>, options?: SpawnOptions): Fiber<T> {
     checkSpawn("spawn", body, options);
@@ -80,6 +87,7 @@ export class ScopeContext extends Context implements Scope {
     const fiber = spawnIn(owner.scheduler, this.parent!, owner, hooks, { name }) as FiberCore<void>;
     fiber.flags |= SHIELD;
     fiber.error = undefined;
+    this.extras!.releases = undefined;
   }
 
   override emptied(): void {
@@ -95,8 +103,6 @@ export interface Nursery<T> {
   /** For people, and for error messages. */
   readonly name: string;
   readonly shield?: boolean;
-  /** Makes the context, where it needs one of its own kind. */
-  context?(parent: Context, fiber: FiberCore<unknown>): ScopeContext;
   /** Runs first, and may arm deadlines. */
   enter?(context: ScopeContext): void;
   /** Runs in the context. */
@@ -110,6 +116,14 @@ export function openNursery<T>(nursery: Nursery<T>): Awaitable<T> {
   return new GeneratorOperation(`a ${nursery.name}`, runNursery<T>, nursery);
 }
 
+/**
+ * How many contexts one fiber may have open inside each other. A generator that is resumed that
+ * deep is near the end of the stack, and a stack that overflows in the middle of what the core does
+ * would leave it half-done. Protected ones don't count: they clean up. Fibers may be nested as deep
+ * as memory reaches.
+ */
+const DEEPEST = 500; // LEAD DECIDED: a plain limit. Do not bring back stack probing or abandonAgain.
+
 function* nothing(): Generator<never, void, unknown> {}
 
 /** How the body ended. */
@@ -119,8 +133,12 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
   const fiber = currentFiber(`open a ${nursery.name}`);
   const parent = fiber.context;
   if (nursery.shield !== true && parent.error !== undefined) throw fiber.deliver();
-  const context = nursery.context?.(parent, fiber) ??
-    new ScopeContext(parent, fiber, nursery.shield === true ? SHIELD : 0);
+  if (nursery.shield !== true && parent instanceof ScopeContext && parent.depth >= DEEPEST) {
+    throw new RangeError(
+      `Cannot open a ${nursery.name}: ${DEEPEST} are open in this fiber; is it endless recursion?`,
+    );
+  }
+  const context = new ScopeContext(parent, fiber, nursery.shield === true ? SHIELD : 0);
   fiber.context = context;
   let ending: Ending<T>;
   let finished = false;
@@ -140,7 +158,12 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
     if (context.extras !== null) {
       clearDeadline(context); // not before: they are there for the kids as well
       if (ending.kind === "returned") forgiveLateDeadline(context);
-      if (context.extras.releases !== undefined) yield* runReleases(context);
+      if (context.extras.releases !== undefined) {
+        const abort = yield* runReleases(context);
+        if (abort !== undefined && ending.kind === "returned") {
+          ending = { kind: "threw", error: abort };
+        }
+      }
     }
     finished = true;
   } finally {
@@ -188,19 +211,23 @@ function noteEnding<T>(context: ScopeContext, ending: Ending<T>): void {
 
 /**
  * The hooks, last in, first out; they may spawn, suspend and register more. Each has a protected
- * nursery of its own, so neither an abort nor the failure of another one reaches it.
+ * nursery of its own, so neither an abort nor the failure of another one reaches it. An `Abort` that
+ * one throws by itself is no failure: the first is returned.
  */
-function* runReleases(context: ScopeContext): Generator<never, void, unknown> {
+function* runReleases(context: ScopeContext): Generator<never, Abort | undefined, unknown> {
   const releases = context.extras!.releases!;
+  let abort: Abort | undefined;
   for (let hook = releases.pop(); hook !== undefined; hook = releases.pop()) {
     const run = hook;
     try {
       yield* openNursery({ name: "release hook", shield: true, body: () => runHook(run) });
     } catch (error) {
-      if (!(error instanceof Abort)) recordFailure(context, error);
+      if (error instanceof Abort) abort ??= error;
+      else recordFailure(context, error);
     }
     while (context.kids !== null) yield* waitForKids(context);
   }
+  return abort;
 }
 
 function* runHook(hook: ReleaseHook): Generator<never, void, unknown> {

@@ -131,6 +131,7 @@ function leaveBody(fiber: FiberCore<unknown>): void {
   if (fiber.pending !== null) fiber.dropPending();
   while (fiber.context !== fiber) abandon(fiber.context);
   fiber.iterator = null;
+  fiber.body = null; // aborted before it started, it never took it
 }
 
 /** The body has ended: the fiber terminates when its spawns have. */

@@ -19,6 +19,7 @@ type Resumption = "next" | "throw" | "return";
 export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
   readonly #operation: Suspension<T>;
   #started = false;
+  #returned = false;
   /** The trigger that is awaited now, and the iterator of its `await`. */
   #trigger: Trigger | undefined;
   #release: (() => void) | undefined;
@@ -57,6 +58,7 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
   }
 
   return(value?: unknown): IteratorResult<never, T> {
+    this.#returned = true;
     this.#withdraw();
     const inner = this.#awaiting?.return?.(value as never);
     if (inner !== undefined && !inner.done) return inner;
@@ -76,7 +78,7 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
       for (;; how = "next", input = undefined) {
         const step = this.#resume(how, input);
         if (!step.done) return step;
-        if (operation.state === SPENT) return { done: true, value: undefined as T }; // given up
+        if (operation.state === SPENT) return this.#cancelled();
         if (operation.state !== WAITING) break;
         this.#prepare(); // before it looks, so that no wake-up falls between the two
         if (operation.recheck()) break;
@@ -90,6 +92,15 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
       // Committed before the await threw: it happened.
     }
     return this.#finished();
+  }
+
+  /** The generator goes on after all: to clean up after `return`, or by mistake. */
+  #cancelled(): IteratorResult<never, T> {
+    if (this.#returned) return { done: true, value: undefined as T };
+    throw new Error(
+      `Cannot go on after the wait for ${this.#operation.describe()}: the registered scheduler ` +
+        `called its onCancel, and then resumed it; call onCancel only for a wait that is cancelled`,
+    );
   }
 
   #resume(how: Resumption, input: unknown): IteratorResult<never, void> {

@@ -426,6 +426,25 @@ Deno.test("law 6: a select that offers and takes on the same channel never meets
   }
 });
 
+Deno.test("law 6: a select that is woken by a custom event for nothing still doesn't meet itself", () => {
+  virtually(function* () {
+    const channel = new Channel<number>({ capacity: 0 });
+    const source = new Source<number>();
+    const fiber = yield* waiting(select({
+      out: channel.sendEvent(1),
+      in: channel.receiveEvent(),
+      source: source.event,
+    }));
+    const { polls } = source;
+    source.wake();
+    yield* settle();
+    assertEquals([fiber.state, source.polls], ["running", polls + 1]);
+    source.happen(7);
+    assertEquals(yield* fiber, { kind: "source", value: 7 });
+    assertEquals(channel.statistics(), idle);
+  });
+});
+
 Deno.test("law 6: a crowd of selects that offer and take on one channel meets in pairs", () => {
   virtually(function* () {
     for (const withCustomEvent of [false, true]) {

@@ -626,20 +626,23 @@ forEachSchedulerAndMain((name, run) => {
     assertEquals(log, ["left"]);
   });
 
-  Deno.test(`selfAbort() that is swallowed inside protect still ends the fiber aborted (${name})`, async () => {
+  Deno.test(`selfAbort() that is swallowed inside protect ends the fiber at the end of that (${name})`, async () => {
+    const log: string[] = [];
     const result = await run(function* () {
-      const fiber = spawn(() =>
-        protect(function* () {
+      const fiber = spawn(function* () {
+        yield* protect(function* () {
           try {
             yield* selfAbort("firm");
           } catch {
             yield* yieldNow();
+            log.push("swallowed");
           }
-          return "returned";
-        })
-      );
+        });
+        log.push("not reached");
+      });
       return yield* fiber.join();
     });
     assertEquals(reasonOf(valueOf(result)), "firm");
+    assertEquals(log, ["swallowed"]);
   });
 });

@@ -210,6 +210,28 @@ forEachScheduler((name, run) => {
     assertEquals(uncaught, [error]);
   });
 
+  Deno.test(`any(): law 13: what a body throws while an abort from outside cleans it up fails the fiber (${name})`, () => {
+    const error = new Error("in the clean-up");
+    const uncaught = uncaughtDuring(() => {
+      const result = run(function* () {
+        const fiber = spawn(() =>
+          any([function* () {
+            try {
+              yield* Event.never();
+            } finally {
+              // deno-lint-ignore no-unsafe-finally -- this is what the test is about
+              throw error;
+            }
+          }]), { propagateCancelToParent: false });
+        yield* sleep(1);
+        yield* fiber.abort();
+        return yield* fiber.join();
+      });
+      assertStrictEquals(errorOf(valueOf(result)), error);
+    });
+    assertEquals(uncaught, []);
+  });
+
   Deno.test(`any(): failures of losers before the win are kept quiet (${name})`, () => {
     const uncaught = uncaughtDuring(() => {
       const result = run(function* () {

@@ -376,6 +376,32 @@ forEachScheduler((name, run) => {
     assertEquals(error.errors, [wrapped, second]);
   });
 
+  Deno.test(`law 2: a failure that a recorded one wraps adds nothing (${name})`, () => {
+    const wrapped = new Error("wrapper", { cause: first });
+    const result = run(function* () {
+      let waiting = false;
+      spawn(function* () {
+        waiting = true;
+        yield* failWhenAborted(first);
+      });
+      while (!waiting) yield* yieldNow();
+      throw wrapped;
+    });
+    assertStrictEquals(errorOf(result), wrapped);
+  });
+
+  Deno.test(`law 2: an AggregateError that holds a recorded failure takes its place (${name})`, () => {
+    const both = new AggregateError([first, second]);
+    const result = run(function* () {
+      try {
+        yield* spawn(() => fail(first));
+      } catch {
+        throw both;
+      }
+    });
+    assertStrictEquals(errorOf(result), both);
+  });
+
   Deno.test(`law 2: a circle of causes is no trap (${name})`, () => {
     const circular = new Error("circular");
     circular.cause = new Error("and back", { cause: circular });

@@ -270,13 +270,14 @@ forEachScheduler((name, run) => {
     const result = run(function* () {
       const slow = spawn(() => value("slow", 20));
       const quick = spawn(() => value("quick", 10));
-      const winner = yield* either(slow, quick);
-      assertEquals(slow.state, "aborting");
-      return { winner, loser: yield* slow.join() };
+      const slower = spawn(() => value("slower", 30));
+      const winners = [yield* either(slow, quick), yield* either(quick, slower)];
+      assertEquals([slow.state, slower.state], ["aborting", "aborting"]);
+      return { winners, losers: [yield* slow.join(), yield* slower.join()] };
     });
-    const { winner, loser } = valueOf(result);
-    assertEquals(winner, { index: 1, value: "quick" });
-    assertInstanceOf(errorOf(loser), FiberAborted);
+    const { winners, losers } = valueOf(result);
+    assertEquals(winners, [{ index: 1, value: "quick" }, { index: 0, value: "quick" }]);
+    for (const loser of losers) assertInstanceOf(errorOf(loser), FiberAborted);
   });
 
   Deno.test(`either() passes over one that ends without a value (${name})`, () => {

@@ -110,6 +110,20 @@ forEachScheduler((name, run) => {
   });
 });
 
+forEachScheduler((name, run) => {
+  Deno.test(`an operation that was started by hand and left there takes no item (${name})`, () => {
+    const channel = new Channel<number>();
+    const result = run(function* () {
+      yield* spawn(function* () {
+        assertEquals(channel.receive()[Symbol.iterator]().next().done, false);
+        assertEquals(channel.statistics().receiversWaiting, 1);
+      });
+      assertEquals(channel.statistics().receiversWaiting, 0);
+    });
+    valueOf(result);
+  });
+});
+
 // What a body returns ----------------------------------------------------------------------------
 
 const bodies: [what: string, body: () => Any][] = [

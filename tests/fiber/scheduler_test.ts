@@ -184,6 +184,15 @@ forEachScheduler((name, run) => {
     assert(ran);
   });
 
+  Deno.test(`getScheduler() after a microtask is outside of any scheduler again (${name})`, () => {
+    const result = run(function* () {
+      scheduleMicroTask(() => {});
+      yield* yieldNow();
+    });
+    valueOf(result);
+    assertThrows(() => getScheduler(), Inactive);
+  });
+
   Deno.test(`getScheduler() in a run within a microtask is that run's own (${name})`, () => {
     let inner: Scheduler | undefined;
     const result = run(function* () {

@@ -18,11 +18,24 @@ import {
   scope,
   sleep,
   spawn,
+  withTimeout,
   yieldNow,
 } from "@weft/weft";
 import { errorOf, reasonOf, valueOf } from "../kit/results.ts";
 import { forEachScheduler } from "../kit/schedulers.ts";
 import { virtualLoop } from "../kit/virtual_loop.ts";
+
+/** Opens a scope in the current fiber, and drops it at its first suspension. */
+function openByHand(log: string[]): void {
+  const generator = scope(function* (nursery) {
+    nursery.onRelease(function* () {
+      yield* sleep(1);
+      log.push("hook");
+    });
+    yield* Event.never();
+  })[Symbol.iterator]();
+  assertEquals(generator.next().done, false);
+}
 
 /** Waits for ever, and logs when it is gone. */
 function* endless(log: string[], name: string) {
@@ -262,6 +275,20 @@ forEachScheduler((name, run) => {
     assertEquals(log, ["first"]);
   });
 
+  Deno.test(`Scope.onRelease(): what a hook spawns in the scope is gone before the next hook runs (${name})`, () => {
+    const log: string[] = [];
+    const result = run(function* () {
+      yield* scope(function* (nursery) {
+        nursery.onRelease(() => void log.push("last"));
+        nursery.onRelease(() => {
+          nursery.spawn(() => sleep(5), { finally: () => void log.push("spawned") });
+        });
+      });
+    });
+    valueOf(result);
+    assertEquals(log, ["spawned", "last"]);
+  });
+
   Deno.test(`Scope.onRelease(): a hook may spawn and register more, and all of it is waited for (${name})`, () => {
     const log: string[] = [];
     const result = run(function* () {
@@ -418,6 +445,56 @@ forEachScheduler((name, run) => {
       return yield* fiber.join();
     });
     assertEquals(reasonOf(valueOf(result)), "outside");
+  });
+
+  Deno.test(`an Abort that a body throws by itself goes through its scope, and aborts what is inside (${name})`, () => {
+    const log: string[] = [];
+    const abort = new Abort("by hand");
+    const result = run(function* () {
+      const fiber = spawn(function* () {
+        try {
+          yield* scope(function* () {
+            spawn(() => endless(log, "child"));
+            while (log.length === 0) yield* yieldNow();
+            throw abort;
+          });
+        } catch (error) {
+          assertStrictEquals(error, abort);
+          log.push("goes through");
+          throw error;
+        }
+      });
+      return yield* fiber.join();
+    });
+    const error = errorOf(valueOf(result));
+    assertInstanceOf(error, FiberAborted);
+    assertEquals(error.cause.cause, "by hand");
+    assertEquals(log, ["child started", "child gone", "goes through"]);
+  });
+
+  Deno.test(`law 3: an Abort that was thrown deeper inside counts, though a failure took its place (${name})`, () => {
+    const result = run(function* () {
+      const fiber = spawn(() =>
+        scope(function* () {
+          try {
+            yield* scope(function* () {
+              try {
+                yield* Event.never();
+              } finally {
+                // deno-lint-ignore no-unsafe-finally -- a clean-up that fails
+                throw new Error("in the clean-up");
+              }
+            });
+          } catch {
+            return "swallowed";
+          }
+        })
+      );
+      yield* sleep(1);
+      yield* fiber.abort("outer");
+      return yield* fiber.join();
+    });
+    assertEquals(reasonOf(valueOf(result)), "outer");
   });
 
   Deno.test(`scope() in an aborting fiber throws Abort before its body runs (${name})`, () => {
@@ -578,6 +655,82 @@ forEachScheduler((name, run) => {
       "spawned after",
       "outer scope ended",
     ]);
+  });
+
+  Deno.test(`law 6: an abandoned withTimeout() leaves no timer behind (${name})`, () => {
+    const loop = virtualLoop();
+    const result = run(function* () {
+      yield* dropHalfWay(withTimeout(1000, function* () {
+        yield* sleep(1);
+        yield* sleep(1);
+      }));
+      assertEquals(loop.timers, 0);
+    }, { loop });
+    valueOf(result);
+  });
+
+  Deno.test(`an abandoned scope takes those with it that were opened in it by hand (${name})`, () => {
+    const log: string[] = [];
+    const result = run(function* () {
+      yield* dropHalfWay(scope(function* () {
+        yield* sleep(1);
+        openByHand(log);
+        yield* sleep(1000);
+      }));
+      spawn(() => sleep(5), { finally: () => void log.push("spawned after") });
+    });
+    valueOf(result);
+    assertEquals(log, ["hook", "spawned after"]);
+  });
+
+  Deno.test(`a scope that ends takes those with it that were opened in it by hand (${name})`, () => {
+    const log: string[] = [];
+    const result = run(function* () {
+      const value = yield* scope(function* () {
+        openByHand(log);
+        return "value";
+      });
+      log.push("scope ended");
+      return value;
+    });
+    assertEquals(valueOf(result), "value");
+    assertEquals(log, ["hook", "scope ended"]);
+  });
+
+  Deno.test(`law 12: the hooks of an abandoned scope run, though its fiber is aborted at once (${name})`, () => {
+    const log: string[] = [];
+    const result = run(function* () {
+      const fiber = spawn(function* () {
+        yield* dropHalfWay(scope(function* (nursery) {
+          nursery.onRelease(function* () {
+            yield* sleep(1);
+            log.push("hook");
+          });
+          yield* sleep(1);
+          yield* sleep(1000);
+        }));
+        Fiber.current().abort();
+        yield* Event.never();
+      }, { finally: () => void log.push("fiber ended") });
+      yield* fiber.join();
+    });
+    valueOf(result);
+    assertEquals(log, ["hook", "fiber ended"]);
+  });
+
+  Deno.test(`law 12: the hooks of a scope that was open when its fiber was aborted run (${name})`, () => {
+    const log: string[] = [];
+    const result = run(function* () {
+      const fiber = spawn(function* () {
+        openByHand(log);
+        yield* Event.never();
+      }, { finally: () => void log.push("fiber ended") });
+      yield* sleep(1);
+      yield* fiber.abort();
+      return yield* fiber.join();
+    });
+    assertInstanceOf(errorOf(valueOf(result)), FiberAborted);
+    assertEquals(log, ["hook", "fiber ended"]);
   });
 
   Deno.test(`law 13: a failure in an abandoned scope goes up (${name})`, () => {

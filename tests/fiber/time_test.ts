@@ -287,6 +287,19 @@ forEachScheduler((name, run) => {
     assertEquals(valueOf(result), "in time");
   });
 
+  Deno.test(`law 3: withTimeout(): a body that swallows the Abort doesn't get away with it (${name})`, () => {
+    const result = run(() =>
+      withTimeout(10, function* () {
+        try {
+          yield* Event.never();
+        } catch {
+          return "swallowed";
+        }
+      })
+    );
+    assertInstanceOf(errorOf(result), Timeout);
+  });
+
   Deno.test(`withTimeout() doesn't forgive when the deadline aborted a fiber inside (${name})`, () => {
     const loop = virtualLoop();
     const result = run(function* () {
@@ -431,6 +444,18 @@ forEachScheduler((name, run) => {
     assertEquals(valueOf(result), "in time");
     assertEquals(loop.timers, 0);
     assertEquals(loop.now(), 5);
+  });
+
+  Deno.test(`law 3: cancelAfter(): a body that swallows the Abort doesn't get away with it (${name})`, () => {
+    const result = run(function* () {
+      cancelAfter(10);
+      try {
+        yield* Event.never();
+      } catch {
+        return "swallowed";
+      }
+    });
+    assertInstanceOf(errorOf(result), Timeout);
   });
 
   Deno.test(`cancelAfter() strikes while the fiber waits for its spawns (${name})`, () => {

@@ -17,6 +17,7 @@ import {
   cancelScope,
   Channel,
   ChannelClosedError,
+  deadlineEvent,
   either,
   Event,
   Fiber,
@@ -24,8 +25,10 @@ import {
   fromPromise,
   getScheduler,
   Inactive,
+  type Instant,
   main,
   map,
+  monotonicNow,
   prepareForAwait,
   promiseEvent,
   protect,
@@ -45,6 +48,7 @@ import {
   yieldNow,
 } from "@weft/weft";
 import { Source, Thenable } from "../kit/source.ts";
+import { withFakeTime } from "../kit/fake_time.ts";
 import { uncaughtDuring } from "../kit/uncaught.ts";
 import { CANCEL_STYLES, ToyCancelled, ToyScheduler } from "./toy_scheduler.ts";
 
@@ -302,6 +306,34 @@ Deno.test("world 5: tasks and async functions wait in one queue, first in, first
   });
   assertEquals(sum, 42);
   assertEquals(channel.statistics(), idle);
+});
+
+Deno.test("world 5: tasks sleep on the host's clock, and wake in the order of their deadlines", async () => {
+  await withFakeTime(async (time) => {
+    const toy = new ToyScheduler();
+    const woken: string[] = [];
+    const waits: Record<string, () => Iterable<never>> = {
+      "sleep 20": () => sleep(20),
+      "sleep 10": () => sleep(10),
+      "after 10": () => afterEvent(10),
+      "timeout 10": () => caught(timeoutEvent(10)),
+      "deadline 15": () => caught(deadlineEvent(monotonicNow() + 15 as Instant)),
+      "lost": () => select({ early: afterEvent(5), late: afterEvent(60_000) }),
+    };
+    for (const [name, wait] of Object.entries(waits)) {
+      toy.spawn(function* () {
+        yield* wait();
+        woken.push(name);
+      });
+    }
+    for (let ms = 0; ms <= 20; ms += 5) {
+      toy.run();
+      await time.pass(ms === 20 ? 0 : 5);
+    }
+    toy.run();
+    const expected = ["lost", "sleep 10", "after 10", "timeout 10", "deadline 15", "sleep 20"];
+    assertEquals([woken, time.timeouts], [expected, 0]);
+  });
 });
 
 Deno.test("world 5: tasks of schedulers within schedulers wait each with its own", () => {
@@ -591,6 +623,42 @@ Deno.test("law 4 in world 5: an item that was given back doesn't let a waiting s
   assertEquals(channel.statistics(), idle);
 });
 
+Deno.test("law 4 in world 5: an item that was given back is the next to be received", () => {
+  const toy = new ToyScheduler();
+  const channel = new Channel<number>();
+  const task = toy.spawn(() => channel.receive());
+  toy.run();
+  for (const n of [1, 2, 3]) channel.trySend(n);
+  toy.cancel(task, "drop");
+  const items = [channel.tryReceive(), channel.tryReceive(), channel.tryReceive()];
+  assertEquals(items, [{ value: 1 }, { value: 2 }, { value: 3 }]);
+});
+
+Deno.test("law 6 in world 5: a task that a nack wakes within the commit finds no loser left", () => {
+  for (const arm of ["source", "item"] as const) {
+    const toy = new ToyScheduler({ resumesAtOnce: true });
+    const [channel, winner] = [new Channel<string>({ capacity: 0 }), new Channel<string>()];
+    const source = new Source<string>();
+    let nack: Event<void> = Event.never();
+    const loser = Event.withNack((own) => {
+      nack = own;
+      return channel.receiveEvent();
+    });
+    const selecting = toy.spawn(() =>
+      select({ loser, source: source.event, item: winner.receiveEvent() })
+    );
+    const listening = toy.spawn(function* () {
+      yield* nack;
+      return channel.trySend("too late");
+    });
+    toy.run();
+    toy.during(() => arm === "source" ? source.happen("won") : winner.trySend("won"));
+    toy.run();
+    assertEquals(selecting.value, { kind: arm, value: "won" });
+    assertEquals([listening.value, channel.statistics()], [false, idle]);
+  }
+});
+
 Deno.test("law 4 in world 5: an item given back to a closed channel can still be received", () => {
   const toy = new ToyScheduler();
   const channel = new Channel<number>();
@@ -741,6 +809,19 @@ Deno.test("law 8: a prepareForAwait that changes the channel loses no wake-up", 
   });
   assertEquals(early.runTask(() => source.event), 8);
   assertEquals([channel.statistics(), source.waiters], [idle, 0]);
+});
+
+Deno.test("law 13: a scheduler that calls onCancel of a wait that it then resumes is told so", () => {
+  const channel = new Channel<number>();
+  const toy = new ToyScheduler();
+  const task = toy.spawn(() => channel.receiveOrThrow());
+  toy.run();
+  channel.trySend(7);
+  task.onCancel?.();
+  toy.run();
+  assertEquals(task.state, "failed");
+  assertStringIncludes((task.error as Error).message, "onCancel");
+  assertEquals(channel.tryReceive(), { value: 7 });
 });
 
 Deno.test("world 5: a scheduler that wakes ten thousand times for no reason is put up with", () => {
