@@ -386,9 +386,6 @@ function abandonedEnded(context: Context): void {
   if (failures !== null && parent !== null) failContext(parent, failures.combined());
 }
 
-/** Why an abandoned context is cancelled. */
-const DROPPED = "the generator that had opened the scope was dropped";
-
 /**
  * Takes `context` off the stack of its fiber though its generator never came to its end: it is
  * cancelled, and the context around it waits for its kids.
@@ -398,7 +395,7 @@ export function abandon(context: Context): void {
   owner.context = context.parent!;
   context.flags |= ABANDONED;
   clearDeadline(context);
-  context.cancel(DROPPED);
+  context.cancel("the generator that had opened the scope was dropped");
   if (context.kids === null) abandonedEnded(context);
 }
 

@@ -284,6 +284,34 @@ Deno.test("law 11: T35: main() that is stuck ends the process with a Deadlock th
   assertMatch(stderr, /consumer \(#\d+\) waits on a receive from a channel/);
 });
 
+Deno.test("law 11: two main() that wait for each other: what ends the one may wake the other", async () => {
+  const { code, stdout } = await runScript(script("two_mains"));
+  assertEquals(stdout, "stuck: Deadlock\nwaiting: from the clean-up\n");
+  assertEquals(code, 0);
+});
+
+// The slice used to forget whom the handler had made ready, and to run empty for ever.
+Deno.test("law 13: a fiber that the uncaught handler lets go on goes on, and nothing spins", async () => {
+  const { code, stdout } = await runScript(script("uncaught_wakes"));
+  const lines = stdout.trim().split("\n").toSorted();
+  assertEquals(lines, [
+    'aborted: The fiber "stuck" was aborted: told by the handler',
+    "received: nobody looks at it",
+  ]);
+  assertEquals(code, 0);
+});
+
+Deno.test("Fiber that has ended keeps no body, no finally and no callback alive", async () => {
+  const { stdout } = await runScript(script("finished"), "--v8-flags=--expose-gc");
+  assertEquals(stdout.split("\n").slice(0, 5), [
+    "the body: collected",
+    "the finally: collected",
+    "the callback of onResult: collected",
+    "a body that never ran: collected",
+    "terminated,terminated,terminated,terminated",
+  ]);
+});
+
 Deno.test("law 13: main() that failed and is not awaited is an unhandled rejection", async () => {
   const { code, stderr } = await runScript(script("failed"));
   assertEquals(code, 1);

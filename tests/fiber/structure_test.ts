@@ -3,7 +3,8 @@
  * program does and in whichever order it runs.
  *
  * Each seed makes a program of fibers that spawn, open scopes of every kind, sleep, throw, wait for
- * each other and abort each other, and its own random schedule. A failure tells its seed.
+ * each other and abort each other, and its own random schedule. The program watches itself: every
+ * action checks what the laws say about where it is. `SEED=… deno test -A` plays one seed alone.
  */
 import { assert, assertEquals } from "@std/assert";
 import {
@@ -38,20 +39,49 @@ const PROGRAMS = 1500;
 
 class Mistake extends Error {}
 
-/** A context in which fibers are spawned, and what it owns. */
-interface Owner {
-  readonly fibers: Spawned[];
-  /** Of a scope; a fiber is its own. */
-  readonly context?: CancelContext;
+/** What owns fibers: a fiber or a scope, with what happened to its body. */
+class Owner {
+  readonly spawned: Spawned[] = [];
+  /** What escaped its body, an Abort included. */
+  escaped: { readonly error: unknown } | undefined;
+  /** How often an Abort was thrown in its body, however deep. */
+  aborts = 0;
+  /** A scope that can be cancelled by itself. */
+  context: CancelContext | undefined;
+
+  /** A failure in it aborts the rest; `undefined` if it cannot be told from here. */
+  get isCancelled(): boolean | undefined {
+    return this.context === undefined ? undefined : this.context.error !== undefined;
+  }
+
+  /** Whether one failed of which it must not keep silent. */
+  get hasFailed(): boolean {
+    return this.spawned.some((child) => child.propagates && child.hasEndedFailed);
+  }
+
+  /** law 1: nobody outlives it. */
+  checkGone(): void {
+    for (const { fiber } of this.spawned) assertEquals(fiber.state, "terminated", "law 1");
+  }
 }
 
-interface Spawned extends Owner {
-  readonly fiber: Fiber<unknown>;
-  finallyCalls: number;
-  /** What escaped the body, if anything did; an Abort included. */
-  escaped?: { readonly error: unknown };
-  /** Whether an Abort was thrown at it outside of all its scopes. */
-  aborted: boolean;
+class Spawned extends Owner {
+  fiber!: Fiber<unknown>;
+  finallyCalls = 0;
+  returned = false;
+
+  constructor(readonly parent: Owner | undefined, readonly propagates: boolean) {
+    super();
+  }
+
+  override get isCancelled(): boolean {
+    return this.fiber.state === "aborting";
+  }
+
+  get hasEndedFailed(): boolean {
+    const outcome = this.fiber.state === "terminated" ? this.fiber.poll()! : undefined;
+    return outcome?.ok === false && !(outcome.error instanceof FiberAborted);
+  }
 }
 
 /** How often something happened, over all programs: a test of nothing is noticed. */
@@ -63,39 +93,48 @@ function count(what: string): void {
 
 class Program {
   readonly #random: Random;
+  readonly #loop: VirtualLoop;
   readonly #spawned: Spawned[] = [];
   /** How many actions are left: a program is finite. */
   #budget = 60;
 
-  constructor(seed: number) {
+  constructor(seed: number, loop: VirtualLoop) {
     this.#random = new Random(seed);
+    this.#loop = loop;
   }
 
   /** The body of the root. */
   *main(): Operation<void> {
-    const root: Spawned = { fiber: Fiber.current(), fibers: [], finallyCalls: 0, aborted: false };
+    const root = new Spawned(undefined, true);
+    root.fiber = Fiber.current();
     yield* this.#body(root, 0);
   }
 
   *#body(self: Spawned, depth: number): Operation<void> {
-    count("bodies");
+    assertEquals(self.fiber.state, "running", "law 1: aborted before the start, it never runs");
+    yield* this.#watched(self, () => this.#actions([self], depth));
+    self.returned = true;
+  }
+
+  *#watched(owner: Owner, body: () => Operation<void>): Operation<void> {
     try {
-      yield* this.#actions([self], depth);
+      yield* body();
     } catch (error) {
-      self.escaped = { error };
+      owner.escaped = { error };
       throw error;
     }
   }
 
-  /** `owners`: the fiber, and the scopes of it that are open, innermost last. */
+  /** `owners`: the fiber, and those of its scopes that are open, innermost last. */
   *#actions(owners: readonly Owner[], depth: number): Operation<void> {
     const length = this.#random.below(6);
     for (let n = 0; n < length && this.#budget > 0; n++) {
       this.#budget--;
+      this.#look(owners);
       try {
         yield* this.#action(owners, depth);
       } catch (error) {
-        this.#checkCaught(error, owners);
+        this.#lookAt(error, owners);
         if (this.#random.below(4) > 0) throw error;
         count("swallowed");
       }
@@ -111,18 +150,18 @@ class Program {
       case 3:
         return this.#spawn(owner, depth);
       case 4:
-        return yield* yieldNow();
+        return yield* this.#wait(owner, 0);
       case 5:
       case 6:
-        return yield* sleep(this.#random.below(10));
+        return yield* this.#wait(owner, this.#random.below(10));
       case 7:
-        return yield* this.#scope(owners, depth, "scope");
+        return yield* this.#scope("scope", owners, depth);
       case 8:
-        return yield* this.#scope(owners, depth, "cancelScope");
+        return yield* this.#scope("cancelScope", owners, depth);
       case 9:
-        return yield* this.#scope(owners, depth, "protect");
+        return yield* this.#scope("protect", owners, depth);
       case 10:
-        return yield* this.#scope(owners, depth, "withTimeout");
+        return yield* this.#scope("withTimeout", owners, depth);
       case 11:
         return void this.#any()?.fiber.abort("by a sibling");
       case 12:
@@ -130,7 +169,7 @@ class Program {
       case 13:
         return yield* this.#any()?.fiber ?? yieldNow();
       case 14:
-        return yield* this.#group(owners, depth);
+        return yield* this.#group(depth);
       case 15:
         if (this.#random.below(2) === 0) return yield* selfAbort("by itself");
         return cancelAfter(this.#random.below(20));
@@ -140,56 +179,74 @@ class Program {
     }
   }
 
+  /** law 3: an abort is sticky, so no wait begins, and prompt, so none goes on. */
+  *#wait(owner: Owner, ms: number): Operation<void> {
+    const before = owner.isCancelled;
+    const due = this.#loop.now() + ms;
+    yield* sleep(ms);
+    assert(before !== true, "law 3: a wait in an aborting context");
+    assert(ms === 0 || this.#loop.now() >= due);
+  }
+
   #spawn(owner: Owner, depth: number): void {
     if (depth > 5) return;
-    const record = {
-      fibers: [],
-      finallyCalls: 0,
-      aborted: false,
-    } as unknown as Spawned & { fiber: Fiber<unknown> };
-    record.fiber = spawn(() => this.#body(record, depth + 1), {
-      propagateCancelToParent: this.#random.below(3) > 0,
+    const child = new Spawned(owner, this.#random.below(3) > 0);
+    child.fiber = spawn(() => this.#body(child, depth + 1), {
+      propagateCancelToParent: child.propagates,
       finally: () => {
-        record.finallyCalls++;
-        assert(record.fiber.poll() === undefined, "finally comes before the end");
-        checkGone(record);
+        child.finallyCalls++;
+        assertEquals(child.fiber.poll(), undefined, "law 1: finally comes before the end");
+        child.checkGone();
       },
     });
-    owner.fibers.push(record);
-    this.#spawned.push(record);
+    owner.spawned.push(child);
+    this.#spawned.push(child);
   }
 
-  *#scope(owners: readonly Owner[], depth: number, kind: string): Operation<void> {
+  *#scope(kind: string, owners: readonly Owner[], depth: number): Operation<void> {
     count(kind);
-    let owner: Owner = { fibers: [] };
+    const owner = new Owner();
+    const inner = [...owners, owner];
     let hooks = 0;
-    const inside = function* (this: Program, context?: CancelContext): Operation<void> {
-      owner = { fibers: [], context: context ?? owner.context! };
+    const inside = function* (this: Program, context?: Scope | CancelContext): Operation<void> {
+      owner.context = context;
       if (context !== undefined && "onRelease" in context) {
-        (context as Scope).onRelease(function* () {
+        hooks++;
+        context.onRelease(function* () {
           yield* sleep(1);
-          checkGone(owner);
-          hooks++;
+          owner.checkGone();
+          hooks--;
         });
-        hooks--;
       }
-      yield* this.#actions([...owners, owner], depth);
+      yield* this.#actions(inner, depth);
       if (context !== undefined && this.#random.below(3) === 0) context.cancel("by its body");
-      yield* this.#actions([...owners, owner], depth);
+      yield* this.#actions(inner, depth);
     }.bind(this);
+    const body = (context?: Scope | CancelContext) => this.#watched(owner, () => inside(context));
     try {
-      if (kind === "scope") yield* scope(inside);
-      else if (kind === "cancelScope") yield* cancelScope(inside);
-      else if (kind === "protect") yield* protect(() => inside());
-      else yield* withTimeout(this.#random.below(12), () => inside());
+      if (kind === "scope") yield* scope(body);
+      else if (kind === "cancelScope") yield* cancelScope(body);
+      else if (kind === "protect") yield* protect(() => body());
+      else yield* withTimeout(this.#random.below(12), () => body());
+    } catch (error) {
+      // law 3: what was never thrown at has its value.
+      const spared = owner.escaped === undefined && owner.aborts === 0;
+      assert(!spared || !(error instanceof Abort || isAbortOf(owner, error)), "law 3: too late");
+      throw error;
     } finally {
-      checkGone(owner);
-      assertEquals(hooks, 0, "every hook ran once");
+      owner.checkGone();
+      assertEquals(hooks, 0, "law 1: every hook runs once");
     }
+    assert(!owner.hasFailed, "law 2: a failure was swallowed");
+    assert(owner.aborts === 0 || kind === "cancelScope", "law 3: an abort was undone");
   }
 
-  *#group(owners: readonly Owner[], depth: number): Operation<unknown> {
-    const branch = () => this.#actions(owners.slice(0, 1), depth + 1);
+  *#group(depth: number): Operation<unknown> {
+    const branch = () => {
+      const self = new Spawned(undefined, true);
+      self.fiber = Fiber.current();
+      return this.#actions([self], depth + 1);
+    };
     if (this.#random.below(2) === 0) return yield* all([branch, branch]);
     return yield* map([1, 2, 3], branch, { concurrency: 2 });
   }
@@ -199,9 +256,9 @@ class Program {
       yield* this.#actions(owners, depth);
       yield* sleep(5);
     } finally {
-      const before = monotone();
+      const before = this.#loop.now();
       yield* protect(() => sleep(2));
-      assert(monotone() > before);
+      assert(this.#loop.now() >= before + 2);
       count("clean-ups");
     }
   }
@@ -210,58 +267,71 @@ class Program {
     return this.#spawned[this.#random.below(this.#spawned.length + 1)];
   }
 
-  /** law 5: an Abort in your hands always means you. */
-  #checkCaught(error: unknown, owners: readonly Owner[]): void {
-    assert(isExpected(error), `unexpected: ${Deno.inspect(error)}`);
-    if (!(error instanceof Abort)) return;
-    count("aborts caught");
-    const fiber = Fiber.current();
-    const mine = fiber.state === "aborting" ||
-      owners.some(({ context }) => context?.error !== undefined) || owners.length > 1;
-    assert(mine, "an Abort, and nobody aborted this fiber");
+  /** law 2: failure goes up, abort goes down, both at once. */
+  #look(owners: readonly Owner[]): void {
+    for (const owner of owners) {
+      if (owner.isCancelled !== undefined && owner.hasFailed) {
+        assert(owner.isCancelled, "law 2: one has failed, and the rest goes on");
+      }
+    }
     const self = owners[0] as Spawned;
-    if (owners.length === 1 && self.fiber === fiber && fiber.state === "aborting") {
-      self.aborted = true;
+    const escaped = self.parent?.escaped;
+    if (escaped !== undefined) {
+      assert(self.isCancelled, "law 2: a body has failed, and this goes on");
     }
   }
 
+  /** law 5: an Abort in your hands always means you. */
+  #lookAt(error: unknown, owners: readonly Owner[]): void {
+    if (!isExpected(error)) throw error;
+    if (!(error instanceof Abort)) return;
+    count("aborts caught");
+    for (const owner of owners) owner.aborts++;
+    const mine = owners.some(({ isCancelled }) => isCancelled !== false);
+    assert(mine, "law 5: an Abort, and nobody aborted this fiber");
+  }
+
   /** What holds when all is over. */
-  check(result: Result<void>, loop: VirtualLoop): void {
-    assertEquals(loop.timers, 0, "timers are left");
-    if (!result.ok) assert(isExpected(result.error) && !(result.error instanceof Abort));
-    for (const { fiber, finallyCalls, escaped, aborted } of this.#spawned) {
+  check(result: Result<void>): void {
+    assertEquals(this.#loop.timers, 0, "timers are left");
+    if (!result.ok) checkOutcome(result.error);
+    for (const child of this.#spawned) {
+      const { fiber, escaped, returned } = child;
       assertEquals(fiber.state, "terminated");
-      assertEquals(finallyCalls, 1, "finally runs once");
+      assertEquals(child.finallyCalls, 1, "law 1: finally runs once");
       const outcome = fiber.poll()!;
-      count(outcome.ok ? "returned" : outcome.error instanceof FiberAborted ? "aborted" : "failed");
-      if (escaped !== undefined || aborted) assert(!outcome.ok, "aborted or failed, and returned");
-      if (outcome.ok) continue;
-      assert(isExpected(outcome.error) && !(outcome.error instanceof Abort));
+      count(outcome.ok ? "returned" : child.hasEndedFailed ? "failed" : "aborted");
+      if (outcome.ok) {
+        assert(returned && !child.hasFailed, "law 2: a failure was swallowed");
+        continue;
+      }
+      checkOutcome(outcome.error);
+      if (child.hasFailed) assert(child.hasEndedFailed, "law 2: a failure became an abort");
+      if (returned && child.aborts === 0) assert(child.hasEndedFailed, "law 3: too late");
       if (escaped === undefined || escaped.error instanceof Abort) continue;
       assert(
         parts(outcome.error).includes(escaped.error) ||
           escaped.error instanceof FiberAborted, // adds nothing to the failure behind it
-        "what escaped the body is lost",
+        "law 13: what escaped the body is lost",
       );
     }
   }
 }
 
-let clock: VirtualLoop;
-
-function monotone(): number {
-  return clock.now();
+/** Whether `error` says that this very scope was cancelled. */
+function isAbortOf({ context }: Owner, error: unknown): boolean {
+  return error instanceof FiberAborted && error.cause === context?.error;
 }
 
-/** law 1: nobody outlives its context. */
-function checkGone(owner: Owner): void {
-  for (const { fiber } of owner.fibers) assertEquals(fiber.state, "terminated");
+/** law 5: an Abort is never an outcome; and a failed assertion in a body fails the test. */
+function checkOutcome(error: unknown): void {
+  if (!isExpected(error)) throw error;
+  assert(!(error instanceof Abort), "law 5: an Abort as an outcome");
 }
 
-/** The failures in it, and what they wrap. */
+/** The failures in it. */
 function parts(error: unknown): unknown[] {
-  const inner = error instanceof AggregateError ? error.errors : [];
-  return [error, ...inner.flatMap(parts)];
+  return [error, ...error instanceof AggregateError ? error.errors.flatMap(parts) : []];
 }
 
 function isExpected(error: unknown): boolean {
@@ -274,16 +344,15 @@ function isExpected(error: unknown): boolean {
 }
 
 function play(seed: number): void {
-  const program = new Program(seed);
-  clock = virtualLoop();
-  const options = { seed, loop: clock };
+  const loop = virtualLoop();
+  const program = new Program(seed, loop);
   const body = () => program.main();
   let result!: Result<void>;
   const uncaught = uncaughtDuring(() => {
-    result = seed % 4 === 0 ? run(body, options) : runRandom(body, options);
+    result = seed % 4 === 0 ? run(body, { loop }) : runRandom(body, { seed, loop });
   });
   for (const error of uncaught) if (!isExpected(error)) throw error;
-  program.check(result, clock);
+  program.check(result);
 }
 
 Deno.test("laws 1, 2, 3 and 5 hold for random trees of fibers under random schedulers", () => {
