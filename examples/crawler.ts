@@ -51,7 +51,8 @@ const maxRedirects = 10;
 /** Crawls the site of `report.start` and writes down in `report` what it sees, as it sees it. */
 export function* crawl(report: Report, options: CrawlOptions): Operation<void> {
   const frontier = new Frontier(options.maxPages);
-  const crew = new Array(options.concurrency).fill(() => worker(frontier, report, options));
+  const workers = Math.min(options.concurrency, options.maxPages);
+  const crew = new Array(workers).fill(() => worker(frontier, report, options));
   report.found(report.start);
   frontier.add(report.start);
   try {

@@ -14,7 +14,8 @@ const help = `Crawls a web site and checks its links.
   deno task demo [options] [url]
 
 Without a url it crawls a site of its own, which is broken in every usual way.
-Ctrl-C ends the crawl and prints what was seen so far.
+Ctrl-C ends the crawl and prints what was seen so far; a second one ends it at
+once. The exit code is 0 also when links are broken: the report says which.
 
   --concurrency <n>    links visited at a time              (16)
   --max-pages <n>      links visited at most                (10000)
@@ -37,7 +38,7 @@ export function readCommand(args: string[]): Command {
         "timeout": { type: "string", default: "300000" },
         "external": { type: "boolean", default: false },
         "json": { type: "boolean", default: false },
-        "help": { type: "boolean", default: false },
+        "help": { type: "boolean", short: "h", default: false },
       },
     });
     if (values.help) {
@@ -58,7 +59,8 @@ export function readCommand(args: string[]): Command {
     };
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
-    console.error(`${error.message}\nSee --help for what can be said here.`);
+    const [problem] = error.message.split(". "); // Node adds advice of its own
+    console.error(`${problem}\nSee --help for what can be said here.`);
     Deno.exit(2);
   }
 }
