@@ -1,10 +1,10 @@
-import { checkCount, checkOptions, show } from "../internal/check.ts";
+import { checkCount, checkOptional, checkOptions, show } from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Option } from "../operation/types.ts";
 import { ChannelCore, type Overflow } from "./core.ts";
 import { ChannelClosedError } from "./error.ts";
 import { ChannelIterator } from "./iterator.ts";
-import { Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
+import { CLOSED, Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
 
 /** How a channel is made. */
 export interface ChannelOptions {
@@ -18,6 +18,8 @@ export interface ChannelOptions {
    * ("dropNewest"), or forget the oldest item held ("dropOldest").
    */
   overflow?: Overflow;
+  /** For people: shown where a `Deadlock` says what a fiber waits on. */
+  name?: string;
 }
 
 /** What is going on in a channel. */
@@ -72,6 +74,7 @@ const OVERFLOWS: readonly Overflow[] = ["block", "dropNewest", "dropOldest"];
 export class Channel<T> implements AsyncIterable<T> {
   readonly #core: ChannelCore<T>;
   #receiveEvent: ReceiveEvent<T> | undefined;
+  #receiveOptionEvent: Event<Option<T>> | undefined;
 
   /**
    * An open and empty channel.
@@ -82,8 +85,9 @@ export class Channel<T> implements AsyncIterable<T> {
    */
   constructor(options?: ChannelOptions) {
     checkOptions("make the channel", options);
-    const { capacity = Infinity, overflow = "block" } = options ?? {};
+    const { capacity = Infinity, overflow = "block", name } = options ?? {};
     checkCount("make the channel", "capacity", capacity, 0);
+    checkOptional("make the channel", "name", name, "string");
     if (!OVERFLOWS.includes(overflow)) {
       throw new TypeError(
         `Cannot make the channel: overflow must be one of ${OVERFLOWS.map(show).join(", ")}, got ${
@@ -96,7 +100,7 @@ export class Channel<T> implements AsyncIterable<T> {
         `Cannot make the channel: with capacity 0 every item would be dropped by "${overflow}"`,
       );
     }
-    this.#core = new ChannelCore(capacity, overflow);
+    this.#core = new ChannelCore(capacity, overflow, name);
   }
 
   /**
@@ -112,7 +116,8 @@ export class Channel<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Sends `value` if that needs no waiting: whether it was sent. Never suspends.
+   * Sends `value` if that needs no waiting: whether it was sent. Never suspends. With "dropOldest"
+   * it always is, perhaps at the cost of another item.
    *
    * @throws {ChannelClosedError} with the value, if the channel is closed
    */
@@ -120,7 +125,7 @@ export class Channel<T> implements AsyncIterable<T> {
     return this.#core.offer(value);
   }
 
-  /** `send` as an event. */
+  /** `send` as an event; it offers the same value at each synchronisation. */
   sendEvent(value: T): Event<void> {
     return new SendEvent(this.#core, value);
   }
@@ -157,7 +162,18 @@ export class Channel<T> implements AsyncIterable<T> {
 
   /** `receiveOrThrow` as an event: the same one for every call. */
   receiveEvent(): Event<T> {
-    return this.#receiveEvent ??= new ReceiveEvent(this.#core);
+    return this.#receiveEvent ??= new ReceiveEvent(this.#core, true);
+  }
+
+  /**
+   * `receive` as an event: happens with `undefined` when the channel is closed and drained, so
+   * that closing a channel can be a branch of a `select`. The same one for every call.
+   */
+  receiveOptionEvent(): Event<Option<T>> {
+    return this.#receiveOptionEvent ??= new ReceiveEvent<T | typeof CLOSED>(
+      this.#core as ChannelCore<T | typeof CLOSED>,
+      false,
+    ).map((item) => item === CLOSED ? undefined : { value: item });
   }
 
   /**

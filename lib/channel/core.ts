@@ -35,6 +35,7 @@ export type Overflow = "block" | "dropNewest" | "dropOldest";
 export class ChannelCore<T> {
   readonly capacity: number;
   readonly overflow: Overflow;
+  readonly name: string | undefined;
   readonly buffer: Ring<T>;
   isClosed: boolean;
   receivers: ReceiverNode<T> | null;
@@ -42,14 +43,19 @@ export class ChannelCore<T> {
   /** The item that `poll` took: an item may be `undefined`, so this is not how to tell. */
   taken: T | undefined;
 
-  constructor(capacity: number, overflow: Overflow) {
+  constructor(capacity: number, overflow: Overflow, name: string | undefined) {
     this.capacity = capacity;
     this.overflow = overflow;
+    this.name = name;
     this.buffer = new Ring();
     this.isClosed = false;
     this.receivers = null;
     this.senders = null;
     this.taken = undefined;
+  }
+
+  describe(): string {
+    return this.name === undefined ? "a channel" : `channel "${this.name}"`;
   }
 
   /** Sends now, if it need not wait. Dropping counts as sending; `offer` tells the difference. */

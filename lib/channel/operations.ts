@@ -122,7 +122,7 @@ export class Receive<T> implements ReceiverNode<T> {
   }
 
   describe(): string {
-    return "a receive from a channel";
+    return `a receive from ${this.core.describe()}`;
   }
 }
 
@@ -206,15 +206,19 @@ export class Send<T> implements SenderNode<T> {
   }
 
   describe(): string {
-    return "a send to a channel";
+    return `a send to ${this.core.describe()}`;
   }
 }
 
 inherit(Send);
 
-/** `receiveOrThrow` as an event: one per channel, since it holds nothing of its waiters. */
+/** In the place of an item: there will be none. */
+export const CLOSED: unique symbol = Symbol("closed");
+
+/** A receive as an event: one of a kind per channel, since it holds nothing of its waiters. */
 export class ReceiveEvent<T> extends EventBase<T> {
-  constructor(readonly core: ChannelCore<T>) {
+  /** Closed and drained: `orThrow` fails, otherwise it happens with `CLOSED`. */
+  constructor(readonly core: ChannelCore<T>, readonly orThrow: boolean) {
     super();
   }
 
@@ -225,8 +229,8 @@ export class ReceiveEvent<T> extends EventBase<T> {
       return true;
     }
     if (!core.isClosed) return false;
-    sync.value = new ChannelClosedError("receive from");
-    sync.state = FAILED;
+    sync.value = this.orThrow ? new ChannelClosedError("receive from") : CLOSED;
+    if (this.orThrow) sync.state = FAILED;
     return true;
   }
 
@@ -241,15 +245,16 @@ export class ReceiveEvent<T> extends EventBase<T> {
   }
 
   override closed(arm: Arm): void {
-    arm.fail(new ChannelClosedError("receive from"));
+    if (this.orThrow) arm.fail(new ChannelClosedError("receive from"));
+    else arm.complete(CLOSED);
   }
 
   override undo(item: unknown): void {
-    this.core.giveBack(item as T);
+    if (item !== CLOSED) this.core.giveBack(item as T);
   }
 
   describe(): string {
-    return "a receive from a channel";
+    return `a receive from ${this.core.describe()}`;
   }
 }
 
@@ -291,6 +296,6 @@ export class SendEvent<T> extends EventBase<void> {
   }
 
   describe(): string {
-    return "a send to a channel";
+    return `a send to ${this.core.describe()}`;
   }
 }

@@ -3,29 +3,48 @@
  *
  * Failures are told apart by identity. An error that wraps a recorded one (its `cause` chain, or
  * the errors of an `AggregateError`, hold it) takes its place; one that a recorded one wraps adds
- * nothing. Neither does the news that somebody was aborted because of a recorded failure.
+ * nothing. Neither does the news that somebody was aborted because of a recorded failure, whichever
+ * of the two came first.
  */
-import { FiberAborted } from "../operation/errors.ts";
+import { Abort, FiberAborted } from "../operation/errors.ts";
 
 export class Failures {
   /** In the order in which they happened. */
   readonly #recorded: Map<unknown, true> = new Map();
-  /** What the recorded ones wrap. */
+  /** What the recorded ones wrap, but for news. */
   readonly #wrapped: Set<unknown> = new Set();
+  /** The news that somebody was aborted, by the failure because of which. */
+  readonly #news: Map<unknown, FiberAborted[]> = new Map();
 
   constructor(error: unknown) {
-    this.#recorded.set(error, true);
-    for (const cause of causesOf(error)) this.#wrapped.add(cause);
+    this.#record(error, causesOf(error), []);
   }
 
   add(error: unknown): void {
     if (this.#recorded.has(error) || this.#wrapped.has(error)) return;
     const causes = causesOf(error);
     const replaced = causes.filter((cause) => this.#recorded.has(cause));
-    if (replaced.length > 0 && error instanceof FiberAborted) return;
+    if (error instanceof FiberAborted) {
+      if (replaced.length > 0 || causes.filter(isFailure).some((e) => this.#wrapped.has(e))) return;
+    } else {
+      const news = [error, ...causes].flatMap((failure) => this.#news.get(failure) ?? []);
+      replaced.push(...news.filter((old) => this.#recorded.has(old)));
+    }
+    this.#record(error, causes, replaced);
+  }
+
+  #record(error: unknown, causes: readonly unknown[], replaced: readonly unknown[]): void {
     if (replaced.length === 0) this.#recorded.set(error, true);
     else this.#replace(replaced, error);
-    for (const cause of causes) this.#wrapped.add(cause);
+    if (error instanceof FiberAborted) {
+      for (const failure of causes.filter(isFailure)) {
+        const news = this.#news.get(failure);
+        if (news === undefined) this.#news.set(failure, [error]);
+        else news.push(error);
+      }
+    } else {
+      for (const cause of causes) this.#wrapped.add(cause);
+    }
   }
 
   /** Forgets those in `errors`; false if none is left. */
@@ -67,6 +86,11 @@ function causesOf(error: unknown): unknown[] {
   }
   causes.delete(error);
   return [...causes];
+}
+
+/** Not one that says that somebody was aborted, nor some other reason for that. */
+function isFailure(cause: unknown): boolean {
+  return cause instanceof Error && !(cause instanceof Abort);
 }
 
 function isAggregate(error: Error): error is AggregateError {

@@ -96,6 +96,8 @@ export interface Fiber<T> extends Awaitable<T> {
   abort(reason?: unknown): Awaitable<void>;
   /** Aborted when the fiber is; made when first asked for. */
   readonly signal: AbortSignal;
+  /** The fiber and all in it, one a line, with what each waits on: for people. */
+  dump(): string;
   /**
    * Calls `callback` once with the result, when the fiber terminates, or at once if it has, unless
    * the handle is cancelled before. What `callback` throws is reported.
@@ -307,6 +309,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
 }
 
 inherit(FiberCore, Context);
+Object.defineProperty(FiberCore, "name", { value: "Fiber" }); // for people who inspect one
 
 /** The class of all fibers, with the ways to get one that is not spawned. */
 export const Fiber: FiberConstructors = publicFace("Fiber", FiberCore, "spawn one");

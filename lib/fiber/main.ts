@@ -59,8 +59,8 @@ export interface MainOptions {
   /** Aborts it, with the signal's reason. */
   signal?: AbortSignal;
   /**
-   * Whether the first SIGINT or SIGTERM aborts it, and the process then ends with 130 or 143; a
-   * second one ends the process at once. Default false.
+   * Whether the first SIGINT or SIGTERM aborts it and sets the exit code to 130 or 143, with which
+   * the process ends once nothing else keeps it; a second one ends it at once. Default false.
    */
   handleSignals?: boolean;
 }

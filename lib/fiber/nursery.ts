@@ -58,9 +58,13 @@ export class ScopeContext extends Context implements Scope {
   /** In how many more of its fiber it is. */
   readonly depth: number;
 
-  constructor(parent: Context, owner: FiberCore<unknown>, flags: number) {
+  constructor(parent: Context, owner: FiberCore<unknown>, flags: number, readonly name: string) {
     super(parent, owner, flags);
     this.depth = parent instanceof ScopeContext ? parent.depth + 1 : 0;
+  }
+
+  override describe(): string {
+    return this.name;
   }
 
   spawn<T>(body: () => Operation<T>, options?: SpawnOptions): Fiber<T> {
@@ -122,7 +126,7 @@ export function openNursery<T>(nursery: Nursery<T>): Awaitable<T> {
  * would leave it half-done. Protected ones don't count: they clean up. Fibers may be nested as deep
  * as memory reaches.
  */
-const DEEPEST = 500; // LEAD DECIDED: a plain limit. Do not bring back stack probing or abandonAgain.
+const DEEPEST = 500;
 
 function* nothing(): Generator<never, void, unknown> {}
 
@@ -138,7 +142,12 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
       `Cannot open a ${nursery.name}: ${DEEPEST} are open in this fiber; is it endless recursion?`,
     );
   }
-  const context = new ScopeContext(parent, fiber, nursery.shield === true ? SHIELD : 0);
+  const context = new ScopeContext(
+    parent,
+    fiber,
+    nursery.shield === true ? SHIELD : 0,
+    nursery.name,
+  );
   fiber.context = context;
   let ending: Ending<T>;
   let finished = false;

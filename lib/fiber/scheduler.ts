@@ -44,7 +44,12 @@ export interface SpawnOptions {
    * it throws is a programming error, reported as `FinallyRaised`.
    */
   finally?: () => void;
-  /** Whether its failure fails the context that spawned it. Default true. */
+  /**
+   * Whether its failure fails the context that spawned it. Default true. With false the failure
+   * stays in the fiber, for whoever joins it; one that nobody has joined by the time that it
+   * happens goes to the uncaught handler, which by default ends the process. Whoever looks only
+   * later says so beforehand, with `fiber.onResult`.
+   */
   propagateCancelToParent?: boolean;
 }
 

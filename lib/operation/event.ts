@@ -235,7 +235,10 @@ export const Event: EventConstructors = publicFace("Event", EventBase, "use Even
 /** @throws {TypeError} unless `event` is an event */
 export function checkEvent<T>(action: string, event: Event<T>): EventBase<T> {
   if (event instanceof EventBase) return event;
-  throw new TypeError(`Cannot ${action}: expected an Event, got ${show(event)}`);
+  throw new TypeError(
+    `Cannot ${action}: expected an Event (as from channel.receiveEvent(), fiber.joinEvent(), ` +
+      `afterEvent(ms)), got ${show(event)}`,
+  );
 }
 
 class AlwaysEvent<T> extends EventBase<T> {

@@ -408,6 +408,43 @@ const badSources: any[] = [undefined, null, 3, {}, { poll() {} }, { wait() {} },
   poll: 1,
   wait: 2,
 }];
+Deno.test("law 3: an abort from within poll, when it is woken, is thrown there, or at the next wait", () => {
+  for (const happens of [false, true]) {
+    virtually(function* () {
+      const source = new Source<string>();
+      const channel = new Channel<number>();
+      let act: () => unknown = () => {};
+      const event = Event.from<string>({
+        poll() {
+          act();
+          return source.poll();
+        },
+        wait: (wakeup) => source.wait(wakeup),
+      });
+      let got: unknown;
+      let next: unknown;
+      const fiber = spawn(function* () {
+        try {
+          got = yield* select({ event, item: channel.receiveEvent() });
+        } catch (error) {
+          got = error;
+        }
+        next = yield* errorOf(yieldNow());
+      });
+      yield* settle();
+      act = () => fiber.abort("from poll");
+      if (happens) source.happen("it");
+      else source.wake();
+      yield* settle();
+      assertEquals(fiber.state, "terminated");
+      if (happens) assertEquals(got, { kind: "event", value: "it" }, "law 4: it had happened");
+      else assertInstanceOf(got, Abort);
+      assertInstanceOf(next, Abort);
+      assertEquals([source.waiters, channel.statistics()], [0, idle]);
+    });
+  }
+});
+
 Deno.test("Event.from() throws a TypeError for what is no source", () => {
   for (const source of badSources) {
     assertThrows(() => Event.from(source), TypeError, "must have the methods poll and wait");

@@ -345,6 +345,30 @@ Deno.test("when(): one branch twice in one select is two alternatives", () => {
   });
 });
 
+for (const change of ["pop", "shift", "empty", "replace"] as const) {
+  Deno.test(`law 6: select() whose list of branches changes (${change}) while it waits leaves nothing behind`, () => {
+    virtually(function* () {
+      const [a, b] = [new Channel<string>({ capacity: 0 }), new Channel<string>({ capacity: 0 })];
+      const branches = [
+        when(a.receiveEvent(), (item) => `a: ${item}`),
+        when(b.receiveEvent(), (item) => `b: ${item}`),
+      ];
+      for (const channel of [a, b]) {
+        const list = branches.slice();
+        const fiber = yield* waiting(select(list));
+        if (change === "pop") list.pop();
+        else if (change === "shift") list.shift();
+        else if (change === "empty") list.length = 0;
+        else list.fill(when(Event.never(), () => "never"));
+        assert(channel.trySend("item"), "it still waits for what it began to wait for");
+        assertEquals(yield* fiber, channel === a ? "a: item" : "b: item");
+        assertEquals([a.statistics(), b.statistics()], [idle, idle]);
+        assertEquals([a.trySend("lost"), b.trySend("lost")], [false, false]);
+      }
+    });
+  });
+}
+
 Deno.test("select() leaves the list of branches that it is given alone", () => {
   virtually(function* () {
     const channel = new Channel<number>();
