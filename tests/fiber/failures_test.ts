@@ -451,6 +451,70 @@ forEachScheduler((name, run) => {
     assertStrictEquals(errorOf(result), first);
   });
 
+  for (const news of ["before", "after"] as const) {
+    Deno.test(`law 2: T24: nor does it ${news} the failure itself comes this way (${name})`, () => {
+      const result = run(function* () {
+        let aborted!: Fiber<unknown>;
+        spawn(function* () {
+          yield* sleep(1);
+          if (news === "after") yield* protect(() => sleep(10));
+          yield* aborted; // throws FiberAborted
+        });
+        yield* scope(function* () {
+          aborted = spawn(() => Event.never());
+          spawn(() => protect(() => sleep(7))); // keeps the failure in the scope for a while
+          yield* sleep(2);
+          throw first;
+        });
+      });
+      assertStrictEquals(errorOf(result), first);
+    });
+
+    Deno.test(`law 2: T24: nor if what comes this way ${news} it wraps the failure (${name})`, () => {
+      const wrapped = new Error("wrapper", { cause: first });
+      const result = run(function* () {
+        let aborted!: Fiber<unknown>;
+        spawn(function* () {
+          yield* sleep(1);
+          if (news === "after") yield* protect(() => sleep(10));
+          yield* aborted;
+        });
+        try {
+          yield* scope(function* () {
+            aborted = spawn(() => Event.never());
+            spawn(() => protect(() => sleep(7)));
+            yield* sleep(2);
+            throw first;
+          });
+        } catch {
+          throw wrapped;
+        }
+      });
+      assertStrictEquals(errorOf(result), wrapped);
+    });
+  }
+
+  Deno.test(`law 2: waiting plainly for two that were aborted for one reason is two failures (${name})`, () => {
+    const result = run(function* () {
+      const a = spawn(() => Event.never());
+      const b = spawn(() => Event.never());
+      yield* scope(function* () {
+        for (const fiber of [a, b]) {
+          spawn(function* () {
+            yield* protect(() => fiber);
+          });
+        }
+        yield* sleep(1);
+        a.abort("one reason");
+        b.abort("one reason");
+        yield* Event.never();
+      });
+    });
+    const error = errorOf(result);
+    assertInstanceOf(error, AggregateError);
+    assertEquals(error.errors.map((part) => part instanceof FiberAborted), [true, true]);
+  });
+
   Deno.test(`law 2: being aborted is not a failure; waiting for it plainly is one (${name})`, () => {
     const result = run(function* () {
       const sibling = spawn(() => Event.never());

@@ -371,6 +371,8 @@ const wrong: [call: string, f: () => unknown, message: RegExp][] = [
     /f1 must be a Fiber, got a promise/,
   ],
   ["either(1, fiber)", () => either(1 as Any, Fiber.returned(1)), /f0 must be a Fiber, got 1/],
+  ["new Fiber()", () => new (Fiber as Any)(), /^Cannot construct Fiber: spawn one/],
+  ["new Event()", () => new (Event as Any)(), /^Cannot construct Event: use Event\.from/],
   ["Fiber.onResult(1)", () => Fiber.current().onResult(1 as Any), /callback must be a function/],
   [
     "scheduleMicroTask(1)",

@@ -472,6 +472,25 @@ forEachScheduler((name, run) => {
     assertEquals(loop.now(), 10);
   });
 
+  Deno.test(`cancelAfter() called again and again keeps one timer (${name})`, () => {
+    const loop = virtualLoop();
+    const result = run(function* () {
+      cancelAfter(1000);
+      for (let n = 0; n < 100_000; n++) cancelAfter(1000 + n);
+      assertEquals(loop.timers, 1);
+      for (let ms = 999; ms >= 500; ms--) cancelAfter(ms);
+      assertEquals(loop.timers, 1);
+      yield* sleep(400);
+      cancelAfter(200); // later than the one that counts
+      assertEquals(loop.timers, 1);
+      cancelAfter(50); // earlier
+      assertEquals(loop.timers, 1);
+      yield* Event.never();
+    }, { loop });
+    assertInstanceOf(errorOf(result), Timeout);
+    assertEquals([loop.now(), loop.timers], [450, 0]);
+  });
+
   Deno.test(`cancelAfter(): the earliest of several counts (${name})`, () => {
     const loop = virtualLoop();
     const result = run(function* () {

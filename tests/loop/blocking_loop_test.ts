@@ -417,3 +417,17 @@ Deno.test("blockingLoop() sleeps the thread itself: no promise moves meanwhile",
   assertEquals(log, ["timer"]);
   await promise;
 });
+
+Deno.test("EventLoop.onTimer() without options fires once, and refuses what can't be options", () => {
+  withLoop(({ loop, time, log }) => {
+    const bare = loop.onTimer as (ms: number, options: unknown, f: () => void) => CancelHandle;
+    bare.call(loop, 5, undefined, () => void log.push("once"));
+    bare.call(loop, 5, {}, () => void log.push("once more"));
+    assertThrows(() => bare.call(loop, 5, 1, () => {}), TypeError, "options must be an object");
+    assertThrows(() => bare.call(loop, 5, once, 1 as never), TypeError, "f must be a function");
+    drain(loop);
+    time.now += 100;
+    drain(loop);
+    assertEquals(log, ["once", "once more"]);
+  });
+});

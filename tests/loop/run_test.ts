@@ -1,9 +1,16 @@
 /** `run` on any hand-made `EventLoop`: what it asks of one, and what it makes of the answers. */
-import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import {
   afterEvent,
   Channel,
   Deadlock,
+  Event,
   monotonicNow,
   monotonicNowNs,
   type Operation,
@@ -272,6 +279,23 @@ Deno.test("run({ loop }) of what is no EventLoop is a TypeError, and the body ne
     assertThrows(() => run(body, { loop: loop as EventLoop }), TypeError, message);
   }
   assertEquals(started, false);
+});
+
+Deno.test("run({ loop }) whose oneStep() throws: run throws that, and its finally was called", () => {
+  const error = new Error("the loop is broken");
+  let called = 0;
+  const loop = {
+    oneStep() {
+      throw error;
+    },
+    onTimer: () => ({ cancel() {} }),
+    interruptIfInBlockingSection() {},
+  };
+  const thrown = assertThrows(() => run(() => sleep(1), { loop, finally: () => void called++ }));
+  assertStrictEquals(thrown, error);
+  assertEquals(called, 1);
+  // And nothing of it stays behind: the next run is like any other.
+  assertEquals(valueOf(run(() => Event.always("well"))), "well");
 });
 
 Deno.test("run({ loop: blockingLoop() }) sleeps in real time, and costs no timer afterwards", () => {

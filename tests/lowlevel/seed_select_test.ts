@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Event, select, when } from "@weft/weft";
 import { seedSelect } from "@weft/weft/lowlevel";
 import { virtually } from "../kit/virtually.ts";
@@ -39,4 +39,10 @@ Deno.test("seedSelect() has no say in a select that isn't fair", () => {
     assertEquals(chosen, 0);
   }
   seedSelect(0x5eed);
+});
+
+Deno.test("seedSelect() of what is no finite number throws a TypeError", () => {
+  for (const seed of ["1", NaN, Infinity, undefined, 1n, null] as number[]) {
+    assertThrows(() => seedSelect(seed), TypeError, "seed must be a finite number");
+  }
 });

@@ -454,6 +454,35 @@ Deno.test("FiberContext.setCancelFn(): the function may make the operation end l
   });
 });
 
+Deno.test("law 5: suspend(), resumed with somebody else's Abort, throws FiberAborted; with its own, Abort", () => {
+  virtually(function* () {
+    const others = new Abort("somebody else's");
+    const error = yield* errorOf(suspend((_context, resume) => {
+      resume({ ok: false, error: others });
+    }));
+    assertInstanceOf(error, FiberAborted);
+    assertStrictEquals(error.cause, others);
+    yield* yieldNow(); // this fiber is not aborted
+
+    for (const which of ["others", "own"]) {
+      let thrown: unknown;
+      const fiber = spawn(function* () {
+        thrown = yield* errorOf(suspend((context, resume) => {
+          context.setCancelFn((own) => {
+            resume({ ok: false, error: which === "own" ? own : others });
+          });
+        }));
+      });
+      yield* settle();
+      yield* fiber.abort("me");
+      if (which === "others") assertInstanceOf(thrown, FiberAborted);
+      else assertInstanceOf(thrown, Abort);
+      assertStrictEquals(thrown.cause, which === "others" ? others : "me");
+      if (which === "own") assertEquals(reasonOf(yield* fiber.join()), "me");
+    }
+  });
+});
+
 Deno.test("FiberContext.setCancelFn(): an error of its own is thrown in the place of the Abort", () => {
   virtually(function* () {
     const failure = new Error("could not undo");

@@ -648,6 +648,46 @@ Deno.test("law 5: fromPromise() of a promise that somebody's Abort rejected thro
   assertStrictEquals(outcome[0].cause, abort);
 });
 
+Deno.test("law 5: promiseEvent() in a select: somebody else's Abort arrives as FiberAborted", async () => {
+  const abort = new Abort("somebody else's");
+  const rejected = Promise.reject(abort);
+  const thrown = await main(function* () {
+    const first = yield* errorOf(select({ event: promiseEvent(rejected), never: Event.never() }));
+    const known = yield* errorOf(select([when(promiseEvent(rejected), () => {})]));
+    yield* yieldNow(); // this fiber is not aborted
+    return [first, known];
+  });
+  for (const error of thrown) {
+    assertInstanceOf(error, FiberAborted);
+    assertStrictEquals(error.cause, abort);
+  }
+});
+
+Deno.test("law 5: the reason of another fiber's signal, through a promise, is FiberAborted; one's own is Abort", async () => {
+  let own: unknown;
+  let others: unknown;
+  await main(function* () {
+    const { promise, reject } = Promise.withResolvers<never>();
+    const aborted = spawn(function* () {
+      const { signal } = Fiber.current();
+      signal.addEventListener("abort", () => reject(signal.reason));
+      own = yield* errorOf(fromPromise(promise));
+    });
+    const bystander = spawn(function* () {
+      others = yield* errorOf(fromPromise(promise));
+      yield* yieldNow();
+      return "not aborted";
+    });
+    yield* settle();
+    aborted.abort("just this one");
+    assertEquals(yield* bystander, "not aborted");
+  });
+  assertInstanceOf(own, Abort);
+  assertEquals(own.cause, "just this one");
+  assertInstanceOf(others, FiberAborted);
+  assertStrictEquals(others.cause, own);
+});
+
 Deno.test("fromPromise(): a function with a then is a promise, and isn't called", () => {
   const thenable = Object.assign(() => assert(false, "called"), {
     then: (fulfilled: (value: number) => void) => fulfilled(3),

@@ -659,6 +659,19 @@ Deno.test("law 6 in world 5: a task that a nack wakes within the commit finds no
   }
 });
 
+Deno.test("law 4 in world 5: an item given back to a full dropOldest channel: the next send makes room", () => {
+  const toy = new ToyScheduler();
+  const channel = new Channel<number>({ capacity: 2, overflow: "dropOldest" });
+  const tasks = [1, 2].map(() => toy.spawn(() => channel.receive()));
+  toy.run();
+  for (const n of [1, 2, 3, 4]) channel.trySend(n); // two are received, two fill the buffer
+  for (const task of tasks) toy.cancel(task, "drop");
+  assertEquals(channel.size, 4, "nothing is lost by giving back");
+  channel.trySend(5);
+  assertEquals(channel.size, 2, "and then no more is kept than before");
+  assertEquals([channel.tryReceive(), channel.tryReceive()], [{ value: 4 }, { value: 5 }]);
+});
+
 Deno.test("law 4 in world 5: an item given back to a closed channel can still be received", () => {
   const toy = new ToyScheduler();
   const channel = new Channel<number>();
