@@ -189,7 +189,7 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
 
   /** The iterator's `throw`: the scheduler's way in for an abort, which has interrupted it before. */
   throw(error: unknown): IteratorResult<never, T> {
-    this.drop();
+    if (this.state !== SPENT) this.drop();
     throw error;
   }
 
