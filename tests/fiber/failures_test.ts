@@ -457,8 +457,10 @@ forEachScheduler((name, run) => {
         let aborted!: Fiber<unknown>;
         spawn(function* () {
           yield* sleep(1);
-          if (news === "after") yield* protect(() => sleep(10));
-          yield* aborted; // throws FiberAborted
+          yield* protect(function* () {
+            if (news === "after") yield* sleep(10);
+            yield* aborted; // throws FiberAborted
+          });
         });
         yield* scope(function* () {
           aborted = spawn(() => Event.never());
@@ -476,8 +478,10 @@ forEachScheduler((name, run) => {
         let aborted!: Fiber<unknown>;
         spawn(function* () {
           yield* sleep(1);
-          if (news === "after") yield* protect(() => sleep(10));
-          yield* aborted;
+          yield* protect(function* () {
+            if (news === "after") yield* sleep(10);
+            yield* aborted;
+          });
         });
         try {
           yield* scope(function* () {
@@ -493,6 +497,27 @@ forEachScheduler((name, run) => {
       assertStrictEquals(errorOf(result), wrapped);
     });
   }
+
+  Deno.test(`law 2: T24: nor do the news of several fibers (${name})`, () => {
+    const result = run(function* () {
+      const aborted: Fiber<unknown>[] = [];
+      for (const n of [0, 1]) {
+        spawn(function* () {
+          yield* protect(function* () {
+            while (aborted.length < 2) yield* yieldNow();
+            yield* aborted[n]!;
+          });
+        });
+      }
+      yield* scope(function* () {
+        for (let n = 0; n < 2; n++) aborted.push(spawn(() => Event.never()));
+        spawn(() => protect(() => sleep(7)));
+        yield* sleep(2);
+        throw first;
+      });
+    });
+    assertStrictEquals(errorOf(result), first);
+  });
 
   Deno.test(`law 2: waiting plainly for two that were aborted for one reason is two failures (${name})`, () => {
     const result = run(function* () {

@@ -7,6 +7,7 @@ import {
   assertRejects,
   assertStrictEquals,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
 import {
   Event,
@@ -98,20 +99,16 @@ Deno.test("main() within a fiber is a program of its own", async () => {
 });
 
 Deno.test("Main.scheduler is for spawning from anywhere, until the end", async () => {
-  const handle = main(() => sleep(4));
-  const value = await new Promise((resolve) => {
-    setTimeout(() => {
-      spawnFromAnywhere(handle.scheduler, () => Event.always("visitor")).then(resolve);
-    }, 1);
-  });
-  assertEquals(value, "visitor");
+  const gate = Promise.withResolvers<void>();
+  const handle = main(() => fromPromise(gate.promise));
+  await hostTurn();
+  const visitor = spawnFromAnywhere(handle.scheduler, () => Event.always("visitor"));
+  assertEquals(await visitor, "visitor");
   assertEquals(handle.scheduler.active, true);
+  gate.resolve();
   await handle;
   assertEquals(handle.scheduler.active, false);
-  const error = await assertRejects(
-    () => Promise.resolve().then(() => spawnFromAnywhere(handle.scheduler, yieldNow)),
-    Inactive,
-  );
+  const error = assertThrows(() => spawnFromAnywhere(handle.scheduler, yieldNow), Inactive);
   assertStringIncludes(error.message, "the scheduler is not active");
 });
 
