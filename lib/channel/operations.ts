@@ -5,7 +5,7 @@
  * `suspension.ts`).
  */
 import type { Ring } from "../internal/ring.ts";
-import { type Arm, EventBase } from "../operation/event.ts";
+import { type Arm, EventBase } from "../operation/event_base.ts";
 import {
   COLD,
   COMMITTED,

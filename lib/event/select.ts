@@ -1,5 +1,6 @@
 import { checkFunction, checkOptional, checkOptions, isIterable, show } from "../internal/check.ts";
-import { Arm, checkEvent, type Event } from "../operation/event.ts";
+import type { Event } from "../operation/event.ts";
+import { Arm, checkEvent } from "../operation/event_base.ts";
 import { Synchronisation } from "../operation/synchronisation.ts";
 import type { Awaitable } from "../operation/types.ts";
 

@@ -3,7 +3,8 @@ import { currentFiberOrNull } from "../fiber/fiber.ts";
 import { loopNow, loopOf } from "../fiber/time.ts";
 import { type Instant, Timeout } from "../fiber/mod.ts";
 import { checkDuration } from "../internal/check.ts";
-import { type Arm, type Event, EventBase } from "../operation/event.ts";
+import type { Event } from "../operation/event.ts";
+import { type Arm, EventBase } from "../operation/event_base.ts";
 import { FAILED } from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 

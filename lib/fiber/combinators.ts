@@ -2,7 +2,7 @@
 import { checkCount, checkFunction, checkOptions, isIterable, show } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { FiberAborted } from "../operation/errors.ts";
-import { Arm, type EventBase } from "../operation/event.ts";
+import { Arm, type EventBase } from "../operation/event_base.ts";
 import { OwnTrigger } from "../operation/own_trigger.ts";
 import { Synchronisation } from "../operation/synchronisation.ts";
 import type { Awaitable, Either, Operation, Result } from "../operation/types.ts";

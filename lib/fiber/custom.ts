@@ -6,7 +6,8 @@ import { Abort } from "../operation/errors.ts";
 import type { Operation } from "../operation/types.ts";
 import { cancelTree, type Context, FIBER, mark, unlink } from "./context.ts";
 import { breakDeadlock } from "./deadlock.ts";
-import { closeEmptied, type Fiber, type FiberCore, terminate } from "./fiber.ts";
+import { closeEmptied, terminate } from "./ending.ts";
+import type { Fiber, FiberCore } from "./fiber.ts";
 import {
   checkFiber,
   checkLoop,

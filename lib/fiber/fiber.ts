@@ -15,27 +15,18 @@
  */
 import { append } from "../internal/circle.ts";
 import { publicFace } from "../internal/public_face.ts";
-import { reportUncaught, trap } from "../internal/report.ts";
+import { trap } from "../internal/report.ts";
 import { checkFunction, refuseGenerator } from "../internal/check.ts";
-import { Abort, FiberAborted, FinallyRaised } from "../operation/errors.ts";
-import type { CancelHandle, Event } from "../operation/event.ts";
+import { Abort, FiberAborted } from "../operation/errors.ts";
+import type { Event } from "../operation/event.ts";
+import type { CancelHandle } from "../operation/event_base.ts";
 import { OwnTrigger } from "../operation/own_trigger.ts";
 import { type FiberSlot, inherit, type Suspension } from "../operation/suspension.ts";
 import type { Awaitable, Effect, Operation, Result } from "../operation/types.ts";
 import { executeAs, execution, Refusal } from "../trigger/execution.ts";
 import { Inactive } from "../trigger/inactive.ts";
 import type { Trigger } from "../trigger/trigger.ts";
-import {
-  ABANDONED,
-  clearDeadline,
-  CLOSED,
-  CLOSING,
-  Context,
-  DELIVERED,
-  failContext,
-  FIBER,
-  unlink,
-} from "./context.ts";
+import { CLOSED, CLOSING, Context, DELIVERED, FIBER } from "./context.ts";
 import { type Joiner, JoinEvent, JoinWait } from "./join.ts";
 import type { SchedulerCore } from "./scheduler.ts";
 
@@ -200,22 +191,6 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
     return this.pending?.describe() ?? "nothing";
   }
 
-  static current(): Fiber<unknown> {
-    return currentFiber("tell the current fiber");
-  }
-
-  static returned<T>(value: T): Fiber<T> {
-    return terminatedFiber<T>(0, value);
-  }
-
-  static failed(error: unknown): Fiber<never> {
-    return terminatedFiber<never>(ENDED_FAILED, error);
-  }
-
-  static aborted(): Fiber<never> {
-    return terminatedFiber<never>(ENDED_ABORTED, new Abort());
-  }
-
   // Waiting for it -------------------------------------------------------------------------------
 
   [Symbol.iterator](): Iterator<never, T, unknown> {
@@ -312,7 +287,23 @@ inherit(FiberCore, Context);
 Object.defineProperty(FiberCore, "name", { value: "Fiber" }); // for people who inspect one
 
 /** The class of all fibers, with the ways to get one that is not spawned. */
-export const Fiber: FiberConstructors = publicFace("Fiber", FiberCore, "spawn one");
+export const Fiber: FiberConstructors = publicFace("Fiber", FiberCore, "spawn one", {
+  current(): Fiber<unknown> {
+    return currentFiber("tell the current fiber");
+  },
+
+  returned<T>(value: T): Fiber<T> {
+    return terminatedFiber<T>(0, value);
+  },
+
+  failed(error: unknown): Fiber<never> {
+    return terminatedFiber<never>(ENDED_FAILED, error);
+  },
+
+  aborted(): Fiber<never> {
+    return terminatedFiber<never>(ENDED_ABORTED, new Abort());
+  },
+});
 
 /** A fiber from outer space: it belongs to no scheduler and has ended already. */
 function terminatedFiber<T>(ending: number, result: unknown): Fiber<T> {
@@ -320,101 +311,6 @@ function terminatedFiber<T>(ending: number, result: unknown): Fiber<T> {
   const fiber = new FiberCore<T>(null as never, null, null, undefined, flags);
   fiber.result = result;
   return fiber;
-}
-
-/** Ends `start`, and every parent that was only waiting for that. A loop: chains may be long. */
-export function terminate(start: FiberCore<unknown>): void {
-  let fiber: FiberCore<unknown> | null = start;
-  while (fiber !== null) fiber = terminateOne(fiber);
-}
-
-/** Returns the parent if it was waiting for this fiber alone. */
-function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
-  fiber.flags |= CLOSED;
-  if (fiber.failures !== null) {
-    fiber.flags |= ENDED_FAILED;
-    fiber.result = fiber.failures.combined();
-    fiber.failures = null;
-  } else if ((fiber.flags & DELIVERED) !== 0) {
-    fiber.flags |= ENDED_ABORTED;
-    fiber.result = fiber.error;
-  }
-  const { extras, parent } = fiber;
-  if (extras !== null) {
-    clearDeadline(fiber);
-    if (extras.finally !== undefined) runFinally(fiber, extras.finally);
-    extras.finally = undefined; // the fiber may be kept for its result
-  }
-  fiber.flags |= TERMINATED;
-  unlink(fiber);
-  fiber.parent = null;
-
-  // Joiners come first: their operations commit before the context is failed (law 2).
-  while (fiber.joiners !== null) fiber.joiners.joined(fiber);
-  if (extras?.onResult !== undefined) callAll(extras.onResult);
-  const failed = (fiber.flags & ENDED_FAILED) !== 0;
-  if (failed && (fiber.flags & PROPAGATE) !== 0 && parent !== null) {
-    failContext(parent, fiber.result);
-  } else if (failed) {
-    fiber.scheduler.failedAlone(fiber);
-  }
-  if (parent === null) return null;
-  return closeEmptied(parent);
-}
-
-/** A kid of `context` is gone. Returns the fiber that has nothing left to wait for, if any. */
-export function closeEmptied(context: Context): FiberCore<unknown> | null {
-  let emptied: Context | null = context;
-  while (emptied !== null && emptied.kids === null) {
-    if ((emptied.flags & FIBER) !== 0) {
-      return (emptied.flags & CLOSING) !== 0 ? emptied as FiberCore<unknown> : null;
-    }
-    if ((emptied.flags & ABANDONED) === 0) {
-      emptied.emptied();
-      return null;
-    }
-    const parent: Context | null = emptied.parent;
-    abandonedEnded(emptied);
-    emptied = parent;
-  }
-  return null;
-}
-
-/** The last kid of an abandoned context is gone: its failures, if any, go up. */
-function abandonedEnded(context: Context): void {
-  const { parent, failures } = context;
-  context.flags |= CLOSED;
-  context.released();
-  unlink(context);
-  if (failures !== null && parent !== null) failContext(parent, failures.combined());
-}
-
-/**
- * Takes `context` off the stack of its fiber though its generator never came to its end: it is
- * cancelled, and the context around it waits for its kids.
- */
-export function abandon(context: Context): void {
-  const owner = context.owner!;
-  owner.context = context.parent!;
-  context.flags |= ABANDONED;
-  clearDeadline(context);
-  context.cancel("the generator that had opened the scope was dropped");
-  if (context.kids === null) abandonedEnded(context);
-}
-
-function callAll(callbacks: Set<() => void>): void {
-  for (const call of callbacks) {
-    callbacks.delete(call);
-    call();
-  }
-}
-
-function runFinally(fiber: FiberCore<unknown>, f: () => void): void {
-  try {
-    refuseGenerator("finally", executeAs(fiber, f));
-  } catch (error) {
-    reportUncaught(new FinallyRaised(error));
-  }
 }
 
 /** The fiber that runs now, if any. */

@@ -1,6 +1,6 @@
 /** Waiting for the end of a fiber. The waiters stand in the fiber's list `joiners`. */
 import { append, type Linked, remove } from "../internal/circle.ts";
-import { type Arm, EventBase } from "../operation/event.ts";
+import { type Arm, EventBase } from "../operation/event_base.ts";
 import {
   COLD,
   COMMITTED,

@@ -27,7 +27,8 @@ import {
   SHIELD,
   unlink,
 } from "./context.ts";
-import { abandon, currentFiber, currentFiberOrNull, type Fiber, type FiberCore } from "./fiber.ts";
+import { abandon } from "./ending.ts";
+import { currentFiber, currentFiberOrNull, type Fiber, type FiberCore } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
 import { KidsGone } from "./kids_gone.ts";
 import { checkOpen, checkSpawn, spawnIn, type SpawnOptions } from "./scheduler.ts";

@@ -17,15 +17,8 @@ import {
   forgiveLateDeadline,
   recordFailure,
 } from "./context.ts";
-import {
-  abandon,
-  type FiberCore,
-  type FiberIterator,
-  NOTHING,
-  QUEUED,
-  RUNNING,
-  terminate,
-} from "./fiber.ts";
+import { abandon, terminate } from "./ending.ts";
+import { type FiberCore, type FiberIterator, NOTHING, QUEUED, RUNNING } from "./fiber.ts";
 
 /**
  * Runs `fiber`, which its scheduler was told is ready, to its next suspension or to its end.

@@ -1,4 +1,4 @@
-import type { CancelHandle } from "../operation/event.ts";
+import type { CancelHandle } from "../operation/event_base.ts";
 import type { EventLoop } from "./event_loop.ts";
 import { clock, Timers } from "./timers.ts";
 

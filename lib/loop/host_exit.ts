@@ -4,7 +4,7 @@
  * On Deno that is `beforeunload` (not fired under a pending top-level await, see FACTS), on Node
  * `beforeExit`. Elsewhere nobody tells, and a stuck program stays stuck.
  */
-import type { CancelHandle } from "../operation/event.ts";
+import type { CancelHandle } from "../operation/event_base.ts";
 
 interface NodeEvents {
   on(event: string, listener: () => void): void;

@@ -12,7 +12,7 @@
  * that does little never pays for a hop.
  */
 import { reportUncaught } from "../internal/report.ts";
-import type { CancelHandle } from "../operation/event.ts";
+import type { CancelHandle } from "../operation/event_base.ts";
 import type { EventLoop } from "./event_loop.ts";
 import { clock, Timers } from "./timers.ts";
 

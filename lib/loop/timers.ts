@@ -2,7 +2,7 @@
 import { checkDuration, checkFunction, checkOptions } from "../internal/check.ts";
 import { Heap, type HeapNode } from "../internal/heap.ts";
 import { trap } from "../internal/report.ts";
-import type { CancelHandle } from "../operation/event.ts";
+import type { CancelHandle } from "../operation/event_base.ts";
 
 /** The clock of every loop of ours: milliseconds since some fixed instant, never backwards. */
 export function clock(): number {

@@ -20,7 +20,8 @@
  */
 import { show } from "../internal/check.ts";
 import { Random } from "../internal/random.ts";
-import { Arm, COMPOSITE, CUSTOM, type NackEvent } from "./event.ts";
+import type { NackEvent } from "./event.ts";
+import { Arm, COMPOSITE, CUSTOM } from "./event_base.ts";
 import { execution } from "../trigger/execution.ts";
 import {
   asSeenByOthers,

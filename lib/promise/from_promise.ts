@@ -1,7 +1,8 @@
 import { checkOptional, checkOptions, show } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
 import { Abort } from "../operation/errors.ts";
-import { type Arm, type Event, EventBase } from "../operation/event.ts";
+import type { Event } from "../operation/event.ts";
+import { type Arm, EventBase } from "../operation/event_base.ts";
 import { COLD, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import type { Awaitable, Result } from "../operation/types.ts";

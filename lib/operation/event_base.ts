@@ -1,0 +1,180 @@
+/**
+ * Events: waits as values, after Concurrent ML. An event says what could happen; synchronising on
+ * it (`yield* event`, `select`) waits until exactly one of its alternatives has happened.
+ *
+ * Two kinds. A *base* event can be polled and waited on by an `Arm`, the node that stands in its
+ * list. A *composite* event (choose, guard, map, withNack) only expands into arms over base events,
+ * anew for each synchronisation. The protocol between the two is in `synchronisation.ts`.
+ */
+import { checkFunction, show } from "../internal/check.ts";
+import type { Ring } from "../internal/ring.ts";
+import type { Event, NackEvent } from "./event.ts";
+import { Synchronisation } from "./synchronisation.ts";
+
+/** A disposer: idempotent. */
+export interface CancelHandle {
+  /** Makes it stop. Does nothing the second time, or when it is over. */
+  cancel(): void;
+}
+
+// Kinds of events, which each arm keeps at hand.
+/** To be waited on as it is. */
+export const BASE = 0;
+/** Expands into arms over base events. */
+export const COMPOSITE = 1;
+/** Polling it and waiting on it run code of the user's (see `synchronisation.ts`). */
+export const CUSTOM = 2;
+
+const identity = <T>(value: T): T => value;
+
+/**
+ * One alternative of one synchronisation: a base event, and what becomes of its value. It is its
+ * own node in the event's list of waiters; a branch that `when` made is one, too, and is used as
+ * the node as long as no other synchronisation is using it.
+ */
+export class Arm {
+  event: EventBase<unknown>;
+  kind: number;
+  handler: (value: never) => unknown;
+  /** The synchronisation that waits with this arm, while it stands in a list. */
+  sync: Synchronisation<unknown> | null;
+  after: Arm | null;
+  before: Arm | null;
+  /** What the event needs to withdraw the arm: a timer, say. */
+  handle: CancelHandle | null;
+  /** The negative acknowledgements that this arm would *not* cause. */
+  nacks: readonly NackEvent[] | null;
+
+  constructor(
+    event: EventBase<unknown>,
+    handler: (value: never) => unknown,
+    nacks: readonly NackEvent[] | null,
+  ) {
+    this.event = event;
+    this.kind = event.kind();
+    this.handler = handler;
+    this.sync = null;
+    this.after = null;
+    this.before = null;
+    this.handle = null;
+    this.nacks = nacks;
+  }
+
+  /** Commits the synchronisation to this arm: for whoever found the arm in a list. */
+  complete(value: unknown): void {
+    this.sync!.commit(this, value, false);
+  }
+
+  /** Commits the synchronisation to this arm's failure. */
+  fail(error: unknown): void {
+    this.sync!.commit(this, error, true);
+  }
+
+  // What the partner of a rendezvous calls on a node that it found, be it an arm or an operation.
+
+  /** Hands a value over to the waiter. */
+  take(value: unknown): void {
+    this.complete(value);
+  }
+
+  /** Takes over the value that the waiter offers. */
+  give(buffer?: Ring<unknown>): unknown {
+    return this.event.give(this, buffer);
+  }
+
+  /** Tells the waiter that there will be no partner any more. */
+  closed(): void {
+    this.event.closed(this);
+  }
+}
+
+/** Every event; see the module comment. */
+export abstract class EventBase<T> implements Event<T> {
+  /** BASE, COMPOSITE or CUSTOM. */
+  kind(): number {
+    return BASE;
+  }
+
+  /** Composite events turn into arms over base events; base events say `null`. */
+  expand(_arm: Arm, _sync: Synchronisation<unknown>): Arm[] | null {
+    return null;
+  }
+
+  /** Commits if it can: true, and the outcome is in `sync.value` (state FAILED for an error). */
+  abstract poll(sync: Synchronisation<unknown>): boolean;
+  /** Puts the arm into the list of waiters. */
+  abstract enqueue(arm: Arm): void;
+  /** Takes it out, in O(1). */
+  abstract withdraw(arm: Arm): void;
+  /** For events that offer a value: commits `arm` and returns the value. */
+  give(_arm: Arm, _buffer?: Ring<unknown>): unknown {
+    throw new Error("unreachable: this event offers nothing");
+  }
+  /** For events that can be closed: commits `arm` to that. */
+  closed(_arm: Arm): void {
+    throw new Error("unreachable: this event is never closed");
+  }
+  /** Gives back what was committed to a waiter that is gone (see `Suspension.undo`). */
+  undo(_value: unknown): void {}
+  abstract describe(): string;
+
+  map<U>(f: (value: T) => U): Event<U> {
+    checkFunction("map the event", "f", f);
+    return new MapEvent(this, f);
+  }
+
+  synchronise(): Synchronisation<T> {
+    return new Synchronisation<T>([new Arm(this, identity, null)], false);
+  }
+
+  [Symbol.iterator](): Iterator<never, T, unknown> {
+    return this.synchronise()[Symbol.iterator]();
+  }
+
+  then<A = T, B = never>(
+    fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.synchronise().then(fulfilled, rejected);
+  }
+}
+
+/** @throws {TypeError} unless `event` is an event */
+export function checkEvent<T>(action: string, event: Event<T>): EventBase<T> {
+  if (event instanceof EventBase) return event;
+  throw new TypeError(
+    `Cannot ${action}: expected an Event (as from channel.receiveEvent(), fiber.joinEvent(), ` +
+      `afterEvent(ms)), got ${show(event)}`,
+  );
+}
+
+/** What is common to the composite events: they are never waited on themselves. */
+export abstract class CompositeEvent<T> extends EventBase<T> {
+  override kind(): number {
+    return COMPOSITE;
+  }
+  abstract override expand(arm: Arm, sync: Synchronisation<unknown>): Arm[];
+  poll(): boolean {
+    throw new Error("unreachable: a composite event is expanded before it is polled");
+  }
+  enqueue(): void {
+    this.poll();
+  }
+  withdraw(): void {
+    this.poll();
+  }
+}
+
+class MapEvent<T, U> extends CompositeEvent<U> {
+  constructor(readonly event: EventBase<T>, readonly f: (value: T) => U) {
+    super();
+  }
+  expand(arm: Arm): Arm[] {
+    const { f } = this;
+    const { handler } = arm;
+    return [new Arm(this.event, (value: T) => handler(f(value) as never), arm.nacks)];
+  }
+  describe(): string {
+    return this.event.describe();
+  }
+}
