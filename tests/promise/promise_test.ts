@@ -650,8 +650,8 @@ Deno.test("law 5: fromPromise() of a promise that somebody's Abort rejected thro
 
 Deno.test("law 5: promiseEvent() in a select: somebody else's Abort arrives as FiberAborted", async () => {
   const abort = new Abort("somebody else's");
-  const rejected = Promise.reject(abort);
   const thrown = await main(function* () {
+    const rejected = Promise.reject(abort); // not before `main` gets its turn: it would be unhandled
     const first = yield* errorOf(select({ event: promiseEvent(rejected), never: Event.never() }));
     const known = yield* errorOf(select([when(promiseEvent(rejected), () => {})]));
     yield* yieldNow(); // this fiber is not aborted
