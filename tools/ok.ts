@@ -11,7 +11,7 @@ type Step = () => unknown;
 const steps: Record<string, Step> = {
   fmt: () => deno("fmt", "--check"),
   lint: () => deno("lint"),
-  check: () => deno("check"),
+  check: () => deno("check", "--frozen"),
   doc: () => deno("doc", "--lint", ...Object.values(config.exports)),
   ignores: () => expectNone(unexplainedIgnores()),
   links: () => expectNone(deadLinks()),
