@@ -134,7 +134,7 @@ export const AnyFiber: AnyFiberFunctions = {
   state: (fiber) => checkFiber("tell the state", "fiber", fiber).state,
   activeSpawns(fiber) {
     const spawns: AnyFiber[] = [];
-    const pending: Context[] = [asContext(checkFiber("list the spawns", "fiber", fiber))];
+    const pending: Context[] = [checkFiber("list the spawns", "fiber", fiber)];
     for (let context = pending.pop(); context !== undefined; context = pending.pop()) {
       const first = context.kids;
       for (let kid = first; kid !== null; kid = kid.after === first ? null : kid.after) {
@@ -147,10 +147,10 @@ export const AnyFiber: AnyFiberFunctions = {
   attach(parent, fiber) {
     const newParent = checkFiber("attach the fiber", "parent", parent);
     const core = checkFiber("attach the fiber", "fiber", fiber);
-    checkOpen("attach the fiber", asContext(newParent));
-    checkOpen("attach the fiber", asContext(core));
-    for (let c: Context | null = asContext(newParent); c !== null; c = c.parent) {
-      if (c === asContext(core)) {
+    checkOpen("attach the fiber", newParent);
+    checkOpen("attach the fiber", core);
+    for (let c: Context | null = newParent; c !== null; c = c.parent) {
+      if (c === core) {
         throw new RangeError("Cannot attach the fiber: parent is the fiber itself or inside of it");
       }
     }
@@ -158,32 +158,28 @@ export const AnyFiber: AnyFiberFunctions = {
       throw new TypeError("Cannot attach the fiber: parent is a fiber of another scheduler");
     }
     const oldParent = core.parent;
-    unlink(asContext(core));
-    core.parent = asContext(newParent);
-    newParent.kids = append(newParent.kids, asContext(core));
+    unlink(core);
+    core.parent = newParent;
+    newParent.kids = append(newParent.kids, core);
     const { error } = newParent;
-    if (error !== undefined && core.error === undefined) cancelTree(asContext(core), error);
+    if (error !== undefined && core.error === undefined) cancelTree(core, error);
     const emptied = oldParent === null ? null : closeEmptied(oldParent);
     if (emptied !== null) terminate(emptied);
   },
   abort(fiber, reason) {
     const core = checkFiber("abort", "fiber", fiber);
     if (core.error === undefined) core.cancel(reason);
-    else if (!core.terminated) cancelTree(asContext(core), core.error, core.error);
+    else if (!core.terminated) cancelTree(core, core.error, core.error);
   },
   setAborting(fiber, reason) {
     const core = checkFiber("abort", "fiber", fiber);
-    if (core.error === undefined && !core.terminated) mark(asContext(core), new Abort(reason));
+    if (core.error === undefined && !core.terminated) mark(core, new Abort(reason));
   },
   breakDeadlock(root) {
     const core = checkFiber("break the deadlock", "root", root);
     if (!core.terminated) breakDeadlock(core.scheduler, "fail");
   },
 };
-
-function asContext(fiber: FiberCore<unknown>): Context {
-  return fiber as unknown as Context;
-}
 
 /**
  * Runs `fiber` to its next suspension or to its end. To be called once for each `ready`.

@@ -42,7 +42,8 @@ function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
   const { extras, parent } = fiber;
   if (extras !== null) {
     clearDeadline(fiber);
-    if (extras.finally !== undefined) runFinally(fiber, extras.finally);
+    const { finally: last } = extras;
+    if (last !== undefined) runFinally(() => executeAs(fiber, last));
     extras.finally = undefined; // the fiber may be kept for its result
   }
   fiber.flags |= TERMINATED;
@@ -109,9 +110,10 @@ function callAll(callbacks: Set<() => void>): void {
   }
 }
 
-function runFinally(fiber: FiberCore<unknown>, f: () => void): void {
+/** Calls a `finally` callback, which should not throw. */
+export function runFinally(f: () => void): void {
   try {
-    refuseGenerator("finally", executeAs(fiber, f));
+    refuseGenerator("finally", f());
   } catch (error) {
     reportUncaught(new FinallyRaised(error));
   }

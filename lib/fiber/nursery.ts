@@ -9,7 +9,7 @@
  *     abort of just this context ends here, as the kind of nursery says.
  *  3. Otherwise what the body returned stands, also when an abort came after that.
  */
-import { checkFunction, isIterable } from "../internal/check.ts";
+import { checkFunction, isIterable, isOperation } from "../internal/check.ts";
 import { Abort, FiberAborted } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import {
@@ -124,8 +124,8 @@ export function openNursery<T>(nursery: Nursery<T>): Awaitable<T> {
 /**
  * How many contexts one fiber may have open inside each other. A generator that is resumed that
  * deep is near the end of the stack, and a stack that overflows in the middle of what the core does
- * would leave it half-done. Protected ones don't count: they clean up. Fibers may be nested as deep
- * as memory reaches.
+ * would leave it half-done. Protected ones are never refused: they clean up. Fibers may be nested as
+ * deep as memory reaches.
  */
 const DEEPEST = 500;
 
@@ -191,7 +191,7 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
 
 /** A body that returns no operation is the caller's mistake, told in the caller's terms. */
 export function runBody<T>(operation: Operation<T>): Awaitable<T> {
-  if (isIterable(operation) && !Array.isArray(operation)) return operation as Awaitable<T>;
+  if (isOperation(operation)) return operation as Awaitable<T>;
   throw new TypeError(
     "Cannot run the body: it must return an operation; is it a generator function (function*)?",
   );

@@ -1,12 +1,12 @@
 /** `run`: fibers to completion, on the calling thread, now. */
-import { checkOptional, checkOptions, refuseGenerator } from "../internal/check.ts";
+import { checkOptional, checkOptions } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { type CancelHandle, type EventLoop, hostLoop } from "../loop/mod.ts";
-import { FinallyRaised } from "../operation/errors.ts";
 import type { Operation, Result } from "../operation/types.ts";
 import { executeAs, execution, Refusal } from "../trigger/execution.ts";
 import { unblock as unblockFiber } from "./block.ts";
 import { breakDeadlock } from "./deadlock.ts";
+import { runFinally } from "./ending.ts";
 import { ENDED_ABORTED, type Fiber, type FiberCore, OBSERVED } from "./fiber.ts";
 import { checkLoop, checkSpawn, FifoScheduler, spawnIn } from "./scheduler.ts";
 
@@ -144,14 +144,6 @@ function unblockOne(unblock: Unblock, poll: boolean): void {
     if (fiber !== undefined) unblockFiber(fiber);
   } catch (error) {
     reportUncaught(error);
-  }
-}
-
-function runFinally(f: () => void): void {
-  try {
-    refuseGenerator("finally", f());
-  } catch (error) {
-    reportUncaught(new FinallyRaised(error));
   }
 }
 

@@ -130,7 +130,7 @@ export function withTimeout<T>(ms: number, body: () => Operation<T>): Awaitable<
  */
 export function cancelAfter(ms: number): void {
   checkDuration("set a deadline", "ms", ms);
-  armDeadline(currentFiber("set a deadline") as unknown as Context, ms);
+  armDeadline(currentFiber("set a deadline"), ms);
 }
 
 function armDeadline(context: Context, ms: number): void {

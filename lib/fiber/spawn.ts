@@ -66,12 +66,12 @@ export function spawnAsChildOf<T>(
   const core = checkScheduler("spawn", scheduler);
   const context = checkFiber("spawn", "parent", parent);
   checkSpawn("spawn", body, options);
-  checkOpen("spawn", context as unknown as Context);
+  checkOpen("spawn", context);
   if (context.scheduler !== core) {
     throw new TypeError("Cannot spawn: parent is a fiber of another scheduler");
   }
   const spawner = currentFiberOrNull() ?? (context as FiberCore<unknown>);
-  return spawnIn(core, context as unknown as Context, spawner, body, options);
+  return spawnIn(core, context, spawner, body, options);
 }
 
 /**
@@ -107,7 +107,7 @@ function* abortSelf(reason: unknown): Generator<never, never, unknown> {
   fiber.abort(reason);
   if (fiber.error === undefined) fiber.cancel(reason); // whatever its scheduler thinks of it
   // Every context on the stack is left by this, the protected ones too.
-  for (let c = fiber.context; c !== (fiber as unknown as Context); c = c.parent!) {
+  for (let c = fiber.context; c !== fiber; c = c.parent!) {
     c.flags |= DELIVERED;
   }
   fiber.flags |= DELIVERED;

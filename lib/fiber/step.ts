@@ -5,7 +5,7 @@
  * during this very step. Anything else is a mistake of the user's (a forgotten star, a promise, a
  * list) and is thrown back as a `TypeError`, at the very `yield`.
  */
-import { isIterable, show } from "../internal/check.ts";
+import { isOperation, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import { Suspension } from "../operation/suspension.ts";
 import { execution, Refusal } from "../trigger/execution.ts";
@@ -75,7 +75,7 @@ function start(fiber: FiberCore<unknown>): FiberIterator {
   const body = fiber.body!;
   fiber.body = null;
   const operation = body();
-  if (!isIterable(operation) || Array.isArray(operation)) {
+  if (!isOperation(operation)) {
     const hint = operation !== null && typeof operation === "object" && "then" in operation
       ? "; wait for a promise with fromPromise"
       : "; is it a generator function (function*)?";
@@ -147,7 +147,7 @@ class RefusedYield extends TypeError {
 function refuseYield(fiber: FiberCore<unknown>, value: unknown): void {
   if (fiber.pending !== null) fiber.dropPending();
   fiber.thrown = new RefusedYield(
-    value instanceof Suspension || (isIterable(value) && !Array.isArray(value))
+    value instanceof Suspension || isOperation(value)
       ? `Cannot yield ${show(value)}: the star is missing, write yield*`
       : `Cannot yield ${show(value)}: a fiber waits with yield* on an operation` +
         (value !== null && typeof value === "object" && "then" in value

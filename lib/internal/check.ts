@@ -34,10 +34,15 @@ export function isIterable(value: unknown): value is Iterable<unknown> {
     typeof (value as { [Symbol.iterator]?: unknown })[Symbol.iterator] === "function";
 }
 
+/** Whether it may be an operation: what `yield*` takes, but for a list, which is never meant. */
+export function isOperation(value: unknown): value is Iterable<unknown> {
+  return isIterable(value) && !Array.isArray(value);
+}
+
 /** @throws {TypeError} unless `value` is a function */
 export function checkFunction(action: string, argument: string, value: unknown): void {
   if (typeof value === "function") return;
-  const hint = isIterable(value) && !Array.isArray(value)
+  const hint = isOperation(value)
     ? ` (pass a function that makes the operation, as in () => worker(), not the operation itself)`
     : "";
   throw new TypeError(

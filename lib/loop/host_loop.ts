@@ -11,7 +11,6 @@
  * so that timers and I/O of the host make progress however busy the fibers are, and a program
  * that does little never pays for a hop.
  */
-import { reportUncaught } from "../internal/report.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import type { EventLoop } from "./event_loop.ts";
 import { clock, Timers } from "./timers.ts";
@@ -118,11 +117,7 @@ class HostLoop implements EventLoop {
     this.#timeout = undefined;
     this.#armedFor = Infinity;
     this.#lastTurn = clock();
-    try {
-      this.#timers.fireDue();
-    } catch (error) {
-      reportUncaught(error);
-    }
+    this.#timers.fireDue();
     this.#arm();
   }
 }

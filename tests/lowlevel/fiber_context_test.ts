@@ -6,47 +6,12 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import {
-  Abort,
-  type Awaitable,
-  cancelScope,
-  Event,
-  fiberIdNil,
-  protect,
-  type Result,
-  scope,
-  spawn,
-  yieldNow,
-} from "@weft/weft";
+import { Abort, cancelScope, Event, fiberIdNil, protect, scope, spawn, yieldNow } from "@weft/weft";
 import { FiberContext, suspend } from "@weft/weft/lowlevel";
 import { reasonOf } from "../kit/results.ts";
+import { cancellable, gate } from "../kit/suspensions.ts";
 import { uncaughtDuring } from "../kit/uncaught.ts";
 import { errorOf, settle, virtually, waiting } from "../kit/virtually.ts";
-
-type Resume<T> = (result: Result<T>) => void;
-
-/** A wait that can't be cancelled, and the way to end it. */
-function gate<T>(): { pass: () => Awaitable<T>; resume: Resume<T>; context: () => FiberContext } {
-  let kept: { context: FiberContext; resume: Resume<T> } | undefined;
-  return {
-    pass: () => suspend<T>((context, resume) => void (kept = { context, resume })),
-    resume: (result) => kept!.resume(result),
-    context: () => kept!.context,
-  };
-}
-
-/** A wait that ends with `Abort` when it is cancelled. */
-function cancellable(onCancel: (error: Abort) => unknown = () => {}): Awaitable<never> {
-  return suspend<never>((context, resume) =>
-    context.setCancelFn((error) => {
-      try {
-        return onCancel(error);
-      } finally {
-        resume({ ok: false, error });
-      }
-    })
-  );
-}
 
 // deno-lint-ignore no-explicit-any -- arguments of the wrong type are what is tested
 const notFunctions: any[] = [undefined, null, 1, "enter", {}, function* () {}()];

@@ -20,7 +20,6 @@ import {
   Inactive,
   main,
   protect,
-  type Result,
   run,
   sleep,
   spawn,
@@ -28,34 +27,10 @@ import {
 } from "@weft/weft";
 import { AnyFiber, FiberContext, suspend } from "@weft/weft/lowlevel";
 import { reasonOf } from "../kit/results.ts";
+import { cancellable, gate, type Resume } from "../kit/suspensions.ts";
 import { uncaughtDuring } from "../kit/uncaught.ts";
 import { virtualLoop } from "../kit/virtual_loop.ts";
 import { errorOf, settle, virtually, waiting } from "../kit/virtually.ts";
-
-type Resume<T> = (result: Result<T>) => void;
-
-/** A wait that can't be cancelled, and the way to end it. */
-function gate<T>(): { pass: () => Awaitable<T>; resume: Resume<T>; context: () => FiberContext } {
-  let kept: { context: FiberContext; resume: Resume<T> } | undefined;
-  return {
-    pass: () => suspend<T>((context, resume) => void (kept = { context, resume })),
-    resume: (result) => kept!.resume(result),
-    context: () => kept!.context,
-  };
-}
-
-/** A wait that ends with `Abort` when it is cancelled. */
-function cancellable(onCancel: (error: Abort) => unknown = () => {}): Awaitable<never> {
-  return suspend<never>((context, resume) =>
-    context.setCancelFn((error) => {
-      try {
-        return onCancel(error);
-      } finally {
-        resume({ ok: false, error });
-      }
-    })
-  );
-}
 
 // Suspending and resuming ------------------------------------------------------------------------
 
