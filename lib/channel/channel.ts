@@ -2,9 +2,8 @@ import { checkCount, checkOptional, checkOptions, show } from "../internal/check
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Option } from "../operation/types.ts";
 import { ChannelCore, type Overflow } from "./core.ts";
-import { ChannelClosedError } from "./error.ts";
 import { ChannelIterator } from "./iterator.ts";
-import { CLOSED, Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
+import { CLOSED, CloseEvent, Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
 
 /** How a channel is made. */
 export interface ChannelOptions {
@@ -75,6 +74,7 @@ export class Channel<T> implements AsyncIterable<T> {
   readonly #core: ChannelCore<T>;
   #receiveEvent: ReceiveEvent<T> | undefined;
   #receiveOptionEvent: Event<Option<T>> | undefined;
+  #closeEvent: CloseEvent | undefined;
 
   /**
    * An open and empty channel.
@@ -133,7 +133,8 @@ export class Channel<T> implements AsyncIterable<T> {
   /**
    * Receives the next item, or `undefined` when the channel is closed and drained.
    *
-   * Suspends while there is none. If it is cancelled, nothing was received.
+   * Suspends while there is none. If it is cancelled, nothing was received. Throws the error that
+   * the channel has failed with, once it is drained.
    */
   receive(): Awaitable<Option<T>> {
     return new Receive(this.#core, false) as unknown as Awaitable<Option<T>>;
@@ -156,7 +157,7 @@ export class Channel<T> implements AsyncIterable<T> {
   tryReceive(): Option<T> {
     const core = this.#core;
     if (core.poll()) return { value: core.take() };
-    if (core.isClosed) throw new ChannelClosedError("receive from");
+    if (core.isClosed) throw core.end();
     return undefined;
   }
 
@@ -181,7 +182,36 @@ export class Channel<T> implements AsyncIterable<T> {
    * suspends, never throws.
    */
   close(): void {
-    this.#core.close();
+    this.#core.close(null);
+  }
+
+  /**
+   * Closes it because of `error`: what is held can still be received, and after that receivers get
+   * `error` thrown, so that what was cut short isn't taken for complete. For senders `error` is the
+   * `cause` of their `ChannelClosedError`. Does nothing if it is closed; never suspends or throws.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals, assertRejects } from "@std/assert";
+   * import { Channel } from "@weft/weft";
+   *
+   * const lines = new Channel<string>();
+   * lines.trySend("one");
+   * lines.fail(new Error("the source broke off"));
+   * assertEquals(await lines.receive(), { value: "one" });
+   * await assertRejects(async () => void (await lines.receive()), Error, "the source broke off");
+   * ```
+   */
+  fail(error: unknown): void {
+    this.#core.close({ error });
+  }
+
+  /**
+   * Happens once the channel is closed, though it may still hold items: how who produces for it
+   * learns that nobody wants more.
+   */
+  closeEvent(): Event<void> {
+    return this.#closeEvent ??= new CloseEvent(this.#core as ChannelCore<unknown>);
   }
 
   /** Whether it was closed; there may still be items to receive. */

@@ -5,7 +5,7 @@
  *  - receivers wait only while the buffer is empty and no sender waits;
  *  - senders wait only while the buffer is full and no receiver waits;
  *  - closed, nobody waits: senders failed at the close, with their values; receivers, who were
- *    waiting on an empty channel, were told that it is drained.
+ *    waiting on an empty channel, were told that it is drained, or why it failed.
  * Both lists are first in, first out. A node that is found in a list can be committed, so a value
  * handed to a node has arrived, and a value taken from a node has been sent.
  */
@@ -29,6 +29,17 @@ export interface SenderNode<T> extends Linked<SenderNode<T>> {
   closed(): void;
 }
 
+/** Why a channel was closed, where that was an error. */
+export interface ChannelFailure {
+  readonly error: unknown;
+}
+
+/** Whoever wants to know that the channel was closed, though it may still hold items. */
+export interface CloseNode {
+  /** Commits; it has been taken out of the channel. */
+  complete(value: undefined): void;
+}
+
 /** What to do with an item for which there is no room. */
 export type Overflow = "block" | "dropNewest" | "dropOldest";
 
@@ -38,6 +49,8 @@ export class ChannelCore<T> {
   readonly name: string | undefined;
   readonly buffer: Ring<T>;
   isClosed: boolean;
+  failure: ChannelFailure | null;
+  closeWaiters: Set<CloseNode> | null;
   receivers: ReceiverNode<T> | null;
   senders: SenderNode<T> | null;
   /** The item that `poll` took: an item may be `undefined`, so this is not how to tell. */
@@ -49,6 +62,8 @@ export class ChannelCore<T> {
     this.name = name;
     this.buffer = new Ring();
     this.isClosed = false;
+    this.failure = null;
+    this.closeWaiters = null;
     this.receivers = null;
     this.senders = null;
     this.taken = undefined;
@@ -65,7 +80,7 @@ export class ChannelCore<T> {
 
   /** Hands the item on or stores it; false if there was no room. */
   offer(item: T): boolean {
-    if (this.isClosed) throw new ChannelClosedError("send to", item);
+    if (this.isClosed) throw this.refusal(item);
     const { receivers, buffer } = this;
     if (receivers !== null) {
       receivers.take(item);
@@ -108,11 +123,29 @@ export class ChannelCore<T> {
     else this.buffer.unshift(item);
   }
 
-  close(): void {
+  /** Closes it, because of `failure` unless that is `null`. */
+  close(failure: ChannelFailure | null): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    this.failure = failure;
+    for (const node of this.closeWaiters ?? []) { // first: who sends as well need not see it fail
+      this.closeWaiters!.delete(node);
+      node.complete(undefined);
+    }
     while (this.receivers !== null) this.receivers.closed();
     while (this.senders !== null) this.senders.closed();
+  }
+
+  /** What a sender is told when it is closed. */
+  refusal(item: T): ChannelClosedError {
+    const error = new ChannelClosedError("send to", item);
+    if (this.failure !== null) error.cause = this.failure.error;
+    return error;
+  }
+
+  /** What a receiver who must have an item is told when there will be none. */
+  end(): unknown {
+    return this.failure === null ? new ChannelClosedError("receive from") : this.failure.error;
   }
 
   statistics(): { size: number; sendersWaiting: number; receiversWaiting: number } {

@@ -27,7 +27,7 @@ export class ChannelIterator<T> implements AsyncIterableIterator<T, undefined, u
 
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#returned) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((answer) => {
+    return new Promise((answer, reject) => {
       const receive = new Receive(this.#core, false);
       const pending = { receive, answer };
       this.#pending.add(pending);
@@ -36,6 +36,9 @@ export class ChannelIterator<T> implements AsyncIterableIterator<T, undefined, u
         const option = item as { value: T } | undefined;
         if (option === undefined) answer({ done: true, value: undefined });
         else answer({ done: false, value: option.value });
+      }, (error) => {
+        this.#pending.delete(pending);
+        reject(error);
       });
     });
   }

@@ -20,7 +20,6 @@ import {
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import { execution } from "../trigger/execution.ts";
 import type { ChannelCore, ReceiverNode, SenderNode } from "./core.ts";
-import { ChannelClosedError } from "./error.ts";
 import { delist, enlist } from "./waiters.ts";
 
 export interface Receive<T> extends Suspension<unknown> {}
@@ -106,13 +105,17 @@ export class Receive<T> implements ReceiverNode<T> {
 
   closed(): void {
     this.withdraw();
-    if (this.orThrow) this.fail(new ChannelClosedError("receive from"));
+    if (this.throwsAtEnd) this.fail(this.core.end());
     else this.complete(undefined);
   }
 
   drained(): void {
-    this.value = this.orThrow ? new ChannelClosedError("receive from") : undefined;
-    if (this.orThrow) this.state = FAILED;
+    this.value = this.throwsAtEnd ? this.core.end() : undefined;
+    if (this.throwsAtEnd) this.state = FAILED;
+  }
+
+  get throwsAtEnd(): boolean {
+    return this.orThrow || this.core.failure !== null;
   }
 
   undo(): void {
@@ -202,7 +205,7 @@ export class Send<T> implements SenderNode<T> {
 
   closed(): void {
     this.withdraw();
-    this.fail(new ChannelClosedError("send to", this.item));
+    this.fail(this.core.refusal(this.item));
   }
 
   describe(): string {
@@ -229,8 +232,8 @@ export class ReceiveEvent<T> extends EventBase<T> {
       return true;
     }
     if (!core.isClosed) return false;
-    sync.value = this.orThrow ? new ChannelClosedError("receive from") : CLOSED;
-    if (this.orThrow) sync.state = FAILED;
+    sync.value = this.throwsAtEnd ? core.end() : CLOSED;
+    if (this.throwsAtEnd) sync.state = FAILED;
     return true;
   }
 
@@ -245,8 +248,12 @@ export class ReceiveEvent<T> extends EventBase<T> {
   }
 
   override closed(arm: Arm): void {
-    if (this.orThrow) arm.fail(new ChannelClosedError("receive from"));
+    if (this.throwsAtEnd) arm.fail(this.core.end());
     else arm.complete(CLOSED);
+  }
+
+  get throwsAtEnd(): boolean {
+    return this.orThrow || this.core.failure !== null;
   }
 
   override undo(item: unknown): void {
@@ -292,10 +299,34 @@ export class SendEvent<T> extends EventBase<void> {
   }
 
   override closed(arm: Arm): void {
-    arm.fail(new ChannelClosedError("send to", this.item));
+    arm.fail(this.core.refusal(this.item));
   }
 
   describe(): string {
     return `a send to ${this.core.describe()}`;
+  }
+}
+
+/** The close itself. Holds nothing of its waiters, so there is one per channel. */
+export class CloseEvent extends EventBase<void> {
+  constructor(readonly core: ChannelCore<unknown>) {
+    super();
+  }
+
+  poll(sync: Synchronisation<unknown>): boolean {
+    sync.value = undefined;
+    return this.core.isClosed;
+  }
+
+  enqueue(arm: Arm): void {
+    (this.core.closeWaiters ??= new Set()).add(arm);
+  }
+
+  withdraw(arm: Arm): void {
+    this.core.closeWaiters?.delete(arm);
+  }
+
+  describe(): string {
+    return `the close of ${this.core.describe()}`;
   }
 }
