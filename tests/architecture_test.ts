@@ -5,7 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 // deno-fmt-ignore -- one line of rooms, read from left to right
 const rooms = [
   "internal", "trigger", "operation", "loop", "fiber", "event", "channel", "promise", "lowlevel",
-  "sync", "thread", "io", "resource", "testing", "trace",
+  "sync", "thread", "resource", "io", "testing", "trace",
 ];
 /** Runs wherever JavaScript does. */
 const core = rooms.slice(0, rooms.indexOf("thread"));

@@ -54,6 +54,19 @@ const doors: Record<string, string[]> = {
     "unblock",
   ],
   "./thread": ["asyncContextThreads"],
+  "./resource": ["BufferPool", "ResourcePool"],
+  "./io": [
+    "EndOfFileError",
+    "Input",
+    "LimitExceededError",
+    "Output",
+    "StreamClosedError",
+    "read",
+    "readEvent",
+    "write",
+    "writeEvent",
+    "writeOnce",
+  ],
 };
 doors["."] = ["./trigger", "./fiber", "./event", "./channel", "./promise"]
   .flatMap((door) => doors[door] ?? []).sort();

@@ -1,0 +1,188 @@
+/**
+ * A queue of bytes in one piece: they are appended at the back and consumed at the front.
+ *
+ * The storage is a buffer from a pool, or a chunk that somebody gave us, until more is needed than
+ * fits. `reserve` lends the free space at the back to a read that is under way, and `filled` takes
+ * it back; meanwhile the bytes may be consumed, and even be moved to another storage.
+ */
+import { BufferPool } from "../resource/mod.ts";
+
+/** Shared by all streams of this realm. */
+export const buffers = new BufferPool();
+
+const NOTHING = new Uint8Array(0);
+
+/** A system call for less isn't worth it, where there is more to be had. */
+const LEAST_READ = 4096;
+
+/** Whose the storage is, and so what may be done with it. */
+type Owner =
+  | "pool" // a buffer of the pool: goes back when it is empty
+  | "queue" // made to measure: may be written to, and is dropped when it is empty
+  | "other"; // somebody else's chunk: never written to
+
+export class ByteQueue {
+  #storage: Uint8Array = NOTHING;
+  #owner: Owner = "other";
+  #start = 0;
+  #end = 0;
+  /** The space that a read under way writes to. */
+  #lent: Uint8Array | null = null;
+  /** What `indexOf` looked for last, and in how many bytes, from the front, it isn't. */
+  #sought: Uint8Array = NOTHING;
+  #searched = 0;
+
+  /** How many bytes there are. */
+  get length(): number {
+    return this.#end - this.#start;
+  }
+
+  /** How many bytes can be appended without making room. */
+  get room(): number {
+    return this.#owner === "other" ? 0 : this.#storage.length - this.#end;
+  }
+
+  /** The first `count` bytes, valid until the next call of a method. */
+  view(count: number): Uint8Array {
+    return this.#storage.subarray(this.#start, this.#start + count);
+  }
+
+  /** Removes the first `count` bytes. */
+  consume(count: number): void {
+    this.#start += count;
+    this.#searched = Math.max(0, this.#searched - count);
+    if (this.#start === this.#end) this.#release();
+  }
+
+  /** Moves the first bytes into `target`, as many as fit; how many that were. */
+  moveInto(target: Uint8Array): number {
+    const count = Math.min(target.length, this.length);
+    target.set(this.view(count));
+    this.consume(count);
+    return count;
+  }
+
+  /** Where `delimiter` begins, counted from the front, or -1. Looks at no byte twice. */
+  indexOf(delimiter: Uint8Array): number {
+    if (!sameBytes(delimiter, this.#sought)) {
+      this.#sought = delimiter;
+      this.#searched = 0;
+    }
+    const last = this.#end - delimiter.length;
+    let at = this.#start + Math.max(0, this.#searched - delimiter.length + 1);
+    for (; at <= last; at++) {
+      at = this.#storage.indexOf(delimiter[0]!, at);
+      if (at < 0 || at > last) break;
+      if (delimiter.length === 1 || isAt(this.#storage, at, delimiter)) return at - this.#start;
+    }
+    this.#searched = this.length;
+    return -1;
+  }
+
+  /** Copies `bytes` to the back. */
+  append(bytes: Uint8Array): void {
+    this.#makeRoom(bytes.length);
+    this.#storage.set(bytes, this.#end);
+    this.#end += bytes.length;
+  }
+
+  /** Puts a chunk at the back that will not change any more, without a copy if it can. */
+  adopt(chunk: Uint8Array): void {
+    if (this.length > 0 || this.#lent !== null) return this.append(chunk);
+    this.#replace(chunk, "other");
+    this.#end = chunk.length;
+  }
+
+  /** Puts `bytes` back at the front. */
+  prepend(bytes: Uint8Array): void {
+    this.#searched = 0;
+    if (this.#owner !== "other" && this.#start >= bytes.length) {
+      this.#start -= bytes.length;
+      this.#storage.set(bytes, this.#start);
+      return;
+    }
+    const rest = this.view(this.length);
+    const storage = new Uint8Array(bytes.length + rest.length);
+    storage.set(bytes);
+    storage.set(rest, bytes.length);
+    this.#replace(storage, "queue");
+    this.#end = storage.length;
+  }
+
+  /** Appends what `write` writes to the free space, which has at least `least` bytes. */
+  appendBy(least: number, write: (space: Uint8Array) => number): void {
+    this.#makeRoom(least);
+    this.#end += write(this.#storage.subarray(this.#end));
+  }
+
+  /** Lends free space, at least one byte of it and at most `most`. */
+  reserve(most: number): Uint8Array {
+    this.#makeRoom(Math.min(most, LEAST_READ));
+    return this.#lent = this.#storage.subarray(this.#end, this.#end + most);
+  }
+
+  /** The first `count` bytes of the lent space are filled; nobody writes to it any more. */
+  filled(count: number): void {
+    const lent = this.#lent!;
+    this.#lent = null;
+    const storage = this.#storage;
+    const atEnd = lent.buffer === storage.buffer &&
+      lent.byteOffset === storage.byteOffset + this.#end;
+    if (atEnd) this.#end += count;
+    else this.append(lent.subarray(0, count));
+    if (this.length === 0) this.#release();
+  }
+
+  /** Forgets all bytes. */
+  clear(): void {
+    this.consume(this.length);
+  }
+
+  #makeRoom(count: number): void {
+    if (this.room >= count && this.#lent === null) return;
+    const { length } = this;
+    if (this.#lent === null && this.#owner !== "other" && this.#fits(length + count)) {
+      this.#storage.copyWithin(0, this.#start, this.#end);
+    } else {
+      const storage = length + count <= buffers.bufferSize
+        ? buffers.acquire()
+        : new Uint8Array(Math.max(length + count, 2 * length));
+      storage.set(this.view(length));
+      this.#replace(storage, length + count <= buffers.bufferSize ? "pool" : "queue");
+    }
+    this.#start = 0;
+    this.#end = length;
+  }
+
+  /** Whether `count` bytes fit and moving them costs little for each that was consumed. */
+  #fits(count: number): boolean {
+    return count <= this.#storage.length && this.#start >= this.length;
+  }
+
+  #release(): void {
+    this.#searched = 0;
+    if (this.#lent === null) this.#replace(NOTHING, "other");
+  }
+
+  /** Another storage, which begins with what is in the queue. */
+  #replace(storage: Uint8Array, owner: Owner): void {
+    // While it is lent it must not have another user; it is left to the garbage collector.
+    if (this.#owner === "pool" && this.#lent === null) buffers.recycle(this.#storage);
+    this.#storage = storage;
+    this.#owner = owner;
+    this.#start = 0;
+    this.#end = 0;
+  }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  if (a === b) return true;
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+function isAt(storage: Uint8Array, at: number, delimiter: Uint8Array): boolean {
+  for (let i = 1; i < delimiter.length; i++) {
+    if (storage[at + i] !== delimiter[i]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,168 @@
+/**
+ * Closing, once and for all, and protected: it starts in a fiber that is aborting, too, and no
+ * abort ends it. What can be released at once is released at its start, before anything suspends.
+ *
+ *     OPEN ──first close──▶ CLOSING ──released──▶ CLOSED
+ *
+ * Whoever closes second waits for the first and returns; a failure is thrown to the first alone.
+ */
+import { isOperation } from "../internal/check.ts";
+import { append, type Linked, remove } from "../internal/circle.ts";
+import type { FiberCore } from "../fiber/fiber.ts";
+import { isPromiseLike } from "../promise/hub.ts";
+import type { FiberSlot } from "../operation/suspension.ts";
+import { COLD, FAILED, inherit, SPENT, type Suspension, WAITING } from "../operation/suspension.ts";
+import type { Awaitable, Operation, Result } from "../operation/types.ts";
+import { execution } from "../trigger/execution.ts";
+import { startHelper } from "./helper.ts";
+
+/** Called once, with how the closing ended. */
+export type OnClosed = (result: Result<unknown>) => void;
+
+export class Closing {
+  #state: "open" | "closing" | "closed" = "open";
+  #waiting: CloseWait | null = null;
+  #result: Result<unknown> = { ok: true, value: undefined };
+
+  /** `release` runs once, does what it can at once, and calls back when it is done. */
+  constructor(readonly what: string, readonly release: (onClosed: OnClosed) => void) {}
+
+  /** The operation that closes, or waits for whoever does. */
+  close(): Awaitable<void> {
+    return new CloseWait(this);
+  }
+
+  /** Whether nobody has begun to close it. */
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Begins to close it, if nobody has; how it ends is told to the first who waits. */
+  begin(): void {
+    if (this.#state !== "open") return;
+    this.#state = "closing";
+    this.release((result) => this.#closed(result));
+  }
+
+  /** The same; if it is closed by then, how that ended. */
+  start(): Result<unknown> | undefined {
+    this.begin();
+    if (this.#state !== "closed") return undefined;
+    const result = this.#result;
+    this.#result = { ok: true, value: undefined };
+    return result;
+  }
+
+  enlist(node: CloseWait): void {
+    this.#waiting = append(this.#waiting, node);
+  }
+
+  delist(node: CloseWait): void {
+    this.#waiting = remove(this.#waiting, node);
+  }
+
+  #closed(result: Result<unknown>): void {
+    this.#state = "closed";
+    this.#result = result;
+    for (let node = this.#waiting; node !== null; node = this.#waiting) {
+      this.delist(node);
+      const { ok } = this.#result;
+      if (this.#result.ok) node.complete(undefined);
+      else node.fail(this.#result.error);
+      if (!ok) this.#result = { ok: true, value: undefined };
+    }
+  }
+}
+
+interface CloseWait extends Suspension<void> {}
+
+class CloseWait implements Linked<CloseWait> {
+  declare closing: Closing;
+  declare after: CloseWait | null;
+  declare before: CloseWait | null;
+
+  constructor(closing: Closing) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.closing = closing;
+    this.after = null;
+    this.before = null;
+  }
+
+  /** Unlike other operations it starts in an aborting fiber, too. */
+  start(): IteratorResult<never, void> {
+    const fiber = execution.current as FiberSlot;
+    this.state = SPENT;
+    if (this.attempt()) return this.finished();
+    this.state = WAITING;
+    this.waiter = fiber;
+    this.enqueue();
+    return this.suspended(fiber);
+  }
+
+  attempt(): boolean {
+    const result = this.closing.start();
+    if (result === undefined) return false;
+    this.value = result.ok ? undefined : result.error;
+    if (!result.ok) this.state = FAILED;
+    return true;
+  }
+
+  enqueue(): void {
+    this.closing.enlist(this);
+  }
+
+  withdraw(): void {
+    this.closing.delist(this);
+  }
+
+  interrupt(): boolean {
+    return false;
+  }
+
+  describe(): string {
+    return this.closing.what;
+  }
+}
+
+inherit(CloseWait);
+
+/** What a stream is closed by. It is called at once; what it returns is waited for. */
+export type CloseHook = () => void | PromiseLike<unknown> | Operation<void>;
+
+/** Calls `hook`, waits for what it returns, out of reach of aborts, and tells how that ended. */
+export function runCloseHook(
+  hook: CloseHook,
+  name: string,
+  fiber: FiberCore<unknown> | null,
+  onClosed: OnClosed,
+): void {
+  let returned: void | PromiseLike<unknown> | Operation<void>;
+  try {
+    returned = hook();
+  } catch (error) {
+    return onClosed(isClosedAlready(error) ? { ok: true, value: undefined } : { ok: false, error });
+  }
+  if (isOperation(returned)) {
+    const operation = returned as Operation<void>;
+    startHelper<void>({
+      name,
+      fiber,
+      hook: () => operation,
+      abortable: false,
+      onEnd: (end) => onClosed(end === "aborted" ? { ok: true, value: undefined } : end),
+    });
+  } else if (isPromiseLike(returned)) {
+    returned.then(
+      (value) => onClosed({ ok: true, value }),
+      (error) => onClosed({ ok: false, error }),
+    );
+  } else onClosed({ ok: true, value: undefined });
+}
+
+/** Deno's objects throw this at a second `close`: somebody was there before us. */
+function isClosedAlready(error: unknown): boolean {
+  return error instanceof Error && error.name === "BadResource";
+}

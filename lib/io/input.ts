@@ -1,0 +1,358 @@
+import { checkCount, checkFunction, checkOptional, checkOptions, show } from "../internal/check.ts";
+import type { Event } from "../operation/event.ts";
+import type { Awaitable, Operation, Option } from "../operation/types.ts";
+import { checkBuffer, checkHooks } from "./buffers.ts";
+import { type CloseHook, Closing, runCloseHook } from "./closing.ts";
+import { closeAll, type Concatenation, concatInto } from "./concat.ts";
+import { copy } from "./copy.ts";
+import { fiberNow } from "./helper.ts";
+import { TakeIterator } from "./iterators.ts";
+import type { Output } from "./output.ts";
+import { checkReader, type Reader, sourceOf } from "./reader.ts";
+import {
+  allBytes,
+  allText,
+  chunk,
+  exactlyInto,
+  exactlyText,
+  line,
+  someIntoAhead,
+  until,
+} from "./rules.ts";
+import { Source } from "./source.ts";
+import { BytesSource, HookSource, ReadableSource } from "./sources.ts";
+import { Take, TakeEvent } from "./take.ts";
+
+/** How an input of your own reads. */
+export interface InputHooks {
+  /**
+   * Reads into `buffer`, which has at least one byte and is its own only until it returns: how many
+   * bytes, 0 at the end. It may suspend, and is aborted when nobody waits for it any more.
+   */
+  input(buffer: Uint8Array): number | Operation<number>;
+  /** Called once, by the first `close`; what it returns is waited for. */
+  close?(): void | Operation<void>;
+}
+
+/** How far a read may go. */
+export interface LimitOptions {
+  /** How many bytes are allowed, without the end of the line or the delimiter. Default: any. */
+  maxBytes?: number;
+}
+
+/** How an input over a `Reader` is closed. */
+export interface FromReaderOptions {
+  /** In the place of the reader's own `close()`. */
+  close?: () => void | Operation<void>;
+}
+
+/** How an input over a stream is closed. */
+export interface FromReadableOptions {
+  /** Whether the stream is merely unlocked, in the place of cancelled. Default false. */
+  preventCancel?: boolean;
+}
+
+const encoder = new TextEncoder();
+
+/**
+ * A stream of bytes to read, buffered.
+ *
+ * Any number of fibers, async functions and foreign schedulers may read from it; they are served in
+ * the order in which they came. A read takes all that it is to return, or nothing: one that is
+ * cancelled, fails or loses a `select` leaves each byte for the next. Text is UTF-8; what isn't
+ * becomes U+FFFD, and a byte order mark is kept.
+ *
+ * An end or a failure is told to the first read that meets it; a later one asks anew. After `close`
+ * each read throws `StreamClosedError`, also those that wait.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { run } from "@weft/weft";
+ * import { Input } from "@weft/weft/io";
+ *
+ * const result = run(function* () {
+ *   const input = Input.fromString("first\r\nsecond\nrest");
+ *   const lines = [yield* input.readLine(), yield* input.readLine()];
+ *   return [...lines.map((line) => line?.value), yield* input.inputAllText()];
+ * });
+ * assertEquals(result, { ok: true, value: ["first", "second", "rest"] });
+ * ```
+ */
+export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
+  readonly #source: Source;
+  readonly #closing: Closing;
+
+  private constructor(source: Source, release: CloseHook) {
+    if (!(source instanceof Source)) {
+      throw new TypeError("Cannot construct Input: use Input.create, or one of Input.from…");
+    }
+    this.#source = source;
+    this.#closing = new Closing("the closing of an input", (onClosed) => {
+      source.close();
+      runCloseHook(release, "close an input", fiberNow(), onClosed);
+    });
+  }
+
+  /**
+   * An input of your own.
+   *
+   * @throws {TypeError} if `hooks` has no function `input`
+   */
+  static create(hooks: InputHooks): Input {
+    checkHooks("make the input", hooks);
+    checkFunction("make the input", "hooks.input", hooks.input);
+    checkOptional("make the input", "hooks.close", hooks.close, "function");
+    return new Input(new HookSource((buffer) => hooks.input(buffer)), () => hooks.close?.());
+  }
+
+  /** An input that has ended. */
+  static empty(): Input {
+    return Input.fromBytes(new Uint8Array(0));
+  }
+
+  /**
+   * The bytes of `text`, in UTF-8.
+   *
+   * @throws {TypeError} if it is not a string
+   */
+  static fromString(text: string): Input {
+    if (typeof text !== "string") {
+      throw new TypeError(`Cannot make the input: text must be a string, got ${show(text)}`);
+    }
+    return Input.fromBytes(encoder.encode(text));
+  }
+
+  /**
+   * Bytes that are there, which are not copied: they may not change any more.
+   *
+   * @throws {TypeError} if it is not a `Uint8Array`
+   */
+  static fromBytes(bytes: Uint8Array): Input {
+    checkBuffer("make the input", "bytes", bytes);
+    return new Input(new BytesSource(bytes), () => {});
+  }
+
+  /**
+   * Reads from a connection, a file, `Deno.stdin` or the like, ahead by up to 16 KiB, and closes it
+   * with `close`. Several inputs, and `read`, over the same one share what was read ahead.
+   *
+   * @throws {TypeError} if `reader` has no method `read`, or an option is of the wrong type
+   */
+  static fromReader(reader: Reader & { close?(): void }, options?: FromReaderOptions): Input {
+    checkReader("make the input", reader);
+    checkOptions("make the input", options);
+    checkOptional("make the input", "close", options?.close, "function");
+    const close = options?.close ?? (() => reader.close?.());
+    return new Input(sourceOf(reader), close);
+  }
+
+  /**
+   * Reads from a Web Stream, which it locks, no further ahead than the chunk that was asked for.
+   * `close` cancels the stream.
+   *
+   * @throws {TypeError} if it is not a `ReadableStream`, is locked, or an option is of the wrong type
+   */
+  static fromReadable(stream: ReadableStream<Uint8Array>, options?: FromReadableOptions): Input {
+    if (!(stream instanceof ReadableStream)) {
+      throw new TypeError(
+        `Cannot make the input: stream must be a ReadableStream, got ${show(stream)}`,
+      );
+    }
+    checkOptions("make the input", options);
+    checkOptional("make the input", "preventCancel", options?.preventCancel, "boolean");
+    const source = new ReadableSource(stream);
+    const prevent = options?.preventCancel === true;
+    return new Input(source, () => prevent ? source.unlock() : source.cancel());
+  }
+
+  /**
+   * One input after the other; `close` closes all of them.
+   *
+   * @throws {TypeError} if one of them is not an `Input`
+   */
+  static concat(...inputs: readonly (Input | readonly Input[])[]): Input {
+    const parts = inputs.flat() as Input[];
+    for (const part of parts) {
+      if (part instanceof Input) continue;
+      throw new TypeError(`Cannot concatenate: expected an Input, got ${show(part)}`);
+    }
+    const state: Concatenation = { inputs: parts, index: 0 };
+    const source = new HookSource((buffer) => concatInto(state, buffer));
+    return new Input(source, () => {
+      for (const part of parts) part.#closing.begin();
+      return closeAll(parts);
+    });
+  }
+
+  /**
+   * Reads at least one byte and at most as many as fit into `buffer`: how many. 0: the end, or an
+   * empty buffer, for which it never waits. Suspends.
+   *
+   * @throws {TypeError} if `buffer` is not a `Uint8Array`
+   * @throws {StreamClosedError} if the input is closed
+   */
+  input(buffer: Uint8Array): Awaitable<number> {
+    checkBuffer("read", "buffer", buffer);
+    return new Take(this.#source, someIntoAhead, buffer);
+  }
+
+  /** `input` as an event: nothing is taken unless it is the one chosen. */
+  readEvent(buffer: Uint8Array): Event<number> {
+    checkBuffer("read", "buffer", buffer);
+    return new TakeEvent(this.#source, someIntoAhead, buffer);
+  }
+
+  /**
+   * Reads everything up to the end. Suspends. If it is cancelled, what came so far is there for the
+   * next read.
+   *
+   * @throws {LimitExceededError} if more than `maxBytes` come
+   * @throws {RangeError} if `maxBytes` is not a whole number or `Infinity`
+   */
+  inputAll(options?: LimitOptions): Awaitable<Uint8Array> {
+    return new Take(this.#source, allBytes, limitOf("read everything", options));
+  }
+
+  /** The same, as text. */
+  inputAllText(options?: LimitOptions): Awaitable<string> {
+    return new Take(this.#source, allText, limitOf("read everything", options));
+  }
+
+  /**
+   * Fills the whole of `buffer`. Suspends. If it is cancelled, nothing was taken.
+   *
+   * @throws {EndOfFileError} if the input ends before; what there was is still there
+   */
+  reallyInput(buffer: Uint8Array): Awaitable<void> {
+    checkBuffer("read", "buffer", buffer);
+    return new Take(this.#source, exactlyInto, buffer);
+  }
+
+  /**
+   * Reads `byteCount` bytes as text. Suspends. If it is cancelled, nothing was taken.
+   *
+   * @throws {EndOfFileError} if the input ends before; what there was is still there
+   * @throws {RangeError} if `byteCount` is not a whole number
+   */
+  reallyInputString(byteCount: number): Awaitable<string> {
+    checkCount("read", "byteCount", byteCount, 0);
+    if (byteCount === Infinity) {
+      throw new RangeError("Cannot read: byteCount must be finite; use inputAllText()");
+    }
+    return new Take(this.#source, exactlyText, byteCount);
+  }
+
+  /**
+   * Reads up to the next line feed: the text before it, without a carriage return that stands right
+   * before it; `undefined` at the end. What follows the last line feed, if anything, is a line, too.
+   *
+   * Suspends. If it is cancelled, nothing was taken.
+   *
+   * @throws {LimitExceededError} if the line is longer than `maxBytes`, as soon as that is certain;
+   * it is still there
+   */
+  readLine(options?: LimitOptions): Awaitable<Option<string>> {
+    return new Take(this.#source, line, limitOf("read a line", options));
+  }
+
+  /** `readLine` as an event: nothing is taken unless it is the one chosen. */
+  readLineEvent(options?: LimitOptions): Event<Option<string>> {
+    const limit = limitOf("read a line", options);
+    return new TakeEvent(this.#source, line, limit).map((taken) => line.finish(taken, limit));
+  }
+
+  /**
+   * Reads up to the next `delimiter`, a string or bytes: the bytes before it; `undefined` at the
+   * end. What follows the last delimiter, if anything, counts, too.
+   *
+   * Suspends. If it is cancelled, nothing was taken.
+   *
+   * @throws {LimitExceededError} if more than `maxBytes` come before it; they are still there
+   * @throws {TypeError} if `delimiter` is empty, or neither a string nor a `Uint8Array`
+   */
+  readUntil(delimiter: string | Uint8Array, options?: LimitOptions): Awaitable<Option<Uint8Array>> {
+    const bytes = typeof delimiter === "string" ? encoder.encode(delimiter) : delimiter;
+    checkBuffer("read up to the delimiter", "delimiter", bytes);
+    if (bytes.length === 0) {
+      throw new TypeError("Cannot read up to the delimiter: delimiter must not be empty");
+    }
+    const limit = limitOf("read up to the delimiter", options);
+    return new Take(this.#source, until, { delimiter: bytes.slice(), limit });
+  }
+
+  /**
+   * Outputs everything up to the end, and returns how many bytes that were. Flushes and closes
+   * neither of the two.
+   *
+   * Suspends. If it is cancelled, each byte is either in the output or still here.
+   *
+   * @throws {TypeError} if it is not an `Output`
+   */
+  copyInto(output: Output): Awaitable<number> {
+    return copy(this.#source, output);
+  }
+
+  /** Its lines, without their ends. Leaving the loop early loses nothing, and doesn't close it. */
+  lines(options?: LimitOptions): AsyncIterableIterator<string, undefined, undefined> {
+    const limit = limitOf("read a line", options);
+    return new TakeIterator<string, Option<string>>(
+      () => new Take(this.#source, line, limit),
+      (taken) => taken === undefined ? DONE : { done: false, value: taken.value },
+    );
+  }
+
+  /** Its bytes, in chunks as they come. Leaving the loop early loses nothing, and doesn't close it. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array, undefined, undefined> {
+    return new TakeIterator<Uint8Array, Uint8Array | undefined>(
+      () => new Take(this.#source, chunk, undefined),
+      (taken) => taken === undefined ? DONE : { done: false, value: taken },
+    );
+  }
+
+  /**
+   * The same as a Web Stream of bytes. It reads when it is asked, never ahead, and is closed at the
+   * end; to cancel it closes this input.
+   */
+  toReadable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const source = this.#source;
+    return new ReadableStream({
+      type: "bytes",
+      pull: async (controller) => {
+        const taken = await new Take(source, chunk, undefined);
+        if (taken !== undefined) return controller.enqueue(taken as Uint8Array<ArrayBuffer>);
+        controller.close();
+        controller.byobRequest?.respond(0); // or whoever brought a buffer would wait for ever
+        await this.close();
+      },
+      cancel: async () => {
+        await this.close();
+      },
+    });
+  }
+
+  /**
+   * Closes it, and what it reads from, at once; then waits for as long as that takes. Those who
+   * wait for a read get a `StreamClosedError`. Idempotent.
+   *
+   * Suspends, out of reach of aborts: in a `finally` it needs no `protect`.
+   */
+  close(): Awaitable<void> {
+    return this.#closing.close();
+  }
+
+  /** The same, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+const DONE = { done: true, value: undefined } as const;
+
+function limitOf(action: string, options: LimitOptions | undefined): number {
+  if (options === undefined) return Infinity;
+  checkOptions(action, options);
+  const { maxBytes = Infinity } = options;
+  checkCount(action, "maxBytes", maxBytes, 0);
+  return maxBytes;
+}

@@ -1,0 +1,42 @@
+/**
+ * Streams of bytes, after fuseau-lwt's `IO_lwt` and `Iostream`: over files, connections, Web
+ * Streams, memory and sources of your own.
+ *
+ * A read that is cancelled, or loses a `select`, loses no byte; a write is never torn, nor mixed
+ * with another.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { main, withTimeout } from "@weft/weft";
+ * import { Input, Output } from "@weft/weft/io";
+ *
+ * const { readable, writable } = new TransformStream<Uint8Array>();
+ * const lines = await main(function* () {
+ *   const output = Output.fromWritable(writable);
+ *   const input = Input.fromReadable(readable);
+ *   yield* output.outputLines(["one", "two"]);
+ *   const closing = Promise.resolve(output.close());
+ *   const lines: string[] = [];
+ *   for (;;) {
+ *     const line = yield* withTimeout(1000, () => input.readLine({ maxBytes: 80 }));
+ *     if (line === undefined) break;
+ *     lines.push(line.value);
+ *   }
+ *   yield* input.close();
+ *   void closing;
+ *   return lines;
+ * });
+ * assertEquals(lines, ["one", "two"]);
+ * ```
+ *
+ * @module
+ */
+export { EndOfFileError, LimitExceededError, StreamClosedError } from "./errors.ts";
+export { Input } from "./input.ts";
+export type { FromReadableOptions, FromReaderOptions, InputHooks, LimitOptions } from "./input.ts";
+export { Output } from "./output.ts";
+export type { BytesOutput, FromWritableOptions, FromWriterOptions, OutputHooks } from "./output.ts";
+export { read, readEvent, write, writeEvent, writeOnce } from "./read_write.ts";
+export type { Reader } from "./reader.ts";
+export type { Writer } from "./writer.ts";

@@ -1,0 +1,97 @@
+/**
+ * Deno's shape of a source of bytes, and the one `Source` that stands for each of them.
+ *
+ * Deno's own `read` can't be cancelled without loss, and writes into the buffer whenever it likes.
+ * So it is given space of ours, one read at a time, and what it brings is parked here when nobody
+ * waits any more. The source is found by the identity of the reader: a `read` and an `Input` over
+ * the same connection share it, and each byte.
+ */
+import { checkFunction, show } from "../internal/check.ts";
+import { Source, type TakerNode } from "./source.ts";
+
+/** What can be read from: `Deno.Conn`, `Deno.FsFile`, `Deno.stdin`, or the like of your own. */
+export interface Reader {
+  /** Reads into `p`: how many bytes, or `null` at the end. */
+  read(p: Uint8Array): Promise<number | null>;
+}
+
+const sources: WeakMap<Reader, ReaderSource> = new WeakMap();
+
+/** The source of `reader`, made when it is first asked for. */
+export function sourceOf(reader: Reader): ReaderSource {
+  let source = sources.get(reader);
+  if (source === undefined) {
+    source = new ReaderSource(reader);
+    sources.set(reader, source);
+  }
+  return source;
+}
+
+/** @throws {TypeError} unless `reader` can be read from */
+export function checkReader(action: string, reader: Reader): void {
+  if (typeof reader !== "object" && typeof reader !== "function" || reader === null) {
+    throw new TypeError(
+      `Cannot ${action}: source must be an object with a method read, got ${show(reader)}`,
+    );
+  }
+  checkFunction(action, "source.read", reader.read);
+}
+
+export class ReaderSource extends Source {
+  constructor(readonly reader: Reader) {
+    super();
+  }
+
+  describe(): string {
+    return show(this.reader);
+  }
+
+  /** In a microtask: it is code of somebody's. Whoever has left by then has taken nothing. */
+  protected pull(): void {
+    queueMicrotask(() => {
+      const { takers } = this;
+      if (takers === null) this.gaveUp();
+      else this.#read(takers);
+    });
+  }
+
+  #read(taker: TakerNode): void {
+    let reading: Promise<number | null>;
+    const space = this.bytes.reserve(taker.wanted());
+    try {
+      reading = this.reader.read(space);
+    } catch (error) {
+      return this.#ended(0, error);
+    }
+    Promise.resolve(reading).then(
+      (count) => this.#ended(space.length, undefined, count),
+      (error) => this.#ended(0, error),
+    );
+  }
+
+  #ended(most: number, error: unknown, count: number | null = null): void {
+    const isCount = count === null || (Number.isInteger(count) && count >= 0 && count <= most);
+    this.bytes.filled(isCount ? count ?? 0 : 0);
+    if (error !== undefined && !isReset(error)) this.failed(error);
+    else if (!isCount) this.failed(badCount(most, count));
+    else if (count === null || count === 0) this.ended();
+    else this.arrived();
+  }
+}
+
+function badCount(most: number, count: unknown): TypeError {
+  return new TypeError(
+    `Cannot read from the source: its read must return an integer from 0 to ${most}, or null at ` +
+      `the end, got ${show(count)}`,
+  );
+}
+
+const RESETS = ["ConnectionReset", "ConnectionAborted", "BrokenPipe"];
+const RESET_CODES = ["ECONNRESET", "ECONNABORTED", "EPIPE"];
+
+/** The other side is gone without a word: for whoever reads, that is the end. */
+export function isReset(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return RESETS.includes(error.name) ||
+    RESET_CODES.includes((error as { code?: unknown }).code as string);
+}
