@@ -74,10 +74,9 @@ export class Buffered {
   puts: PutNode | null = null;
   flushes: FlushNode | null = null;
   closed = false;
-  readonly #queues: readonly [ByteQueue, ByteQueue] = [new ByteQueue(), new ByteQueue()];
-  #filling = this.#queues[0];
+  #filling = new ByteQueue();
   /** What the drain has, or has given back because it was cancelled. */
-  #draining = this.#queues[1];
+  #draining = new ByteQueue();
   #written = 0;
   /** How many bytes had been written when the drain was flushed last. */
   #flushed = 0;
@@ -100,10 +99,7 @@ export class Buffered {
     return this.#filling.length + this.#draining.length;
   }
 
-  get isBusy(): boolean {
-    return this.#busy !== "no";
-  }
-
+  /** How many wait, for room or for a flush: O(n), for tests and people. */
   get waiting(): number {
     return count(this.puts) + count(this.flushes);
   }
@@ -181,6 +177,7 @@ export class Buffered {
     this.#failure ??= { error };
     this.#told = true;
     this.#filling.clear();
+    this.drain.discard();
     while (this.flushes !== null) this.flushes.flushed({ error });
   }
 

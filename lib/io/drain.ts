@@ -2,9 +2,10 @@
  * Drains: what an output empties its buffer into. Each calls back exactly once per call, perhaps
  * at once. A piece is a drain's alone until it has called back.
  */
+import type { CancelHandle } from "../operation/event_base.ts";
 import type { Operation } from "../operation/types.ts";
 import { ByteQueue } from "./byte_queue.ts";
-import { type HelperEnd, type HelperOptions, startHelper } from "./helper.ts";
+import { type HelperEnd, type HelperOptions, type HookResult, startHelper } from "./helper.ts";
 import { type Sink, sinkOf, type Turn, type TurnNode, type Writer } from "./writer.ts";
 
 /** How it ended. "cancelled": nothing happened, it is to be tried again when somebody waits. */
@@ -16,6 +17,7 @@ export type DrainEnd =
 export type OnDrained = (end: DrainEnd) => void;
 
 const DONE: DrainEnd = { kind: "done" };
+const CANCELLED: DrainEnd = { kind: "cancelled" };
 
 /** For whom hooks run. */
 export type Worker = Pick<HelperOptions<void>, "fiber" | "abortable">;
@@ -25,6 +27,8 @@ export interface Drain {
   write(piece: Uint8Array, worker: Worker, onDrained: OnDrained): void;
   /** All has been written: passes that on to what is behind it. */
   flush(worker: Worker, onDrained: OnDrained): void;
+  /** What is under way need not be written any more. */
+  discard(): void;
   /** In words: "a TcpConn". */
   describe(): string;
 }
@@ -32,17 +36,27 @@ export interface Drain {
 /** Into a `Writer`, in turns with everybody else who writes to it. */
 export class WriterDrain implements Drain {
   readonly #sink: Sink;
+  #turn: PieceTurn | null = null;
 
   constructor(writer: Writer) {
     this.#sink = sinkOf(writer);
   }
 
   write(piece: Uint8Array, _worker: Worker, onDrained: OnDrained): void {
-    this.#sink.lineUp(new PieceTurn(piece, onDrained));
+    this.#turn = new PieceTurn(piece, onDrained);
+    this.#sink.lineUp(this.#turn);
   }
 
   flush(_worker: Worker, onDrained: OnDrained): void {
     onDrained(DONE);
+  }
+
+  /** Unless its turn has begun: then it goes on to the end, or to the closing of the writer. */
+  discard(): void {
+    const turn = this.#turn;
+    if (turn === null || turn.after === null) return;
+    this.#sink.leave(turn);
+    turn.onDrained(CANCELLED);
   }
 
   describe(): string {
@@ -77,25 +91,29 @@ export interface DrainHooks {
 
 /** Into hooks of the user's, which run in helpers. */
 export class HookDrain implements Drain {
+  #helper: CancelHandle | null = null;
+
   constructor(readonly hooks: DrainHooks) {}
 
   write(piece: Uint8Array, worker: Worker, onDrained: OnDrained): void {
-    startHelper<void>({
-      name: "output",
-      ...worker,
-      hook: () => this.hooks.output(piece),
-      onEnd: (end) => onDrained(drainEnd(end)),
-    });
+    this.#start("output", worker, () => this.hooks.output(piece), onDrained);
   }
 
   flush(worker: Worker, onDrained: OnDrained): void {
     if (this.hooks.flush === undefined) return onDrained(DONE);
-    startHelper<void>({
-      name: "flush of an output",
-      ...worker,
-      hook: () => this.hooks.flush!(),
-      onEnd: (end) => onDrained(drainEnd(end)),
-    });
+    this.#start("flush of an output", worker, () => this.hooks.flush!(), onDrained);
+  }
+
+  #start(name: string, worker: Worker, hook: () => HookResult<void>, onDrained: OnDrained): void {
+    const onEnd = (end: HelperEnd<void>) => {
+      this.#helper = null;
+      onDrained(drainEnd(end));
+    };
+    this.#helper = startHelper({ name, ...worker, hook, onEnd });
+  }
+
+  discard(): void {
+    this.#helper?.cancel();
   }
 
   describe(): string {
@@ -104,24 +122,27 @@ export class HookDrain implements Drain {
 }
 
 function drainEnd(end: HelperEnd<void>): DrainEnd {
-  if (end === "aborted") return { kind: "cancelled" };
+  if (end === "aborted") return CANCELLED;
   return end.ok ? DONE : { kind: "failed", error: end.error };
 }
 
 /** Into a Web Stream, not before it wants more. */
 export class WritableDrain implements Drain {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  #broken = false;
 
   constructor(stream: WritableStream<Uint8Array>) {
     this.#writer = stream.getWriter();
-    this.#writer.closed.catch(() => {}); // a failure is told by what was waited for
   }
 
   /** A stream may keep a chunk after it has taken it, so it gets a copy. */
   write(piece: Uint8Array, _worker: Worker, onDrained: OnDrained): void {
     this.#writer.ready.then(() => this.#writer.write(piece.slice())).then(
       () => onDrained(DONE),
-      (error) => onDrained({ kind: "failed", error }),
+      (error) => {
+        this.#broken = true;
+        onDrained({ kind: "failed", error });
+      },
     );
   }
 
@@ -130,14 +151,23 @@ export class WritableDrain implements Drain {
   }
 
   async close(): Promise<void> {
-    await this.#writer.close();
-    this.#writer.releaseLock();
+    try {
+      if (!this.#broken) await this.#writer.close();
+    } finally {
+      this.#writer.releaseLock();
+    }
   }
 
   async abort(): Promise<void> {
-    await this.#writer.abort("the output was discarded");
-    this.#writer.releaseLock();
+    try {
+      await this.#writer.abort("the output was discarded");
+    } finally {
+      this.#writer.releaseLock();
+    }
   }
+
+  /** The stream is aborted when it is closed. */
+  discard(): void {}
 
   unlock(): void {
     this.#writer.releaseLock();
@@ -161,6 +191,8 @@ export class MemoryDrain implements Drain {
     onDrained(DONE);
   }
 
+  discard(): void {}
+
   describe(): string {
     return "an output to memory";
   }
@@ -170,5 +202,6 @@ export class MemoryDrain implements Drain {
 export const nowhere: Drain = {
   write: (_piece, _worker, onDrained) => onDrained(DONE),
   flush: (_worker, onDrained) => onDrained(DONE),
+  discard: () => {},
   describe: () => "an output to nowhere",
 };

@@ -52,6 +52,14 @@ export interface FromReadableOptions {
   preventCancel?: boolean;
 }
 
+/** What is going on in an input. */
+export interface InputStatistics {
+  /** How many bytes have come and were not read. */
+  readonly buffered: number;
+  /** Who waits for a read. */
+  readonly waiting: number;
+}
+
 const encoder = new TextEncoder();
 
 /**
@@ -341,7 +349,12 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
     return this.#closing.close();
   }
 
-  /** The same, for `await using`. */
+  /** What is going on in it: O(waiters), for tests and people. */
+  statistics(): InputStatistics {
+    return { buffered: this.#source.bytes.length, waiting: this.#source.waiting };
+  }
+
+  /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }

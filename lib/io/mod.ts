@@ -34,9 +34,21 @@
  */
 export { EndOfFileError, LimitExceededError, StreamClosedError } from "./errors.ts";
 export { Input } from "./input.ts";
-export type { FromReadableOptions, FromReaderOptions, InputHooks, LimitOptions } from "./input.ts";
+export type {
+  FromReadableOptions,
+  FromReaderOptions,
+  InputHooks,
+  InputStatistics,
+  LimitOptions,
+} from "./input.ts";
 export { Output } from "./output.ts";
-export type { BytesOutput, FromWritableOptions, FromWriterOptions, OutputHooks } from "./output.ts";
+export type {
+  BytesOutput,
+  FromWritableOptions,
+  FromWriterOptions,
+  OutputHooks,
+  OutputStatistics,
+} from "./output.ts";
 export { read, readEvent, write, writeEvent, writeOnce } from "./read_write.ts";
 export type { Reader } from "./reader.ts";
 export type { Writer } from "./writer.ts";

@@ -4,7 +4,7 @@ import type { Awaitable, Operation } from "../operation/types.ts";
 import { Buffered } from "./buffered.ts";
 import { checkBuffer, checkHooks } from "./buffers.ts";
 import { buffers } from "./byte_queue.ts";
-import { type CloseHook, Closing, runCloseHook } from "./closing.ts";
+import { type CloseHook, Closing, type OnClosed, runCloseHook } from "./closing.ts";
 import { closeAll } from "./concat.ts";
 import {
   type Drain,
@@ -43,6 +43,14 @@ export interface FromWriterOptions {
 export interface FromWritableOptions {
   /** Whether the stream is merely unlocked, in the place of closed. Default false. */
   preventClose?: boolean;
+}
+
+/** What is going on in an output. */
+export interface OutputStatistics {
+  /** How many bytes were output and are not written. */
+  readonly buffered: number;
+  /** Who waits for room, or for a flush. */
+  readonly waiting: number;
 }
 
 /** An output that keeps everything in memory. */
@@ -95,9 +103,10 @@ export class Output implements AsyncDisposable {
       const closer = fiberNow();
       buffered.finish(closer, (failure) => {
         const hook = this.#discarded ? discard : close;
-        runCloseHook(hook, "close an output", closer, (result) => {
-          onClosed(result.ok && failure !== null ? { ok: false, error: failure.error } : result);
-        });
+        const report: OnClosed = failure === null ? onClosed : (result) => {
+          onClosed({ ok: false, error: result.ok ? failure.error : both(failure, result) });
+        };
+        runCloseHook(hook, "close an output", closer, report);
       });
     });
   }
@@ -313,10 +322,20 @@ export class Output implements AsyncDisposable {
     this.#closing.begin();
   }
 
+  /** What is going on in it: O(waiters), for tests and people. */
+  statistics(): OutputStatistics {
+    return { buffered: this.#buffered.pending, waiting: this.#buffered.waiting };
+  }
+
   /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function both(first: { error: unknown }, second: { error: unknown }): AggregateError {
+  const errors = [first.error, second.error];
+  return new AggregateError(errors, "The output could neither be written nor closed");
 }
 
 function* outputEach(

@@ -27,12 +27,16 @@ export const someInto: Rule<Uint8Array, number, number> = {
     if (count > 0) source.giveBack(buffer.slice(0, count));
     else if (buffer.length > 0) source.giveBackEnd();
   },
-  wanted: (_source, buffer) => buffer.length,
+  wanted: (buffer) => buffer.length,
 };
 
 /** The same, but reads ahead: as many bytes as there is room for. */
-export const someIntoAhead: Rule<Uint8Array, number, number> = { ...someInto, wanted: ahead };
+export const someIntoAhead: Rule<Uint8Array, number, number> = {
+  ...someInto,
+  wanted: (buffer) => buffer.length === 0 ? 0 : ahead(),
+};
 
+/** As many as there is room for. */
 function ahead(): number {
   return Infinity;
 }
@@ -58,7 +62,7 @@ export const exactlyInto: Rule<Uint8Array, number, void> = {
   },
   finish() {},
   undo: (source, count, buffer) => source.giveBack(buffer.slice(0, count)),
-  wanted: ahead,
+  wanted: (buffer) => buffer.length === 0 ? 0 : ahead(),
 };
 
 /** So many bytes, as text. */
@@ -70,7 +74,7 @@ export const exactlyText: Rule<number, Uint8Array, string> = {
   },
   finish: decode,
   undo: putBack,
-  wanted: ahead,
+  wanted: (byteCount) => byteCount === 0 ? 0 : ahead(),
 };
 
 function has(source: Source, wanted: number): boolean {

@@ -134,10 +134,6 @@ export abstract class Source {
     return count(this.takers);
   }
 
-  get isPulling(): boolean {
-    return this.#pulling;
-  }
-
   #pulled(): void {
     this.#pulling = false;
     if (this.closed) this.bytes.clear();

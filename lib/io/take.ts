@@ -33,8 +33,8 @@ export interface Rule<A, R, T> {
   finish(taken: R, argument: A): T;
   /** The waiter is gone: puts it back. */
   undo(source: Source, taken: R, argument: A): void;
-  /** How many bytes it could use, given that it takes none of those that are there. */
-  wanted(source: Source, argument: A): number;
+  /** How many bytes more it could use; 0: it never waits. */
+  wanted(argument: A): number;
 }
 
 export interface Take<A, R, T> extends Suspension<T> {}
@@ -58,8 +58,9 @@ export class Take<A, R, T> implements TakerNode {
     this.before = null;
   }
 
+  /** Not before those who wait, unless it wants nothing. */
   attempt(): boolean {
-    return this.source.takers === null && this.tryNow(false);
+    return (this.source.takers === null || this.wanted() === 0) && this.tryNow(false);
   }
 
   tryNow(keep: boolean): boolean {
@@ -108,7 +109,7 @@ export class Take<A, R, T> implements TakerNode {
   }
 
   wanted(): number {
-    return this.rule.wanted(this.source, this.argument);
+    return this.rule.wanted(this.argument);
   }
 
   fiber(): FiberCore<unknown> | null {
@@ -129,7 +130,11 @@ export class TakeEvent<A, R> extends EventBase<R> {
   }
 
   poll(sync: Synchronisation<unknown>): boolean {
-    return this.source.takers === null && this.tryNow(sync);
+    return (this.source.takers === null || this.wanted() === 0) && this.tryNow(sync);
+  }
+
+  wanted(): number {
+    return this.rule.wanted(this.argument);
   }
 
   tryNow(outcome: { value: unknown; state: number }): boolean {
@@ -185,8 +190,7 @@ class ArmNode implements TakerNode {
   }
 
   wanted(): number {
-    const { rule, source, argument } = this.event;
-    return rule.wanted(source, argument);
+    return this.event.wanted();
   }
 
   fiber(): FiberCore<unknown> | null {

@@ -36,8 +36,8 @@ export interface Turn {
 
 /** Who waits for its turn, and then for its end. */
 export interface TurnNode extends Linked<TurnNode> {
-  /** Its turn has come: it has left the list. What is to be written, or `null`: never mind. */
-  begin(): Turn | null;
+  /** Its turn has come: it has left the list. What is to be written. */
+  begin(): Turn;
   /** The turn is over: this many bytes were written. */
   written(count: number): void;
   failed(error: unknown): void;
@@ -156,10 +156,6 @@ export class Sink {
       }
       this.#busy = true; // before it begins: that may be a commit, and resume foreign code
       const turn = node.begin();
-      if (turn === null) {
-        this.#busy = false;
-        continue;
-      }
       this.#node = node;
       this.#start(turn);
       this.#write();
