@@ -42,7 +42,16 @@ const doors: Record<string, string[]> = {
   ],
   "./event": ["Event", "afterEvent", "deadlineEvent", "select", "timeoutEvent", "when"],
   "./channel": ["Channel", "ChannelClosedError"],
-  "./promise": ["fromPromise", "promiseEvent", "spawnAsPromise", "spawnAsPromiseFromAnywhere"],
+  "./promise": [
+    "abortEvent",
+    "channelFrom",
+    "fromPromise",
+    "promiseEvent",
+    "readableFrom",
+    "spawnAsPromise",
+    "spawnAsPromiseFromAnywhere",
+    "withSignal",
+  ],
   "./lowlevel": [
     "AnyFiber",
     "FiberContext",

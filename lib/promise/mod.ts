@@ -1,5 +1,6 @@
 /**
- * Between fibers and promises, both ways, after fuseau-lwt.
+ * Between fibers and the promise world, both ways, after fuseau-lwt: promises, `AbortSignal`s, async
+ * iterables and web streams.
  *
  * @example
  * ```ts
@@ -13,6 +14,9 @@
  *
  * @module
  */
+export { abortEvent, withSignal } from "./abort_signal.ts";
 export { fromPromise, promiseEvent } from "./from_promise.ts";
 export type { FromPromiseOptions } from "./from_promise.ts";
 export { spawnAsPromise, spawnAsPromiseFromAnywhere } from "./spawn_as_promise.ts";
+export { channelFrom, readableFrom } from "./sources.ts";
+export type { ChannelFromOptions } from "./sources.ts";

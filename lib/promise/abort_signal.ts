@@ -1,0 +1,104 @@
+import { openNursery, type ScopeContext } from "../fiber/nursery.ts";
+import { yieldNow } from "../fiber/yield.ts";
+import { checkFunction, show } from "../internal/check.ts";
+import type { Event } from "../operation/event.ts";
+import { type Arm, type CancelHandle, EventBase } from "../operation/event_base.ts";
+import type { Synchronisation } from "../operation/synchronisation.ts";
+import type { Awaitable, Operation } from "../operation/types.ts";
+
+class AbortEvent extends EventBase<unknown> {
+  constructor(readonly signal: AbortSignal) {
+    super();
+  }
+
+  poll(sync: Synchronisation<unknown>): boolean {
+    sync.value = this.signal.reason;
+    return this.signal.aborted;
+  }
+
+  enqueue(arm: Arm): void {
+    arm.handle = onAbort(this.signal, (reason) => arm.complete(reason));
+  }
+
+  withdraw(arm: Arm): void {
+    arm.handle!.cancel();
+    arm.handle = null;
+  }
+
+  describe(): string {
+    return "an AbortSignal";
+  }
+}
+
+/**
+ * Happens once the signal is aborted, with its reason. Waits leave no listener behind.
+ *
+ * @throws {TypeError} if it is not an `AbortSignal`
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { abortEvent, Channel, main, select } from "@weft/weft";
+ *
+ * const jobs = new Channel<string>();
+ * const signal = AbortSignal.abort("no more");
+ * const next = await main(() => select({ job: jobs.receiveEvent(), stop: abortEvent(signal) }));
+ * assertEquals(next, { kind: "stop", value: "no more" });
+ * ```
+ */
+export function abortEvent(signal: AbortSignal): Event<unknown> {
+  checkSignal("make the event", signal);
+  return new AbortEvent(signal);
+}
+
+/**
+ * Runs `body` in a scope that is cancelled when the signal is aborted, with the signal's reason.
+ *
+ * Suspends. Aborted by the signal it throws `FiberAborted`, once everything inside has ended; a
+ * signal that is aborted from the start keeps `body` from being called. A body that returned
+ * without having been thrown at was in time. No listener stays behind on the signal.
+ *
+ * The other way round, `Fiber.signal` and `Scope.signal` are aborted with the fiber or the scope.
+ *
+ * @throws {FiberAborted} if the signal was aborted
+ * @throws {TypeError} if `signal` is not an `AbortSignal` or `body` not a function
+ *
+ * @example
+ * ```ts
+ * import { assertRejects } from "@std/assert";
+ * import { FiberAborted, main, sleep, withSignal } from "@weft/weft";
+ *
+ * const signal = AbortSignal.timeout(1);
+ * await assertRejects(
+ *   async () => void (await main(() => withSignal(signal, () => sleep(60_000)))),
+ *   FiberAborted,
+ * );
+ * ```
+ */
+export function withSignal<T>(signal: AbortSignal, body: () => Operation<T>): Awaitable<T> {
+  checkSignal("run under the signal", signal);
+  checkFunction("run under the signal", "body", body);
+  return openNursery({
+    name: "scope with a signal",
+    enter: (context) => cancelOn(signal, context),
+    body: (context) => context.error === undefined ? body() : yieldNow() as Awaitable<never>,
+  });
+}
+
+function cancelOn(signal: AbortSignal, context: ScopeContext): void {
+  if (signal.aborted) return context.cancel(signal.reason);
+  const listener = onAbort(signal, (reason) => context.cancel(reason));
+  context.onRelease(() => listener.cancel());
+}
+
+/** Calls `f` with the reason when the signal is aborted. */
+function onAbort(signal: AbortSignal, f: (reason: unknown) => void): CancelHandle {
+  const listener = () => f(signal.reason);
+  signal.addEventListener("abort", listener, { once: true });
+  return { cancel: () => signal.removeEventListener("abort", listener) };
+}
+
+function checkSignal(action: string, signal: unknown): void {
+  if (signal instanceof AbortSignal) return;
+  throw new TypeError(`Cannot ${action}: signal must be an AbortSignal, got ${show(signal)}`);
+}

@@ -1,0 +1,206 @@
+/** Async iterables and web streams, into channels and out of them. */
+import { Channel } from "../channel/mod.ts";
+import { protect, spawn } from "../fiber/mod.ts";
+import { checkOptions, show } from "../internal/check.ts";
+import { reportUncaught } from "../internal/report.ts";
+import { select } from "../event/mod.ts";
+import { Abort, FiberAborted } from "../operation/errors.ts";
+import { fromPromise, promiseEvent } from "./from_promise.ts";
+
+/** How a channel is fed from elsewhere. */
+export interface ChannelFromOptions {
+  /** How many items are fetched ahead, besides the one under way. Default 0. */
+  capacity?: number;
+  /** For people: shown where a `Deadlock` says what a fiber waits on. */
+  name?: string;
+}
+
+/**
+ * A channel with the items of an async iterable or a web stream, fetched by a fiber in the current
+ * scope as they are received, one ahead at most unless there is `capacity`. Never suspends.
+ *
+ * The source ends: the channel is closed. The source fails: so does the channel, once drained, and
+ * the scope. The channel is closed by its reader, or the scope is aborted: the source is told at
+ * once (`return`, or `cancel`), and the fiber ends; it waits for that unless a `next` is under way,
+ * which nothing can interrupt. A receive that is cancelled loses no item. The scope waits for the
+ * fiber, so a reader who leaves early closes the channel.
+ *
+ * @throws {Inactive} outside of any fiber
+ * @throws {RangeError} if `capacity` is not a whole number or `Infinity`
+ * @throws {TypeError} if `source` is not async-iterable, or an option is of the wrong type
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { channelFrom, main } from "@weft/weft";
+ *
+ * const seen = await main(function* () {
+ *   const numbers = channelFrom(ReadableStream.from([1, 2, 3]));
+ *   const seen = [yield* numbers.receiveOrThrow(), yield* numbers.receiveOrThrow()];
+ *   numbers.close();
+ *   return seen;
+ * });
+ * assertEquals(seen, [1, 2]);
+ * ```
+ */
+export function channelFrom<T>(
+  source: AsyncIterable<T> | ReadableStream<T>,
+  options?: ChannelFromOptions,
+): Channel<T> {
+  checkSource(source);
+  checkOptions("make the channel", options);
+  const { capacity = 0, ...rest } = options ?? {};
+  const channel = new Channel<T>({ capacity, ...rest });
+  spawn(() => feed(channel, source), { name: `feeder of ${rest.name ?? "a channel"}` });
+  return channel;
+}
+
+function checkSource(source: unknown): void {
+  if (source instanceof ReadableStream) return;
+  const { [Symbol.asyncIterator]: iterate } = Object(source) as Partial<AsyncIterable<unknown>>;
+  if (typeof iterate === "function") return;
+  throw new TypeError(
+    `Cannot make the channel: source must be an async iterable or a ReadableStream, got ${
+      show(source)
+    }`,
+  );
+}
+
+function* feed<T>(
+  channel: Channel<T>,
+  source: AsyncIterable<T> | ReadableStream<T>,
+): Generator<never, void, unknown> {
+  try {
+    const tap = source instanceof ReadableStream ? new StreamTap(source) : new IteratorTap(source);
+    try {
+      yield* pump(channel, tap);
+    } finally {
+      if (tap.isOpen) yield* protect(() => fromPromise(tap.stop()));
+    }
+    channel.close();
+  } catch (error) { // what was cut short must not look complete
+    channel.fail(error instanceof Abort ? new FiberAborted(error, "feeder of the channel") : error);
+    throw error;
+  }
+}
+
+function* pump<T>(channel: Channel<T>, tap: Tap<T>): Generator<never, void, unknown> {
+  for (;;) {
+    const next = yield* select({
+      closed: channel.closeEvent(),
+      item: promiseEvent(tap.next()),
+    });
+    if (next.kind === "closed" || next.value.done === true) return;
+    const sent = yield* select({
+      closed: channel.closeEvent(),
+      sent: channel.sendEvent(next.value.value),
+    });
+    if (sent.kind === "closed") return;
+  }
+}
+
+/** A source that is being drawn from. */
+interface Tap<T> {
+  /** Until it has ended or failed, or was stopped. */
+  readonly isOpen: boolean;
+  next(): Promise<IteratorResult<T, unknown>>;
+  /** Tells the source that no more is wanted. Once, while it is open. */
+  stop(): Promise<void>;
+}
+
+class IteratorTap<T> implements Tap<T> {
+  isOpen = true;
+  #isBusy = false;
+  readonly #iterator: AsyncIterator<T>;
+
+  constructor(source: AsyncIterable<T>) {
+    this.#iterator = source[Symbol.asyncIterator]();
+  }
+
+  async next(): Promise<IteratorResult<T, unknown>> {
+    this.#isBusy = true;
+    let ended = true; // an iterator that throws has ended
+    try {
+      const result = await this.#iterator.next();
+      ended = result.done === true;
+      return result;
+    } finally {
+      this.#isBusy = false;
+      if (ended) this.isOpen = false;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.isOpen = false;
+    const returned = this.#returned();
+    if (this.#isBusy) returned.catch(reportUncaught); // it comes after the `next`, perhaps never
+    else await returned;
+  }
+
+  async #returned(): Promise<void> {
+    await this.#iterator.return?.();
+  }
+}
+
+/** A stream's own iterator would let a `return` wait for the read before it. */
+class StreamTap<T> implements Tap<T> {
+  isOpen = true;
+  readonly #reader: ReadableStreamDefaultReader<T>;
+
+  constructor(source: ReadableStream<T>) {
+    this.#reader = source.getReader();
+  }
+
+  async next(): Promise<IteratorResult<T, unknown>> {
+    let ended = true;
+    try {
+      const { done, value } = await this.#reader.read();
+      ended = done;
+      return done ? { done, value } : { done, value: value as T };
+    } finally {
+      if (ended) this.isOpen = false;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.isOpen = false;
+    await this.#reader.cancel("nobody receives from the channel any more");
+  }
+}
+
+/**
+ * A web stream of what is received from `channel`. It takes nothing before it is read from, and
+ * then one item at a time; it ends when the channel is closed and drained, and errors when the
+ * channel failed. Cancelling the stream closes the channel, which tells the senders. Never suspends.
+ *
+ * @throws {TypeError} if `channel` is not a channel
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { Channel, readableFrom } from "@weft/weft";
+ *
+ * const words = new Channel<string>();
+ * for (const word of ["warp ", "and ", "weft"]) words.trySend(word);
+ * words.close();
+ * const body = readableFrom(words).pipeThrough(new TextEncoderStream());
+ * assertEquals(await new Response(body).text(), "warp and weft");
+ * ```
+ */
+export function readableFrom<T>(channel: Channel<T>): ReadableStream<T> {
+  if (!(channel instanceof Channel)) {
+    throw new TypeError(`Cannot make the stream: channel must be a Channel, got ${show(channel)}`);
+  }
+  const items = channel[Symbol.asyncIterator]();
+  return new ReadableStream<T>({
+    async pull(controller) {
+      const next = await items.next();
+      if (next.done === true) controller.close();
+      else controller.enqueue(next.value);
+    },
+    async cancel() {
+      await items.return?.();
+      channel.close();
+    },
+  }, { highWaterMark: 0 });
+}
