@@ -329,9 +329,9 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
       pull: async (controller) => {
         const taken = await new Take(source, chunk, undefined);
         if (taken !== undefined) return controller.enqueue(taken as Uint8Array<ArrayBuffer>);
+        await this.close();
         controller.close();
         controller.byobRequest?.respond(0); // or whoever brought a buffer would wait for ever
-        await this.close();
       },
       cancel: async () => {
         await this.close();

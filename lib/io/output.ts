@@ -288,6 +288,8 @@ export class Output implements AsyncDisposable {
    */
   toWritable(): WritableStream<Uint8Array> {
     return new WritableStream({
+      // Not the hook `abort`: that waits for the write under way, which may never end.
+      start: ({ signal }) => signal.addEventListener("abort", () => this.discard(), { once: true }),
       write: async (chunk) => {
         await this.output(chunk);
         await this.flush();
@@ -295,7 +297,6 @@ export class Output implements AsyncDisposable {
       close: async () => {
         await this.close();
       },
-      abort: () => this.discard(),
     });
   }
 

@@ -1,0 +1,90 @@
+/**
+ * One connection, as its handler sees it: an input and an output, for as long as a body runs.
+ *
+ * How it ends, once the body and all that it spawned are gone:
+ *  - the body returned: what was output is written, and the socket is closed;
+ *  - it threw, or was aborted: the socket is closed at once, and what was not written is forgotten.
+ *
+ * Closing the output closes that direction alone; the body may read on until the other side is done.
+ *
+ * Clean-up of the body's that is protected (a last line, a flush) may depend on a client that
+ * doesn't read. So an abort gives it `LINGER_MS`; then the socket is closed under it.
+ */
+import { currentFiber } from "../fiber/fiber.ts";
+import { scope, withCancelCallback } from "../fiber/mod.ts";
+import type { CancelHandle } from "../operation/event_base.ts";
+import type { Operation } from "../operation/types.ts";
+import { fromPromise } from "../promise/mod.ts";
+import { Input } from "./input.ts";
+import { Output } from "./output.ts";
+
+/** What runs with a connection. */
+export type ConnectionBody<T> = (input: Input, output: Output) => Operation<T>;
+
+/** For how long the clean-up of an aborted body may use the connection. */
+const LINGER_MS = 1000;
+
+export class Connection {
+  readonly input: Input;
+  readonly output: Output;
+  readonly #conn: Deno.Conn;
+  #isOpen = true;
+  /** What reading or writing failed with. */
+  readonly #failures = new Set<unknown>();
+
+  constructor(conn: Deno.Conn) {
+    this.#conn = conn;
+    const noted = <T>(io: Promise<T>): Promise<T> => {
+      io.catch((error) => this.#failures.add(error));
+      return io;
+    };
+    this.input = Input.fromReader({ read: (p) => noted(conn.read(p)) }, { close() {} });
+    this.output = Output.fromWriter({ write: (p) => noted(conn.write(p)) }, {
+      close: () => fromPromise(() => this.#closeWrite()),
+    });
+  }
+
+  /** Whether it is the connection itself that failed with `error`: the other side is gone. */
+  brokeWith(error: unknown): boolean {
+    return this.#failures.has(error);
+  }
+
+  /** Runs `body` with the connection, and closes it. */
+  *use<T>(body: ConnectionBody<T>): Generator<never, T, unknown> {
+    let linger: CancelHandle | undefined;
+    try {
+      const { loop } = currentFiber("use a connection").scheduler;
+      const onCancel = () => {
+        linger ??= loop.onTimer(LINGER_MS, { repeat: false }, () => this.close());
+      };
+      return yield* withCancelCallback(onCancel, () => this.#run(body));
+    } finally {
+      linger?.cancel();
+      this.close();
+    }
+  }
+
+  *#run<T>(body: ConnectionBody<T>): Generator<never, T, unknown> {
+    const value = yield* scope(() => body(this.input, this.output));
+    yield* this.output.close();
+    return value;
+  }
+
+  /** Closes it now, whoever is using it. */
+  close(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.output.discard();
+    Promise.resolve(this.input.close()); // it has nothing to wait for
+    this.#conn.close();
+  }
+
+  async #closeWrite(): Promise<void> {
+    if (!this.#isOpen) return;
+    try {
+      await this.#conn.closeWrite();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotConnected)) throw error; // the other side was faster
+    }
+  }
+}

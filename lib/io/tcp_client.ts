@@ -1,0 +1,91 @@
+import { GeneratorOperation } from "../fiber/generator_operation.ts";
+import { checkFunction, show } from "../internal/check.ts";
+import type { Awaitable } from "../operation/types.ts";
+import { fromPromise } from "../promise/mod.ts";
+import { Connection, type ConnectionBody } from "./connection.ts";
+
+/** How a client does TLS: what it trusts, and who it is. */
+export type TlsClientOptions =
+  & Omit<Deno.ConnectTlsOptions, "port" | "hostname">
+  & (Deno.TlsCertifiedKeyPem | Record<never, never>);
+
+/** Whom to connect to, over TCP or TLS. */
+export type TcpConnectOptions = Deno.ConnectOptions & {
+  /** Whether to speak TLS, and how. Default false. */
+  tls?: boolean | TlsClientOptions;
+};
+
+/** The ways to connect. */
+export interface TcpClientFunctions {
+  /**
+   * Connects, runs `body` with the connection, closes it, and returns what `body` returned.
+   *
+   * Suspends. When `body` has returned and all that it spawned is gone, what it output is written;
+   * if it failed or was aborted, what was not written is forgotten. An abort while it connects ends
+   * that at once; a connection that comes too late is closed.
+   *
+   * Needs `--allow-net`; for a Unix socket `--allow-read` and `--allow-write` of its path.
+   *
+   * @throws {Deno.errors.ConnectionRefused} and what else connecting, reading or writing may fail with
+   * @throws {TypeError} if an argument is of the wrong type
+   */
+  withConnect<T>(
+    address: TcpConnectOptions | Deno.UnixConnectOptions,
+    body: ConnectionBody<T>,
+  ): Awaitable<T>;
+}
+
+/**
+ * Clients of byte streams, over TCP, TLS or a Unix socket; {@linkcode TcpServer} has an example.
+ */
+export const TcpClient: TcpClientFunctions = {
+  withConnect<T>(
+    address: TcpConnectOptions | Deno.UnixConnectOptions,
+    body: ConnectionBody<T>,
+  ): Awaitable<T> {
+    if (typeof address !== "object" || address === null) {
+      throw new TypeError(`Cannot connect: address must be an object, got ${show(address)}`);
+    }
+    checkFunction("connect", "body", body);
+    return new GeneratorOperation("a connection", connectAndUse<T>, { address, body });
+  },
+};
+
+interface Connecting<T> {
+  readonly address: TcpConnectOptions | Deno.UnixConnectOptions;
+  readonly body: ConnectionBody<T>;
+}
+
+function* connectAndUse<T>({ address, body }: Connecting<T>): Generator<never, T, unknown> {
+  const conn = yield* fromPromise<Deno.Conn>((signal) => connect(address, signal), {
+    onLate: (conn) => conn.close(),
+  });
+  return yield* new Connection(conn).use(body);
+}
+
+function connect(
+  address: TcpConnectOptions | Deno.UnixConnectOptions,
+  signal: AbortSignal,
+): Promise<Deno.Conn> {
+  if (address.transport === "unix") return Deno.connect(address);
+  const { tls = false, ...tcp } = address;
+  if (tls === false) return Deno.connect({ ...tcp, signal });
+  const { transport: _, ...target } = tcp;
+  return connectTls({ ...target, ...(tls === true ? {} : tls) }, signal);
+}
+
+/** With the handshake, so that whatever is wrong with the certificates is found here. */
+async function connectTls(options: Deno.ConnectTlsOptions, signal: AbortSignal): Promise<Deno.Conn> {
+  const conn = await Deno.connectTls(options);
+  const close = () => conn.close();
+  try {
+    signal.addEventListener("abort", close);
+    if (!signal.aborted) await conn.handshake();
+    return conn;
+  } catch (error) {
+    if (!signal.aborted) close();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", close);
+  }
+}

@@ -1,0 +1,275 @@
+import { cancelScope, type CancelContext, type Scope, scope, sleep, spawn } from "../fiber/mod.ts";
+import { Channel } from "../channel/mod.ts";
+import { currentFiber, type Fiber } from "../fiber/fiber.ts";
+import { checkCount, checkFunction, checkOptions, show } from "../internal/check.ts";
+import { Abort } from "../operation/errors.ts";
+import type { Awaitable, Operation } from "../operation/types.ts";
+import { fromPromise } from "../promise/mod.ts";
+import { Connection } from "./connection.ts";
+import type { Input } from "./input.ts";
+import type { Output } from "./output.ts";
+import { isReset } from "./reader.ts";
+import { Establish, reportHandler, shutDown, type ShutdownOptions } from "./server.ts";
+
+/** How a server serves. */
+export interface TcpServerOptions {
+  /** How many connections there are at most at a time; the others wait. Default `Infinity`. */
+  maxConnections?: number;
+  /** Serves TLS, with this certificate and its private key, both in PEM. */
+  tls?: { readonly cert: string; readonly key: string };
+}
+
+/** Where a server listens: on a port. */
+export type TcpAddress = Deno.TcpListenOptions & { transport?: "tcp" } & TcpServerOptions;
+
+/** Where a server listens: on a path of the file system. */
+export type UnixAddress =
+  & Deno.UnixListenOptions
+  & { transport: "unix" }
+  & Pick<TcpServerOptions, "maxConnections">;
+
+/** What serves a connection. It is closed when this has returned and all that it spawned is gone. */
+export type TcpHandler<A extends Deno.Addr = Deno.Addr> = (
+  peer: A,
+  input: Input,
+  output: Output,
+) => Operation<void>;
+
+/** What is going on in a server. */
+export interface TcpServerStatistics {
+  /** How many connections are being served. */
+  readonly connections: number;
+  /** How many there have been, with those. */
+  readonly accepted: number;
+}
+
+/** How long to wait when the system has no room for another connection: doubled up to a second. */
+const FIRST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 1000;
+
+interface Established {
+  readonly listener: Deno.Listener;
+  readonly maxConnections: number;
+  readonly handler: TcpHandler;
+}
+
+/**
+ * A server of byte streams, over TCP, TLS or a Unix socket: a fiber for each connection, in a fiber
+ * of its own, which belongs to the scope that established it and never outlives it.
+ *
+ * Needs `--allow-net`; for a Unix socket `--allow-read` and `--allow-write` of its path.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { main } from "@weft/weft";
+ * import { type Input, type Output, TcpClient, TcpServer } from "@weft/weft/io";
+ *
+ * function* shout(_peer: Deno.Addr, input: Input, output: Output) {
+ *   for (let line; (line = yield* input.readLine()) !== undefined;) {
+ *     yield* output.outputLine(line.value.toUpperCase());
+ *     yield* output.flush();
+ *   }
+ * }
+ * function* ask(input: Input, output: Output) {
+ *   yield* output.outputLine("hello");
+ *   yield* output.flush();
+ *   return (yield* input.readLine())?.value;
+ * }
+ * const answer = await main(function* () {
+ *   const server = yield* TcpServer.establish({ hostname: "127.0.0.1", port: 0 }, shout);
+ *   const answer = yield* TcpClient.withConnect(server.address, ask);
+ *   yield* server.shutdown();
+ *   return answer;
+ * });
+ * assertEquals(answer, "HELLO");
+ * ```
+ */
+export class TcpServer<A extends Deno.Addr = Deno.NetAddr> implements AsyncDisposable {
+  /** Where it listens: tells the port if it was asked for port 0. */
+  readonly address: A;
+  readonly #acceptor: Acceptor;
+
+  private constructor(acceptor: Acceptor, address: A) {
+    if (!(acceptor instanceof Acceptor)) {
+      throw new TypeError("Cannot construct TcpServer: use TcpServer.establish");
+    }
+    this.#acceptor = acceptor;
+    this.address = address;
+  }
+
+  /**
+   * Listens at `address`, and returns when it does. From then on `handler` runs for each connection,
+   * in a fiber of its own in the server's. Under `await` the server lives in a `main` of its own.
+   *
+   * A handler that returns: what it output is written, and the connection is closed. One that fails:
+   * its connection is closed, the failure goes to the uncaught handler (the console, where none is
+   * set), and the server goes on. That the other side is gone, and reading or writing failed
+   * because of that, is not reported. One that is aborted may clean up for a second, then its
+   * connection is closed under it.
+   *
+   * The scope waits for the server: end it with `shutdown`, or abort the scope.
+   *
+   * @throws {Deno.errors.AddrInUse} and what else listening may fail with
+   * @throws {TypeError} if an argument is of the wrong type
+   * @throws {RangeError} if `maxConnections` is not a whole number from 1 up, or `Infinity`
+   */
+  static establish(
+    address: UnixAddress,
+    handler: TcpHandler<Deno.UnixAddr>,
+  ): Awaitable<TcpServer<Deno.UnixAddr>>;
+  static establish(address: TcpAddress, handler: TcpHandler<Deno.NetAddr>): Awaitable<TcpServer>;
+  static establish(
+    address: TcpAddress | UnixAddress,
+    handler: TcpHandler<never>,
+  ): Awaitable<TcpServer<Deno.Addr>> {
+    const action = "establish the server";
+    if (typeof address !== "object" || address === null) {
+      throw new TypeError(`Cannot ${action}: address must be an object, got ${show(address)}`);
+    }
+    checkFunction(action, "handler", handler);
+    const { maxConnections = Infinity, tls } = address as TcpAddress;
+    checkCount(action, "maxConnections", maxConnections, 1);
+    checkOptions(action, tls);
+    return new Establish("the establishment of a server", establish, {
+      address,
+      maxConnections,
+      handler: handler as TcpHandler,
+      make: (acceptor: Acceptor, address: Deno.Addr) => new TcpServer(acceptor, address),
+    });
+  }
+
+  /**
+   * Accepts no more connections, at once; waits for those there are, up to `graceMs`, and then
+   * aborts them. Idempotent.
+   *
+   * Suspends, out of reach of aborts: in a `finally` it needs no `protect`.
+   *
+   * @throws {Error} in one of its own handlers, which it would wait for
+   * @throws {RangeError} if `graceMs` is `NaN`
+   * @throws {TypeError} if an option is of the wrong type
+   */
+  shutdown(options?: ShutdownOptions): Awaitable<void> {
+    return shutDown(this.#acceptor, options);
+  }
+
+  /** What is going on in it. */
+  statistics(): TcpServerStatistics {
+    const { connections, accepted } = this.#acceptor;
+    return { connections, accepted };
+  }
+
+  /** `shutdown`, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+}
+
+interface Establishment {
+  readonly address: TcpAddress | UnixAddress;
+  readonly maxConnections: number;
+  readonly handler: TcpHandler;
+  readonly make: (acceptor: Acceptor, address: Deno.Addr) => TcpServer<Deno.Addr>;
+}
+
+// deno-lint-ignore require-yield -- listening is done at once
+function* establish(
+  { address, maxConnections, handler, make }: Establishment,
+): Generator<never, TcpServer<Deno.Addr>, unknown> {
+  const fiber = currentFiber("establish the server");
+  if (fiber.context.error !== undefined) throw fiber.deliver();
+  const listener = listen(address);
+  const acceptor = new Acceptor({ listener, maxConnections, handler });
+  return make(acceptor, listener.addr);
+}
+
+function listen(address: TcpAddress | UnixAddress): Deno.Listener {
+  if (address.transport === "unix") return Deno.listen(address);
+  const { tls, ...tcp } = address;
+  return tls === undefined ? Deno.listen(tcp) : Deno.listenTls({ ...tcp, ...tls });
+}
+
+/** The server's fiber: accepts connections, and holds those that are being served. */
+class Acceptor {
+  connections = 0;
+  accepted = 0;
+  readonly fiber: Fiber<void>;
+  readonly #options: Established;
+  readonly #freed = new Channel<void>({ capacity: 1, overflow: "dropNewest" });
+  #accepting: CancelContext | undefined;
+  #stopped = false;
+
+  constructor(options: Established) {
+    this.#options = options;
+    const { listener } = options;
+    this.fiber = spawn(() => this.#serve(), { name: "server", finally: () => close(listener) });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#accepting?.cancel("the server was shut down");
+    close(this.#options.listener);
+  }
+
+  *#serve(): Generator<never, void, unknown> {
+    yield* scope((served) =>
+      cancelScope((accepting) => {
+        this.#accepting = accepting;
+        if (this.#stopped) accepting.cancel();
+        return this.#accept(served);
+      }) as Operation<unknown>
+    );
+  }
+
+  *#accept(served: Scope): Generator<never, void, unknown> {
+    for (let pause = FIRST_PAUSE_MS;;) {
+      while (this.connections >= this.#options.maxConnections) yield* this.#freed.receive();
+      try {
+        const conn = yield* fromPromise(() => this.#options.listener.accept(), { onLate: close });
+        pause = FIRST_PAUSE_MS;
+        this.#spawn(served, conn);
+      } catch (error) {
+        if (error instanceof Abort || !isPassing(error)) throw error;
+        yield* sleep(pause);
+        pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
+      }
+    }
+  }
+
+  #spawn(served: Scope, conn: Deno.Conn): void {
+    this.connections++;
+    this.accepted++;
+    const onEnd = () => {
+      close(conn); // if its body never ran
+      this.connections--;
+      this.#freed.trySend();
+    };
+    served.spawn(() => serve(conn, this.#options.handler), { name: "connection", finally: onEnd });
+  }
+}
+
+function* serve(conn: Deno.Conn, handler: TcpHandler): Generator<never, void, unknown> {
+  const connection = new Connection(conn);
+  try {
+    yield* connection.use((input, output) => handler(conn.remoteAddr, input, output));
+  } catch (error) {
+    if (error instanceof Abort) throw error;
+    if (!connection.brokeWith(error)) reportHandler(error);
+  }
+}
+
+/** Whether accepting may well succeed later: too many files are open, or a client was too quick. */
+function isPassing(error: unknown): boolean {
+  if (isReset(error)) return true;
+  const { code } = error as { code?: unknown };
+  return ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"].includes(code as string);
+}
+
+/** Also if it is closed already. */
+function close(resource: { close(): void }): void {
+  try {
+    resource.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
