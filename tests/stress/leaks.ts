@@ -23,7 +23,10 @@ import {
 } from "@weft/weft";
 import { AnyFiber } from "@weft/weft/lowlevel";
 import { blockingLoop, hostLoop } from "@weft/weft/loop";
+import { Input, Output, read, readEvent, write, writeEvent } from "@weft/weft/io";
 import { Ring } from "../../lib/internal/ring.ts";
+import { buffers } from "../../lib/io/byte_queue.ts";
+import { sinkOf } from "../../lib/io/writer.ts";
 import { Thenable } from "../kit/source.ts";
 
 /** What a program prints. */
@@ -289,6 +292,79 @@ export const subjects: Record<string, () => Subject> = {
         if (!result.ok) throw result.error;
       },
       left: () => ({ timers: Number(loop.oneStep({ block: false })) }),
+    };
+  },
+
+  "a million cancelled reads of one source"() {
+    const source = { read: () => new Promise<never>(() => {}) };
+    const input = Input.fromReader(source);
+    const into = new Uint8Array(1);
+    const branches = [
+      when(input.readLineEvent(), () => "line"),
+      when(readEvent(source, into), () => "bytes"),
+    ];
+    const reads: (() => Operation<unknown>)[] = [
+      () => read(source, into),
+      () => input.readLine(),
+      () => select(branches),
+    ];
+    function* crowd(size: number) {
+      yield* cancelScope(function* (context) {
+        for (let n = 0; n < size; n++) spawn(reads[n % reads.length]!);
+        yield* yieldNow();
+        if (input.statistics().waiting < size) throw new Error("not all of them wait");
+        context.cancel();
+      });
+    }
+    return {
+      repeat: (times) => inCrowds(times, crowd),
+      left: () => ({ waiters: input.statistics().waiting }),
+    };
+  },
+
+  "a million cancelled writes to one sink"() {
+    const sink = { write: () => new Promise<never>(() => {}) };
+    const bytes = new Uint8Array(1);
+    const branches = [when(writeEvent(sink, bytes), (count) => count)];
+    const writes: (() => Operation<unknown>)[] = [() => write(sink, bytes), () => select(branches)];
+    function* crowd(size: number) {
+      yield* cancelScope(function* (context) {
+        for (let n = 0; n < size; n++) spawn(writes[n % writes.length]!);
+        yield* fromPromise(Promise.resolve()); // the first one has its turn, for ever
+        yield* yieldNow();
+        context.cancel();
+      });
+    }
+    return {
+      repeat: (times) => inCrowds(times, crowd),
+      left: () => ({ waiters: sinkOf(sink).waiting }),
+    };
+  },
+
+  "a million lines through streams of their own"() {
+    const line = new TextEncoder().encode("line\n".repeat(10));
+    function* once() {
+      const chunks = [line];
+      // Not over readers: the table behind a WeakMap of as many is never made smaller.
+      const input = Input.create({
+        input(into) {
+          const chunk = chunks.pop();
+          if (chunk !== undefined) into.set(chunk);
+          return chunk?.length ?? 0;
+        },
+      });
+      const output = Output.create({ output() {} });
+      for (;;) {
+        const line = yield* input.readLine();
+        if (line === undefined) break;
+        yield* output.outputLine(line.value);
+      }
+      yield* output.close();
+      yield* input.close();
+    }
+    return {
+      repeat: (times) => repeat(times / 10, once),
+      left: () => ({ buffers: buffers.statistics().inUse }),
     };
   },
 };

@@ -29,6 +29,9 @@ const about: Record<string, string> = {
   "a thousand items that a ring has held": "law 9",
   "a hundred thousand mains with one signal": "T26",
   "a million blocking sleeps that are cancelled": "law 9",
+  "a million cancelled reads of one source": "T28, law 9",
+  "a million cancelled writes to one sink": "law 9",
+  "a million lines through streams of their own": "law 9",
 };
 
 for (const subject of Object.keys(subjects)) {

@@ -1,0 +1,120 @@
+import { assert, assertEquals } from "@std/assert";
+import { Random } from "../../lib/internal/random.ts";
+import { buffers, ByteQueue } from "../../lib/io/byte_queue.ts";
+import { bytes, text } from "../kit/byte_streams.ts";
+
+const queueOf = (content: string) => {
+  const queue = new ByteQueue();
+  queue.append(bytes(content));
+  return queue;
+};
+
+const contentOf = (queue: ByteQueue) => text(queue.view(queue.length));
+
+Deno.test("ByteQueue does at random what a plain array does", () => {
+  const random = new Random(7);
+  let next = 0;
+  for (let round = 0; round < 25; round++) {
+    const queue = new ByteQueue();
+    let model: number[] = [];
+    let lent: Uint8Array | undefined;
+    const fresh = (most: number) => {
+      const chunk = new Uint8Array(random.below(most));
+      return chunk.map(() => next = (next + 1) % 251);
+    };
+    for (let n = 0; n < 60; n++) {
+      const chunk = fresh([4, 100, 9000, 40_000][random.below(4)]!);
+      switch (random.below(6)) {
+        case 0:
+          if (lent === undefined) queue.append(chunk);
+          else continue;
+          model.push(...chunk);
+          break;
+        case 1:
+          if (lent === undefined) queue.adopt(chunk);
+          else continue;
+          model.push(...chunk);
+          break;
+        case 2:
+          queue.prepend(chunk);
+          model = [...chunk, ...model];
+          break;
+        case 3: {
+          const count = random.below(model.length + 1);
+          queue.consume(count);
+          model = model.slice(count);
+          break;
+        }
+        case 4:
+          if (lent === undefined) {
+            lent = queue.reserve([1, 5000, Infinity][random.below(3)]!);
+            assert(lent.length > 0);
+          } else {
+            const count = random.below(lent.length + 1);
+            const filled = lent.subarray(0, count);
+            filled.set(filled.map(() => next = (next + 1) % 251));
+            model.push(...filled);
+            queue.filled(count);
+            lent = undefined;
+          }
+          break;
+        default: {
+          const target = new Uint8Array(random.below(100));
+          const count = queue.moveInto(target);
+          assertEquals(Array.from(target.subarray(0, count)), model.slice(0, count));
+          model = model.slice(count);
+        }
+      }
+      assertEquals(queue.length, model.length);
+      assert(queue.view(queue.length).every((byte, i) => byte === model[i]));
+      const wanted = new Uint8Array([random.below(251)]);
+      assertEquals(queue.indexOf(wanted), model.indexOf(wanted[0]!));
+    }
+  }
+});
+
+Deno.test("ByteQueue.indexOf() goes on where it stopped, and starts anew when it must", () => {
+  const queue = queueOf("a-");
+  const delimiter = bytes("--");
+  assertEquals(queue.indexOf(delimiter), -1);
+  queue.append(bytes("-b"));
+  assertEquals(queue.indexOf(delimiter), 1);
+  assertEquals(queue.indexOf(bytes("b")), 3);
+  queue.consume(2);
+  assertEquals(queue.indexOf(delimiter), -1);
+  queue.prepend(bytes("--"));
+  assertEquals(queue.indexOf(delimiter), 0);
+  assertEquals(contentOf(queue), "---b");
+});
+
+Deno.test("ByteQueue never writes to a chunk that it has adopted", () => {
+  const chunk = bytes("chunk");
+  const queue = new ByteQueue();
+  queue.adopt(chunk);
+  queue.consume(2);
+  queue.append(bytes("more"));
+  queue.prepend(bytes("__"));
+  queue.reserve(10).fill(0);
+  queue.filled(1);
+  assertEquals([text(chunk), contentOf(queue)], ["chunk", "__unkmore\0"]);
+});
+
+Deno.test("ByteQueue gives its buffer back to the pool when it is empty", () => {
+  const { inUse } = buffers.statistics();
+  const queue = queueOf("abc");
+  assertEquals(buffers.statistics().inUse, inUse + 1);
+  queue.consume(3);
+  assertEquals(buffers.statistics().inUse, inUse);
+  queue.reserve(10);
+  queue.filled(0);
+  queue.append(bytes("abc"));
+  queue.clear();
+  assertEquals(buffers.statistics().inUse, inUse);
+});
+
+Deno.test("ByteQueue.reserve() has room for more than a few bytes behind a long line", () => {
+  const queue = queueOf("x".repeat(buffers.bufferSize - 1));
+  assert(queue.reserve(Infinity).length >= 4096);
+  queue.filled(0);
+  assertEquals(queue.reserve(1).length, 1);
+});
