@@ -50,7 +50,7 @@ const doors: Record<string, string[]> = {
     "readableFrom",
     "spawnAsPromise",
     "spawnAsPromiseFromAnywhere",
-    "withSignal",
+    "withAbortSignal",
   ],
   "./lowlevel": [
     "AnyFiber",

@@ -23,9 +23,15 @@ export function setUncaughtHandler(next: UncaughtHandler | undefined): UncaughtH
   return previous;
 }
 
-/** Hands `error` to the uncaught handler. Never throws into its caller. */
-export function reportUncaught(error: unknown): void {
-  if (handler === undefined) return reportToPlatform(error);
+/**
+ * Hands `error` to the uncaught handler. Never throws into its caller. `otherwise`: in the place of
+ * the platform's `reportError`, for who must not let it end the process.
+ */
+export function reportUncaught(
+  error: unknown,
+  otherwise: UncaughtHandler = reportToPlatform,
+): void {
+  if (handler === undefined) return otherwise(error);
   try {
     handler(error);
   } catch (raised) {

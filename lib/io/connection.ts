@@ -76,7 +76,7 @@ export class Connection {
     this.#isOpen = false;
     this.output.discard();
     Promise.resolve(this.input.close()); // it has nothing to wait for
-    this.#conn.close();
+    close(this.#conn);
   }
 
   async #closeWrite(): Promise<void> {
@@ -86,5 +86,14 @@ export class Connection {
     } catch (error) {
       if (!(error instanceof Deno.errors.NotConnected)) throw error; // the other side was faster
     }
+  }
+}
+
+/** Closes what may be closed already. */
+export function close(resource: { close(): void }): void {
+  try {
+    resource.close();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
   }
 }

@@ -52,3 +52,21 @@ export type {
 export { read, readEvent, write, writeEvent, writeOnce } from "./read_write.ts";
 export type { Reader } from "./reader.ts";
 export type { Writer } from "./writer.ts";
+export { commandOutput, withCommand } from "./command.ts";
+export type { Child, CommandOptions, CommandOutputOptions } from "./command.ts";
+export type { ConnectionBody } from "./connection.ts";
+export { HttpServer } from "./http_server.ts";
+export type { HttpHandler, HttpServerOptions, HttpServerStatistics } from "./http_server.ts";
+export { signalEvent, withSignals } from "./os_signals.ts";
+export type { ShutdownOptions } from "./server.ts";
+export { TcpClient } from "./tcp_client.ts";
+export type { TcpClientFunctions, TcpConnectOptions, TlsClientOptions } from "./tcp_client.ts";
+export { TcpServer } from "./tcp_server.ts";
+export type {
+  ListenAddr,
+  TcpAddress,
+  TcpHandler,
+  TcpServerOptions,
+  TcpServerStatistics,
+  UnixAddress,
+} from "./tcp_server.ts";

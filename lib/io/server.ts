@@ -78,13 +78,16 @@ export class Establish<A, S> extends GeneratorOperation<A, S> {
     rejected?: ((reason: unknown) => C | PromiseLike<C>) | null,
   ): Promise<B | C> {
     const promise = new Promise<S>((resolve, reject) => {
-      main(() => this.#establish(resolve), { name: this.name }).then(undefined, reject);
+      let established = false;
+      const establish = function* (operation: Awaitable<S>): Generator<never, void, unknown> {
+        const server = yield* operation;
+        established = true;
+        resolve(server);
+      };
+      main(() => establish(this), { name: this.name })
+        .then(undefined, (error) => established ? reportUncaught(error) : reject(error));
     });
     return promise.then(fulfilled, rejected);
-  }
-
-  *#establish(resolve: (server: S) => void): Generator<never, void, unknown> {
-    resolve(yield* this);
   }
 }
 

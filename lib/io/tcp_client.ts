@@ -2,7 +2,7 @@ import { GeneratorOperation } from "../fiber/generator_operation.ts";
 import { checkFunction, show } from "../internal/check.ts";
 import type { Awaitable } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
-import { Connection, type ConnectionBody } from "./connection.ts";
+import { close, Connection, type ConnectionBody } from "./connection.ts";
 
 /** How a client does TLS: what it trusts, and who it is. */
 export type TlsClientOptions =
@@ -58,7 +58,7 @@ interface Connecting<T> {
 
 function* connectAndUse<T>({ address, body }: Connecting<T>): Generator<never, T, unknown> {
   const conn = yield* fromPromise<Deno.Conn>((signal) => connect(address, signal), {
-    onLate: (conn) => conn.close(),
+    onLate: close,
   });
   return yield* new Connection(conn).use(body);
 }
@@ -75,17 +75,20 @@ function connect(
 }
 
 /** With the handshake, so that whatever is wrong with the certificates is found here. */
-async function connectTls(options: Deno.ConnectTlsOptions, signal: AbortSignal): Promise<Deno.Conn> {
+async function connectTls(
+  options: Deno.ConnectTlsOptions,
+  signal: AbortSignal,
+): Promise<Deno.Conn> {
   const conn = await Deno.connectTls(options);
-  const close = () => conn.close();
+  const onAbort = () => close(conn);
   try {
-    signal.addEventListener("abort", close);
+    signal.addEventListener("abort", onAbort);
     if (!signal.aborted) await conn.handshake();
     return conn;
   } catch (error) {
-    if (!signal.aborted) close();
+    close(conn);
     throw error;
   } finally {
-    signal.removeEventListener("abort", close);
+    signal.removeEventListener("abort", onAbort);
   }
 }

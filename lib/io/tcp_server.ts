@@ -1,11 +1,11 @@
-import { cancelScope, type CancelContext, type Scope, scope, sleep, spawn } from "../fiber/mod.ts";
+import { type CancelContext, cancelScope, type Scope, scope, sleep, spawn } from "../fiber/mod.ts";
 import { Channel } from "../channel/mod.ts";
 import { currentFiber, type Fiber } from "../fiber/fiber.ts";
 import { checkCount, checkFunction, checkOptions, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
-import { Connection } from "./connection.ts";
+import { close, Connection } from "./connection.ts";
 import type { Input } from "./input.ts";
 import type { Output } from "./output.ts";
 import { isReset } from "./reader.ts";
@@ -27,6 +27,11 @@ export type UnixAddress =
   & Deno.UnixListenOptions
   & { transport: "unix" }
   & Pick<TcpServerOptions, "maxConnections">;
+
+/** Where a server listens, as a client can connect to it. */
+export type ListenAddr<T extends "tcp" | "unix"> = T extends "tcp"
+  ? Deno.NetAddr & { transport: "tcp" }
+  : Deno.UnixAddr & { transport: "unix"; path: string };
 
 /** What serves a connection. It is closed when this has returned and all that it spawned is gone. */
 export type TcpHandler<A extends Deno.Addr = Deno.Addr> = (
@@ -85,7 +90,7 @@ interface Established {
  * assertEquals(answer, "HELLO");
  * ```
  */
-export class TcpServer<A extends Deno.Addr = Deno.NetAddr> implements AsyncDisposable {
+export class TcpServer<A extends Deno.Addr = ListenAddr<"tcp">> implements AsyncDisposable {
   /** Where it listens: tells the port if it was asked for port 0. */
   readonly address: A;
   readonly #acceptor: Acceptor;
@@ -117,7 +122,7 @@ export class TcpServer<A extends Deno.Addr = Deno.NetAddr> implements AsyncDispo
   static establish(
     address: UnixAddress,
     handler: TcpHandler<Deno.UnixAddr>,
-  ): Awaitable<TcpServer<Deno.UnixAddr>>;
+  ): Awaitable<TcpServer<ListenAddr<"unix">>>;
   static establish(address: TcpAddress, handler: TcpHandler<Deno.NetAddr>): Awaitable<TcpServer>;
   static establish(
     address: TcpAddress | UnixAddress,
@@ -263,13 +268,4 @@ function isPassing(error: unknown): boolean {
   if (isReset(error)) return true;
   const { code } = error as { code?: unknown };
   return ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"].includes(code as string);
-}
-
-/** Also if it is closed already. */
-function close(resource: { close(): void }): void {
-  try {
-    resource.close();
-  } catch (error) {
-    if (!(error instanceof Deno.errors.BadResource)) throw error;
-  }
 }

@@ -66,16 +66,16 @@ export function abortEvent(signal: AbortSignal): Event<unknown> {
  * @example
  * ```ts
  * import { assertRejects } from "@std/assert";
- * import { FiberAborted, main, sleep, withSignal } from "@weft/weft";
+ * import { FiberAborted, main, sleep, withAbortSignal } from "@weft/weft";
  *
  * const signal = AbortSignal.timeout(1);
  * await assertRejects(
- *   async () => void (await main(() => withSignal(signal, () => sleep(60_000)))),
+ *   async () => void (await main(() => withAbortSignal(signal, () => sleep(60_000)))),
  *   FiberAborted,
  * );
  * ```
  */
-export function withSignal<T>(signal: AbortSignal, body: () => Operation<T>): Awaitable<T> {
+export function withAbortSignal<T>(signal: AbortSignal, body: () => Operation<T>): Awaitable<T> {
   checkSignal("run under the signal", signal);
   checkFunction("run under the signal", "body", body);
   return openNursery({

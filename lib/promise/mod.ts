@@ -14,7 +14,7 @@
  *
  * @module
  */
-export { abortEvent, withSignal } from "./abort_signal.ts";
+export { abortEvent, withAbortSignal } from "./abort_signal.ts";
 export { fromPromise, promiseEvent } from "./from_promise.ts";
 export type { FromPromiseOptions } from "./from_promise.ts";
 export { spawnAsPromise, spawnAsPromiseFromAnywhere } from "./spawn_as_promise.ts";

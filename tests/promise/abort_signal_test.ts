@@ -9,7 +9,7 @@ import {
   sleep,
   spawn,
   when,
-  withSignal,
+  withAbortSignal,
   yieldNow,
 } from "@weft/weft";
 import { reasonOf } from "../kit/results.ts";
@@ -60,16 +60,16 @@ Deno.test("T26: abortEvent() that lost a select, or whose wait was aborted, leav
   });
 });
 
-Deno.test("withSignal() returns what its body returns, and leaves no listener", () => {
+Deno.test("withAbortSignal() returns what its body returns, and leaves no listener", () => {
   virtually(function* () {
     const counted = countedSignal();
-    const value = yield* withSignal(counted.signal, function* () {
+    const value = yield* withAbortSignal(counted.signal, function* () {
       yield* sleep(1);
       return counted.listeners;
     });
     assertEquals([value, counted.listeners], [1, 0]);
     const boom = new Error("body");
-    const failing = withSignal(counted.signal, function* () {
+    const failing = withAbortSignal(counted.signal, function* () {
       throw boom;
     });
     assertStrictEquals(yield* errorOf(failing as Awaitable<unknown>), boom);
@@ -77,7 +77,7 @@ Deno.test("withSignal() returns what its body returns, and leaves no listener", 
   });
 });
 
-Deno.test("withSignal() throws FiberAborted with the signal's reason once everything inside has ended", () => {
+Deno.test("withAbortSignal() throws FiberAborted with the signal's reason once everything inside has ended", () => {
   virtually(function* () {
     const counted = countedSignal();
     const log: string[] = [];
@@ -88,7 +88,7 @@ Deno.test("withSignal() throws FiberAborted with the signal's reason once everyt
         log.push(name);
       }
     }
-    const fiber = yield* waiting(withSignal(counted.signal, function* () {
+    const fiber = yield* waiting(withAbortSignal(counted.signal, function* () {
       spawn(() => stay("child"));
       yield* stay("body");
     }));
@@ -103,10 +103,10 @@ Deno.test("withSignal() throws FiberAborted with the signal's reason once everyt
   });
 });
 
-Deno.test("withSignal() with a signal that is aborted already doesn't call its body", () => {
+Deno.test("withAbortSignal() with a signal that is aborted already doesn't call its body", () => {
   virtually(function* () {
     let called = false;
-    const error = yield* errorOf(withSignal(AbortSignal.abort("before"), function* () {
+    const error = yield* errorOf(withAbortSignal(AbortSignal.abort("before"), function* () {
       called = true;
     }));
     assertEquals(reasonOf({ ok: false, error }), "before");
@@ -114,10 +114,10 @@ Deno.test("withSignal() with a signal that is aborted already doesn't call its b
   });
 });
 
-Deno.test("law 3: withSignal(): an abort that reached nobody came too late", () => {
+Deno.test("law 3: withAbortSignal(): an abort that reached nobody came too late", () => {
   virtually(function* () {
     const controller = new AbortController();
-    const value = yield* withSignal(controller.signal, function* () {
+    const value = yield* withAbortSignal(controller.signal, function* () {
       controller.abort();
       return "in time";
     });
@@ -125,21 +125,21 @@ Deno.test("law 3: withSignal(): an abort that reached nobody came too late", () 
   });
 });
 
-Deno.test("law 5: withSignal(): an abort of the fiber around goes through as Abort", () => {
+Deno.test("law 5: withAbortSignal(): an abort of the fiber around goes through as Abort", () => {
   virtually(function* () {
     const counted = countedSignal();
-    const fiber = yield* waiting(withSignal(counted.signal, () => Event.never()));
+    const fiber = yield* waiting(withAbortSignal(counted.signal, () => Event.never()));
     yield* fiber.abort("all of it");
     assertEquals(reasonOf(yield* fiber.join()), "all of it");
     assertEquals(counted.listeners, 0);
   });
 });
 
-Deno.test("a fiber's signal goes in and out: withSignal() under the signal of another fiber", () => {
+Deno.test("a fiber's signal goes in and out: withAbortSignal() under the signal of another fiber", () => {
   virtually(function* () {
     const other = yield* waiting(Event.never());
     const { signal } = other;
-    const under = yield* waiting(withSignal(signal, () => Event.never()));
+    const under = yield* waiting(withAbortSignal(signal, () => Event.never()));
     yield* other.abort("the other one");
     const error = yield* errorOf(under);
     assertInstanceOf(error, FiberAborted);
@@ -147,19 +147,19 @@ Deno.test("a fiber's signal goes in and out: withSignal() under the signal of an
   });
 });
 
-Deno.test("abortEvent() and withSignal() say what is wrong with their arguments", () => {
+Deno.test("abortEvent() and withAbortSignal() say what is wrong with their arguments", () => {
   assertThrows(
     () => abortEvent({} as AbortSignal),
     TypeError,
     "Cannot make the event: signal must be an AbortSignal, got an Object",
   );
   assertThrows(
-    () => withSignal(undefined as never, () => yieldNow()),
+    () => withAbortSignal(undefined as never, () => yieldNow()),
     TypeError,
     "Cannot run under the signal: signal must be an AbortSignal, got undefined",
   );
   assertThrows(
-    () => withSignal(AbortSignal.abort(), yieldNow() as never),
+    () => withAbortSignal(AbortSignal.abort(), yieldNow() as never),
     TypeError,
     "Cannot run under the signal: body must be a function",
   );

@@ -1,0 +1,271 @@
+import { afterEvent, select, when } from "../event/mod.ts";
+import { all, protect, scope } from "../fiber/mod.ts";
+import { GeneratorOperation } from "../fiber/generator_operation.ts";
+import { checkDuration, checkFunction, checkOptions, show } from "../internal/check.ts";
+import type { Event } from "../operation/event.ts";
+import type { Awaitable, Operation } from "../operation/types.ts";
+import { promiseEvent } from "../promise/mod.ts";
+import { Input } from "./input.ts";
+import { Output } from "./output.ts";
+
+/** How a command is run. Its `stdin` and `stdout` are "piped" unless told otherwise. */
+export interface CommandOptions extends Omit<Deno.CommandOptions, "signal"> {
+  /**
+   * For how long a child that was sent SIGTERM may go on, before it is killed. Default 5000;
+   * `Infinity`: as long as it takes.
+   */
+  graceMs?: number;
+}
+
+/** How a command is run whose whole output is wanted. */
+export interface CommandOutputOptions extends Omit<CommandOptions, "stdin" | "stdout" | "stderr"> {
+  /** What it reads. Default: nothing. */
+  input?: string | Uint8Array;
+}
+
+const GRACE_MS = 5000;
+
+/** A running child process. */
+export class Child {
+  /** Its process id. */
+  readonly pid: number;
+  /** Happens when it has ended: how. May be waited for any number of times. */
+  readonly status: Event<Deno.CommandStatus>;
+  readonly #process: Deno.ChildProcess;
+  readonly #pipes: Partial<{ stdin: Output; stdout: Input; stderr: Input }>;
+
+  /** Not for you: `withCommand` makes them. */
+  constructor(
+    process: Deno.ChildProcess,
+    pipes: Partial<{ stdin: Output; stdout: Input; stderr: Input }>,
+  ) {
+    this.pid = process.pid;
+    this.status = promiseEvent(process.status);
+    this.#process = process;
+    this.#pipes = pipes;
+  }
+
+  /**
+   * What it reads: close it, that it sees the end.
+   *
+   * @throws {TypeError} if it is not piped
+   */
+  get stdin(): Output {
+    return piped("stdin", this.#pipes.stdin);
+  }
+
+  /**
+   * What it writes.
+   *
+   * @throws {TypeError} if it is not piped
+   */
+  get stdout(): Input {
+    return piped("stdout", this.#pipes.stdout);
+  }
+
+  /**
+   * What it complains about.
+   *
+   * @throws {TypeError} if it is not piped
+   */
+  get stderr(): Input {
+    return piped("stderr", this.#pipes.stderr);
+  }
+
+  /** Sends it a signal, SIGTERM by default; does nothing once it has ended. Never suspends. */
+  kill(signal: Deno.Signal = "SIGTERM"): void {
+    try {
+      this.#process.kill(signal);
+    } catch (error) {
+      // "Child process has already terminated", as a TypeError or from the system.
+      if (!(error instanceof Deno.errors.NotFound) && !isTerminated(error)) throw error;
+    }
+  }
+}
+
+function piped<T>(name: string, pipe: T | undefined): T {
+  if (pipe !== undefined) return pipe;
+  throw new TypeError(`Cannot use the child's ${name}: it is not piped; pass ${name}: "piped"`);
+}
+
+function isTerminated(error: unknown): boolean {
+  return error instanceof TypeError && error.message.includes("terminated");
+}
+
+/**
+ * Starts `program`, runs `body` with the child, and returns what `body` returned, once the child
+ * has ended: no child outlives the scope.
+ *
+ * Suspends. When `body` has returned and all that it spawned is gone, the child's pipes are closed,
+ * and it is waited for. If `body` fails or is aborted, also during that wait, the child is sent
+ * SIGTERM, and SIGKILL when `graceMs` have passed.
+ *
+ * Needs `--allow-run`.
+ *
+ * @throws {Deno.errors.NotFound} if there is no such program
+ * @throws {TypeError} if an argument is of the wrong type
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { main } from "@weft/weft";
+ * import { withCommand } from "@weft/weft/io";
+ *
+ * const sorted = await main(() =>
+ *   withCommand("sort", { args: ["-n"] }, function* (child) {
+ *     yield* child.stdin.outputLines(["10", "9"]);
+ *     yield* child.stdin.close();
+ *     return yield* child.stdout.inputAllText();
+ *   })
+ * );
+ * assertEquals(sorted, "9\n10\n");
+ * ```
+ */
+export function withCommand<T>(
+  program: string | URL,
+  options: CommandOptions,
+  body: (child: Child) => Operation<T>,
+): Awaitable<T> {
+  checkCommand(program, options);
+  checkFunction("run the command", "body", body);
+  return new GeneratorOperation("a command", useChild<T>, { program, options, body });
+}
+
+/**
+ * Runs `program` to its end: how that was, and all that it has written.
+ *
+ * Suspends. An abort ends the child, as for `withCommand`. Needs `--allow-run`.
+ *
+ * @throws {Deno.errors.NotFound} if there is no such program
+ * @throws {TypeError} if an argument is of the wrong type
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { main } from "@weft/weft";
+ * import { commandOutput } from "@weft/weft/io";
+ *
+ * const { code, stdout } = await main(() => commandOutput("tr", { args: ["a-z", "A-Z"], input: "weft" }));
+ * assertEquals([code, new TextDecoder().decode(stdout)], [0, "WEFT"]);
+ * ```
+ */
+export function commandOutput(
+  program: string | URL,
+  options: CommandOutputOptions = {},
+): Awaitable<Deno.CommandOutput> {
+  checkCommand(program, options);
+  const { input, ...rest } = options;
+  if (input !== undefined && typeof input !== "string" && !(input instanceof Uint8Array)) {
+    throw new TypeError(
+      `Cannot run the command: input must be a string or a Uint8Array, got ${show(input)}`,
+    );
+  }
+  const stdin = input === undefined ? "null" : "piped";
+  const pipes = { ...rest, stdin, stdout: "piped", stderr: "piped" } as const;
+  return withCommand(program, pipes, (child) => collect(child, input));
+}
+
+function* collect(
+  child: Child,
+  input: string | Uint8Array | undefined,
+): Generator<never, Deno.CommandOutput, unknown> {
+  const [stdout, stderr] = yield* all([
+    () => child.stdout.inputAll(),
+    () => child.stderr.inputAll(),
+    () => feed(child, input),
+  ]);
+  const status = yield* child.status;
+  return { ...status, stdout, stderr } as Deno.CommandOutput;
+}
+
+function* feed(
+  child: Child,
+  input: string | Uint8Array | undefined,
+): Generator<never, void, unknown> {
+  if (input === undefined) return;
+  yield* withoutReader(() =>
+    typeof input === "string" ? child.stdin.outputString(input) : child.stdin.output(input)
+  );
+  yield* withoutReader(() => child.stdin.close());
+}
+
+/** A child need not read all that there is for it. */
+function* withoutReader(write: () => Awaitable<void>): Generator<never, void, unknown> {
+  try {
+    yield* write();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
+
+interface ChildUse<T> {
+  readonly program: string | URL;
+  readonly options: CommandOptions;
+  readonly body: (child: Child) => Operation<T>;
+}
+
+function* useChild<T>(
+  { program, options, body }: ChildUse<T>,
+): Generator<never, T, unknown> {
+  const { graceMs = GRACE_MS, ...rest } = options;
+  const settings = { stdin: "piped", stdout: "piped", ...rest } as const;
+  return yield* scope(function* () {
+    const process = new Deno.Command(program, settings).spawn();
+    const pipes: Partial<{ stdin: Output; stdout: Input; stderr: Input }> = {};
+    if (settings.stdin === "piped") pipes.stdin = Output.fromWritable(process.stdin);
+    if (settings.stdout === "piped") pipes.stdout = Input.fromReadable(process.stdout);
+    if (settings.stderr === "piped") pipes.stderr = Input.fromReadable(process.stderr);
+    const child = new Child(process, pipes);
+    let ended = false;
+    try {
+      const value = yield* scope(() => body(child));
+      if (pipes.stdin !== undefined) {
+        const { stdin } = pipes;
+        yield* withoutReader(() => stdin.close());
+      }
+      yield* closeAll(pipes);
+      yield* child.status;
+      ended = true;
+      return value;
+    } finally {
+      if (!ended) yield* protect(() => end(child, pipes, graceMs));
+    }
+  });
+}
+
+/** Ends a child whose body has failed or was aborted. */
+function* end(
+  child: Child,
+  pipes: Partial<{ stdin: Output; stdout: Input; stderr: Input }>,
+  graceMs: number,
+): Generator<never, void, unknown> {
+  child.kill("SIGTERM");
+  pipes.stdin?.discard();
+  const ended = yield* select([
+    when(child.status, () => true),
+    when(afterEvent(graceMs), () => false),
+  ]);
+  if (!ended) {
+    child.kill("SIGKILL");
+    yield* child.status;
+  }
+  yield* closeAll(pipes);
+}
+
+function* closeAll(
+  { stdout, stderr }: Partial<{ stdout: Input; stderr: Input }>,
+): Generator<never, void, unknown> {
+  if (stdout !== undefined) yield* stdout.close();
+  if (stderr !== undefined) yield* stderr.close();
+}
+
+function checkCommand(program: unknown, options: { graceMs?: number } | undefined): void {
+  if (typeof program !== "string" && !(program instanceof URL)) {
+    throw new TypeError(
+      `Cannot run the command: program must be a string or a URL, got ${show(program)}`,
+    );
+  }
+  checkOptions("run the command", options);
+  const graceMs = options?.graceMs;
+  if (graceMs !== undefined) checkDuration("run the command", "graceMs", graceMs);
+}
