@@ -1,7 +1,7 @@
 import { checkCount, checkFunction, checkOptional, checkOptions, show } from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Operation, Option } from "../operation/types.ts";
-import { checkBuffer, checkHooks } from "./buffers.ts";
+import { checkBuffer, checkHooks } from "./check.ts";
 import { type CloseHook, Closing, runCloseHook } from "./closing.ts";
 import { closeAll, type Concatenation, concatInto } from "./concat.ts";
 import { copy } from "./copy.ts";

@@ -8,7 +8,7 @@
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { main, withTimeout } from "@weft/weft";
+ * import { main, spawn, withTimeout } from "@weft/weft";
  * import { Input, Output } from "@weft/weft/io";
  *
  * const { readable, writable } = new TransformStream<Uint8Array>();
@@ -16,7 +16,7 @@
  *   const output = Output.fromWritable(writable);
  *   const input = Input.fromReadable(readable);
  *   yield* output.outputLines(["one", "two"]);
- *   const closing = Promise.resolve(output.close());
+ *   spawn(() => output.close());
  *   const lines: string[] = [];
  *   for (;;) {
  *     const line = yield* withTimeout(1000, () => input.readLine({ maxBytes: 80 }));
@@ -24,7 +24,6 @@
  *     lines.push(line.value);
  *   }
  *   yield* input.close();
- *   void closing;
  *   return lines;
  * });
  * assertEquals(lines, ["one", "two"]);

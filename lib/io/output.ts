@@ -2,7 +2,7 @@ import { checkFunction, checkOptional, checkOptions, isIterable, show } from "..
 import { GeneratorOperation } from "../fiber/generator_operation.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { Buffered } from "./buffered.ts";
-import { checkBuffer, checkHooks } from "./buffers.ts";
+import { checkBuffer, checkHooks } from "./check.ts";
 import { buffers } from "./byte_queue.ts";
 import { type CloseHook, Closing, type OnClosed, runCloseHook } from "./closing.ts";
 import { closeAll } from "./concat.ts";
@@ -24,7 +24,8 @@ import { checkWriter, type Writer } from "./writer.ts";
 export interface OutputHooks {
   /**
    * Writes all of `bytes`, which are its own only until it returns. It may suspend; aborted, it must
-   * have written nothing, and is given the same bytes again when somebody waits for them.
+   * have written nothing (a `write` in it belongs into `protect`), and is given the same bytes again
+   * when somebody waits for them.
    */
   output(bytes: Uint8Array): void | Operation<void>;
   /** Called by `flush` once everything is written: passes it on. */

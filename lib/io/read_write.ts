@@ -1,6 +1,6 @@
 import type { Event } from "../operation/event.ts";
 import type { Awaitable } from "../operation/types.ts";
-import { checkBuffer } from "./buffers.ts";
+import { checkBuffer } from "./check.ts";
 import { checkReader, type Reader, sourceOf } from "./reader.ts";
 import { someInto } from "./rules.ts";
 import { Take, TakeEvent } from "./take.ts";
