@@ -19,9 +19,9 @@ import {
   someIntoAhead,
   until,
 } from "./rules.ts";
-import { Source } from "./source.ts";
+import { Gate, Source } from "./source.ts";
 import { BytesSource, HookSource, ReadableSource } from "./sources.ts";
-import { Take, TakeEvent } from "./take.ts";
+import { type Rule, Take, TakeEvent } from "./take.ts";
 
 /** How an input of your own reads. */
 export interface InputHooks {
@@ -42,7 +42,10 @@ export interface LimitOptions {
 
 /** How an input over a `Reader` is closed. */
 export interface FromReaderOptions {
-  /** In the place of the reader's own `close()`. */
+  /**
+   * In the place of the reader's own `close()`. The reader itself may go on after that: what was
+   * read ahead is there for the next `read`, or input, over it.
+   */
   close?: () => void | Operation<void>;
 }
 
@@ -89,15 +92,18 @@ const encoder = new TextEncoder();
  */
 export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly #source: Source;
+  readonly #gate = new Gate();
   readonly #closing: Closing;
 
-  private constructor(source: Source, release: CloseHook) {
+  /** `keeps`: what is behind the source isn't closed by `release`, so what was read ahead stays. */
+  private constructor(source: Source, release: CloseHook, keeps = false) {
     if (!(source instanceof Source)) {
       throw new TypeError("Cannot construct Input: use Input.create, or one of Input.from…");
     }
     this.#source = source;
     this.#closing = new Closing("the closing of an input", (onClosed) => {
-      source.close();
+      source.close(this.#gate);
+      if (!keeps) source.forget();
       runCloseHook(release, "close an input", fiberNow(), onClosed);
     });
   }
@@ -151,8 +157,8 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
     checkReader("make the input", reader);
     checkOptions("make the input", options);
     checkOptional("make the input", "close", options?.close, "function");
-    const close = options?.close ?? (() => reader.close?.());
-    return new Input(sourceOf(reader), close);
+    const close = options?.close;
+    return new Input(sourceOf(reader), close ?? (() => reader.close?.()), close !== undefined);
   }
 
   /**
@@ -202,13 +208,13 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   input(buffer: Uint8Array): Awaitable<number> {
     checkBuffer("read", "buffer", buffer);
-    return new Take(this.#source, someIntoAhead, buffer);
+    return this.#take(someIntoAhead, buffer);
   }
 
   /** `input` as an event: nothing is taken unless it is the one chosen. */
   readEvent(buffer: Uint8Array): Event<number> {
     checkBuffer("read", "buffer", buffer);
-    return new TakeEvent(this.#source, someIntoAhead, buffer);
+    return new TakeEvent(this.#source, someIntoAhead, buffer, this.#gate);
   }
 
   /**
@@ -219,12 +225,12 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    * @throws {RangeError} if `maxBytes` is not a whole number or `Infinity`
    */
   inputAll(options?: LimitOptions): Awaitable<Uint8Array> {
-    return new Take(this.#source, allBytes, limitOf("read everything", options));
+    return this.#take(allBytes, limitOf("read everything", options));
   }
 
   /** The same, as text. */
   inputAllText(options?: LimitOptions): Awaitable<string> {
-    return new Take(this.#source, allText, limitOf("read everything", options));
+    return this.#take(allText, limitOf("read everything", options));
   }
 
   /**
@@ -234,7 +240,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   reallyInput(buffer: Uint8Array): Awaitable<void> {
     checkBuffer("read", "buffer", buffer);
-    return new Take(this.#source, exactlyInto, buffer);
+    return this.#take(exactlyInto, buffer);
   }
 
   /**
@@ -248,7 +254,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
     if (byteCount === Infinity) {
       throw new RangeError("Cannot read: byteCount must be finite; use inputAllText()");
     }
-    return new Take(this.#source, exactlyText, byteCount);
+    return this.#take(exactlyText, byteCount);
   }
 
   /**
@@ -261,13 +267,15 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    * it is still there
    */
   readLine(options?: LimitOptions): Awaitable<Option<string>> {
-    return new Take(this.#source, line, limitOf("read a line", options));
+    return this.#take(line, limitOf("read a line", options));
   }
 
   /** `readLine` as an event: nothing is taken unless it is the one chosen. */
   readLineEvent(options?: LimitOptions): Event<Option<string>> {
     const limit = limitOf("read a line", options);
-    return new TakeEvent(this.#source, line, limit).map((taken) => line.finish(taken, limit));
+    return new TakeEvent(this.#source, line, limit, this.#gate).map((taken) =>
+      line.finish(taken, limit)
+    );
   }
 
   /**
@@ -286,7 +294,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
       throw new TypeError("Cannot read up to the delimiter: delimiter must not be empty");
     }
     const limit = limitOf("read up to the delimiter", options);
-    return new Take(this.#source, until, { delimiter: bytes.slice(), limit });
+    return this.#take(until, { delimiter: bytes.slice(), limit });
   }
 
   /**
@@ -298,14 +306,14 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    * @throws {TypeError} if it is not an `Output`
    */
   copyInto(output: Output): Awaitable<number> {
-    return copy(this.#source, output);
+    return copy(this.#source, this.#gate, output);
   }
 
   /** Its lines, without their ends. Leaving the loop early loses nothing, and doesn't close it. */
   lines(options?: LimitOptions): AsyncIterableIterator<string, undefined, undefined> {
     const limit = limitOf("read a line", options);
     return new TakeIterator<string, Option<string>>(
-      () => new Take(this.#source, line, limit),
+      () => this.#take(line, limit),
       (taken) => taken === undefined ? DONE : { done: false, value: taken.value },
     );
   }
@@ -313,7 +321,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
   /** Its bytes, in chunks as they come. Leaving the loop early loses nothing, and doesn't close it. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array, undefined, undefined> {
     return new TakeIterator<Uint8Array, Uint8Array | undefined>(
-      () => new Take(this.#source, chunk, undefined),
+      () => this.#take(chunk, undefined),
       (taken) => taken === undefined ? DONE : { done: false, value: taken },
     );
   }
@@ -323,11 +331,10 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    * end; to cancel it closes this input.
    */
   toReadable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const source = this.#source;
     return new ReadableStream({
       type: "bytes",
       pull: async (controller) => {
-        const taken = await new Take(source, chunk, undefined);
+        const taken = await this.#take(chunk, undefined);
         if (taken !== undefined) return controller.enqueue(taken as Uint8Array<ArrayBuffer>);
         await this.close();
         controller.close();
@@ -347,6 +354,10 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   close(): Awaitable<void> {
     return this.#closing.close();
+  }
+
+  #take<A, R, T>(rule: Rule<A, R, T>, argument: A): Take<A, R, T> {
+    return new Take(this.#source, rule, argument, this.#gate);
   }
 
   /** What is going on in it: O(waiters), for tests and people. */

@@ -3,6 +3,7 @@ import type { Awaitable } from "../operation/types.ts";
 import { checkBuffer } from "./check.ts";
 import { checkReader, type Reader, sourceOf } from "./reader.ts";
 import { someInto } from "./rules.ts";
+import { OPEN } from "./source.ts";
 import { Take, TakeEvent } from "./take.ts";
 import { Write, WriteEvent } from "./write.ts";
 import { checkWriter, sinkOf, type Writer } from "./writer.ts";
@@ -38,14 +39,14 @@ import { checkWriter, sinkOf, type Writer } from "./writer.ts";
 export function read(source: Reader, buffer: Uint8Array): Awaitable<number> {
   checkReader("read", source);
   checkBuffer("read", "buffer", buffer);
-  return new Take(sourceOf(source), someInto, buffer);
+  return new Take(sourceOf(source), someInto, buffer, OPEN);
 }
 
 /** `read` as an event: nothing is taken unless it is the one chosen. */
 export function readEvent(source: Reader, buffer: Uint8Array): Event<number> {
   checkReader("read", source);
   checkBuffer("read", "buffer", buffer);
-  return new TakeEvent(sourceOf(source), someInto, buffer);
+  return new TakeEvent(sourceOf(source), someInto, buffer, OPEN);
 }
 
 /**

@@ -79,12 +79,9 @@ export const exactlyText: Rule<number, Uint8Array, string> = {
 
 function has(source: Source, wanted: number): boolean {
   const available = source.bytes.length;
-  if (available < wanted) {
-    if (!source.atEnd()) return false;
-    throw new EndOfFileError(wanted, available);
-  }
-  if (source.closed) source.atEnd(); // even if nothing is asked for
-  return true;
+  if (available >= wanted) return true;
+  if (!source.atEnd()) return false;
+  throw new EndOfFileError(wanted, available);
 }
 
 /** All there will ever be; at most `limit` bytes. */

@@ -20,13 +20,21 @@
 import { append, count, type Linked, remove } from "../internal/circle.ts";
 import type { FiberCore } from "../fiber/fiber.ts";
 import { ByteQueue } from "./byte_queue.ts";
-import { StreamClosedError } from "./errors.ts";
+
+/** What a taker comes through: an input, which may be closed though its source goes on. */
+export class Gate {
+  isClosed = false;
+}
+
+/** The gate of those who come through no input. */
+export const OPEN: Gate = new Gate();
 
 /** A taker that waits. */
 export interface TakerNode extends Linked<TakerNode> {
+  readonly gate: Gate;
   /** Takes, if it can: then it has left the list and has committed. */
   advance(): boolean;
-  /** Leaves the list, and fails: the source was closed. */
+  /** Leaves the list, and fails: its gate was closed. */
   closed(): void;
   /** How many bytes it could use now, for the pull. */
   wanted(): number;
@@ -40,7 +48,6 @@ type Outcome = { readonly kind: "ended" } | { readonly kind: "failed"; readonly 
 export abstract class Source {
   readonly bytes: ByteQueue = new ByteQueue();
   takers: TakerNode | null = null;
-  closed = false;
   #outcome: Outcome | null = null;
   #pulling = false;
 
@@ -71,7 +78,6 @@ export abstract class Source {
    * that found too little in the queue; `keep` leaves an end for the next one.
    */
   atEnd(keep = false): boolean {
-    if (this.closed) throw new StreamClosedError("read from the input");
     const outcome = this.#outcome;
     if (outcome === null) return false;
     if (!keep || outcome.kind === "failed") this.#outcome = null;
@@ -81,7 +87,7 @@ export abstract class Source {
 
   /** Bytes whose taker is gone are put back. */
   giveBack(bytes: Uint8Array): void {
-    if (this.closed || bytes.length === 0) return;
+    if (bytes.length === 0) return;
     this.bytes.prepend(bytes);
     this.#serve();
   }
@@ -120,13 +126,25 @@ export abstract class Source {
     this.#pulled();
   }
 
-  /** Forgets the bytes, and tells who waits. What is behind it is whoever closes it to release. */
-  close(): void {
-    if (this.closed) return;
-    this.closed = true;
+  /** Turns away whoever waits at the gate, or will come. What is behind the source isn't closed. */
+  close(gate: Gate): void {
+    gate.isClosed = true;
+    const waiting: TakerNode[] = [];
+    for (
+      let node = this.takers;
+      node !== null;
+      node = node.after === this.takers ? null : node.after
+    ) {
+      if (node.gate === gate) waiting.push(node);
+    }
+    for (const node of waiting) if (node.after !== null) node.closed();
+    if (this.takers !== null) this.#serve(); // who was behind them may find what they left
+  }
+
+  /** Forgets what has come and was not taken: what is behind it is closed, too. */
+  forget(): void {
     this.#outcome = null;
     this.bytes.clear();
-    while (this.takers !== null) this.takers.closed();
   }
 
   /** How many takers wait: O(n), for tests and people. */
@@ -136,8 +154,7 @@ export abstract class Source {
 
   #pulled(): void {
     this.#pulling = false;
-    if (this.closed) this.bytes.clear();
-    else this.#serve();
+    this.#serve();
   }
 
   #serve(): void {

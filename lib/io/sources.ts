@@ -38,11 +38,6 @@ export class HookSource extends Source {
     if (taker !== null && taker.after === null) this.#stop();
   }
 
-  override close(): void {
-    super.close();
-    this.#stop();
-  }
-
   #stop(): void {
     const helper = this.#helper;
     this.#helper = null;
@@ -84,7 +79,6 @@ export class BytesSource extends Source {
 
   /** All has come, so nobody ever waits. */
   override atEnd(): boolean {
-    super.atEnd();
     return true;
   }
 

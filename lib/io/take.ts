@@ -15,7 +15,7 @@ import {
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import { StreamClosedError } from "./errors.ts";
 import { fiberOf } from "./helper.ts";
-import type { Source, TakerNode } from "./source.ts";
+import type { Gate, Source, TakerNode } from "./source.ts";
 
 /** In the place of what was taken: there is not enough yet. */
 export const MORE: unique symbol = Symbol("more");
@@ -43,10 +43,11 @@ export class Take<A, R, T> implements TakerNode {
   declare source: Source;
   declare rule: Rule<A, R, T>;
   declare argument: A;
+  declare gate: Gate;
   declare after: TakerNode | null;
   declare before: TakerNode | null;
 
-  constructor(source: Source, rule: Rule<A, R, T>, argument: A) {
+  constructor(source: Source, rule: Rule<A, R, T>, argument: A, gate: Gate) {
     this.value = undefined;
     this.done = false;
     this.state = COLD;
@@ -54,17 +55,23 @@ export class Take<A, R, T> implements TakerNode {
     this.source = source;
     this.rule = rule;
     this.argument = argument;
+    this.gate = gate;
     this.after = null;
     this.before = null;
   }
 
   /** Not before those who wait, unless it wants nothing. */
   attempt(): boolean {
-    return (this.source.takers === null || this.wanted() === 0) && this.tryNow(false);
+    return this.mayTake() && this.tryNow(false);
+  }
+
+  mayTake(): boolean {
+    return this.source.takers === null || this.gate.isClosed || this.wanted() === 0;
   }
 
   tryNow(keep: boolean): boolean {
     try {
+      if (this.gate.isClosed) throw new StreamClosedError("read from the input");
       const taken = this.rule.take(this.source, this.argument, keep);
       if (taken === MORE) return false;
       this.value = taken;
@@ -125,12 +132,18 @@ inherit(Take);
 
 /** The same as an event, which happens with what the rule takes. */
 export class TakeEvent<A, R> extends EventBase<R> {
-  constructor(readonly source: Source, readonly rule: Rule<A, R, unknown>, readonly argument: A) {
+  constructor(
+    readonly source: Source,
+    readonly rule: Rule<A, R, unknown>,
+    readonly argument: A,
+    readonly gate: Gate,
+  ) {
     super();
   }
 
   poll(sync: Synchronisation<unknown>): boolean {
-    return (this.source.takers === null || this.wanted() === 0) && this.tryNow(sync);
+    return (this.source.takers === null || this.gate.isClosed || this.wanted() === 0) &&
+      this.tryNow(sync);
   }
 
   wanted(): number {
@@ -139,6 +152,7 @@ export class TakeEvent<A, R> extends EventBase<R> {
 
   tryNow(outcome: { value: unknown; state: number }): boolean {
     try {
+      if (this.gate.isClosed) throw new StreamClosedError("read from the input");
       const taken = this.rule.take(this.source, this.argument, true);
       if (taken === MORE) return false;
       outcome.value = taken;
@@ -173,8 +187,11 @@ export class TakeEvent<A, R> extends EventBase<R> {
 class ArmNode implements TakerNode {
   after: TakerNode | null = null;
   before: TakerNode | null = null;
+  readonly gate: Gate;
 
-  constructor(readonly event: TakeEvent<unknown, unknown>, readonly arm: Arm) {}
+  constructor(readonly event: TakeEvent<unknown, unknown>, readonly arm: Arm) {
+    this.gate = event.gate;
+  }
 
   /** The commit withdraws the arm, which takes this out of the list. */
   advance(): boolean {

@@ -413,6 +413,25 @@ Deno.test("Input.close() closes the source once, and calls the option in its pla
   assertEquals([reader.closes, calls], [1, 1]);
 });
 
+Deno.test("Input.close() with an option of its own leaves the reader, and what was read ahead", async () => {
+  const source = new SlowReader();
+  await main(function* () {
+    const input = Input.fromReader(source, { close() {} });
+    const line = yield* waiting(input.readLine());
+    yield* turn();
+    source.give("line\nahead");
+    yield* line;
+    const mine = yield* waiting(errorOf(input.reallyInputString(10)) as never);
+    const others = yield* waiting(Input.fromReader(source).reallyInputString(5));
+    yield* input.close();
+    assertEquals(((yield* mine) as Error).name, "StreamClosedError");
+    assertInstanceOf(yield* errorOf(input.readLine()), StreamClosedError);
+    assertInstanceOf(yield* errorOf(input.readEvent(buffer(0))), StreamClosedError);
+    assertEquals(yield* others, "ahead");
+  });
+  assertEquals(source.closes, 0);
+});
+
 Deno.test("Input.close() of what is closed already is quiet, and else throws what closing throws", async () => {
   const path = await Deno.makeTempFile();
   const file = await Deno.open(path);
