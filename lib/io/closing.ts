@@ -32,11 +32,6 @@ export class Closing {
     return new CloseWait(this);
   }
 
-  /** Whether nobody has begun to close it. */
-  get isOpen(): boolean {
-    return this.#state === "open";
-  }
-
   /** Begins to close it, if nobody has; how it ends is told to the first who waits. */
   begin(): void {
     if (this.#state !== "open") return;
@@ -47,10 +42,7 @@ export class Closing {
   /** The same; if it is closed by then, how that ended. */
   start(): Result<unknown> | undefined {
     this.begin();
-    if (this.#state !== "closed") return undefined;
-    const result = this.#result;
-    this.#result = { ok: true, value: undefined };
-    return result;
+    return this.#state === "closed" ? this.#take() : undefined;
   }
 
   enlist(node: CloseWait): void {
@@ -66,11 +58,17 @@ export class Closing {
     this.#result = result;
     for (let node = this.#waiting; node !== null; node = this.#waiting) {
       this.delist(node);
-      const { ok } = this.#result;
-      if (this.#result.ok) node.complete(undefined);
-      else node.fail(this.#result.error);
-      if (!ok) this.#result = { ok: true, value: undefined };
+      const told = this.#take();
+      if (told.ok) node.complete(undefined);
+      else node.fail(told.error);
     }
+  }
+
+  /** How it ended; a failure is told once. */
+  #take(): Result<unknown> {
+    const result = this.#result;
+    this.#result = { ok: true, value: undefined };
+    return result;
   }
 }
 

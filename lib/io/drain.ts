@@ -71,7 +71,7 @@ class PieceTurn implements TurnNode {
   constructor(readonly piece: Uint8Array, readonly onDrained: OnDrained) {}
 
   begin(): Turn {
-    return { bytes: this.piece, once: false, stable: true };
+    return { bytes: this.piece, once: false, stable: false };
   }
 
   written(): void {
@@ -96,7 +96,8 @@ export class HookDrain implements Drain {
   constructor(readonly hooks: DrainHooks) {}
 
   write(piece: Uint8Array, worker: Worker, onDrained: OnDrained): void {
-    this.#start("output", worker, () => this.hooks.output(piece), onDrained);
+    // The hook may keep what it is given.
+    this.#start("output", worker, () => this.hooks.output(piece.slice()), onDrained);
   }
 
   flush(worker: Worker, onDrained: OnDrained): void {

@@ -23,9 +23,8 @@ import { checkWriter, type Writer } from "./writer.ts";
 /** How an output of your own writes. */
 export interface OutputHooks {
   /**
-   * Writes all of `bytes`, which are its own only until it returns. It may suspend; aborted, it must
-   * have written nothing (a `write` in it belongs into `protect`), and is given the same bytes again
-   * when somebody waits for them.
+   * Writes all of `bytes`, which it may keep. It may suspend; aborted, it must have written nothing
+   * (a `write` in it belongs into `protect`), and is given the same bytes again when somebody waits.
    */
   output(bytes: Uint8Array): void | Operation<void>;
   /** Called by `flush` once everything is written: passes it on. */

@@ -17,7 +17,6 @@
  */
 import { checkFunction, show } from "../internal/check.ts";
 import { append, count, type Linked, remove } from "../internal/circle.ts";
-import { BufferPool } from "../resource/mod.ts";
 
 /** What can be written to: `Deno.Conn`, `Deno.FsFile`, `Deno.stdout`, or the like of your own. */
 export interface Writer {
@@ -30,7 +29,7 @@ export interface Turn {
   readonly bytes: Uint8Array;
   /** Whether one system write is enough. */
   readonly once: boolean;
-  /** Whether `bytes` won't change while the turn lasts: then they needn't be copied. */
+  /** Whether `bytes` will never change any more: then the writer may have them, without a copy. */
   readonly stable: boolean;
 }
 
@@ -43,9 +42,8 @@ export interface TurnNode extends Linked<TurnNode> {
   failed(error: unknown): void;
 }
 
-/** What a system write is given at once. */
+/** How many bytes a system write is given at most, where they must be copied. */
 const PIECE = 64 * 1024;
-const pieces = new BufferPool({ bufferSize: PIECE, maxSize: 16 });
 
 const sinks: WeakMap<Writer, Sink> = new WeakMap();
 
@@ -169,25 +167,20 @@ export class Sink {
 
   #write(): void {
     const turn = this.#turn!;
-    const rest = turn.bytes.subarray(this.#written);
-    let piece = rest;
-    let copy: Uint8Array | null = null;
-    if (!turn.stable) {
-      copy = pieces.acquire();
-      piece = copy.subarray(0, Math.min(rest.length, PIECE));
-      piece.set(rest.subarray(0, piece.length));
-    }
-    const done = (error: { readonly error: unknown } | null, written: number) => {
-      if (copy !== null) pieces.recycle(copy);
-      this.#wrote(error, written, piece.length);
-    };
+    // A writer may keep what it is given, so a piece is never used again.
+    const piece = turn.stable
+      ? turn.bytes.subarray(this.#written)
+      : turn.bytes.slice(this.#written, this.#written + PIECE);
     let writing: Promise<number>;
     try {
       writing = this.writer.write(piece);
     } catch (error) {
-      return done({ error }, 0);
+      return this.#wrote({ error }, 0, piece.length);
     }
-    Promise.resolve(writing).then((n) => done(null, n), (error) => done({ error }, 0));
+    Promise.resolve(writing).then(
+      (written) => this.#wrote(null, written, piece.length),
+      (error) => this.#wrote({ error }, 0, piece.length),
+    );
   }
 
   #wrote(failure: { readonly error: unknown } | null, written: number, most: number): void {

@@ -8,7 +8,7 @@ import { runBody } from "../fiber/nursery.ts";
 export interface ResourcePoolOptions<T> {
   /** Makes an item when none is kept. */
   make: () => T;
-  /** Makes an item as good as new, before it is kept for the next user. */
+  /** Makes an item as good as new; called for each that comes back. */
   clear?: (item: T) => void;
   /** How many unused items it keeps; what comes back beyond that is dropped. Default 1024. */
   maxSize?: number;
@@ -54,7 +54,7 @@ export class ResourcePool<T> {
   readonly #maxSize: number;
   /** The last to come back is the first to go out: it is still in the caches. */
   readonly #kept: T[] = [];
-  /** The same items, to notice one that is recycled twice. */
+  /** Those of them that have an identity, to notice one that is recycled twice. */
   readonly #known: Set<T> = new Set();
   #inUse = 0;
 
@@ -96,7 +96,7 @@ export class ResourcePool<T> {
   }
 
   /**
-   * Gives an item back: it is cleared and kept, or dropped if enough are kept. Never suspends. An
+   * Gives an item back: it is cleared, and kept, or dropped if enough are kept. Never suspends. An
    * item whose `clear` throws is dropped, and this throws the same.
    *
    * @throws {Error} if the item is in the pool already: two users would share it
@@ -108,10 +108,10 @@ export class ResourcePool<T> {
       );
     }
     this.#inUse--;
-    if (this.#kept.length >= this.#maxSize) return;
     this.#clear?.(item);
+    if (this.#kept.length >= this.#maxSize) return;
     this.#kept.push(item);
-    this.#known.add(item);
+    if (typeof item === "object") this.#known.add(item);
   }
 
   /**

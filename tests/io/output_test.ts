@@ -1,6 +1,6 @@
 import { assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
 import { cancelScope, Event, main, run, spawn } from "@weft/weft";
-import { Output, StreamClosedError, type Writer } from "@weft/weft/io";
+import { Output, StreamClosedError, write, type Writer } from "@weft/weft/io";
 import {
   buffer,
   bytes,
@@ -451,6 +451,31 @@ Deno.test("Output writes to a peer that is gone: the failure is told as it is", 
     assertStrictEquals(yield* errorOf(output.flush()), error);
     yield* output.close();
   });
+});
+
+Deno.test("a writer, or a hook, may keep the bytes that it is given", async () => {
+  const kept: Uint8Array[] = [];
+  const writer: Writer = {
+    write(piece) {
+      kept.push(piece);
+      return Promise.resolve(piece.length);
+    },
+  };
+  await main(function* () {
+    const outputs = [
+      Output.fromWriter(writer),
+      Output.create({ output: (piece) => void kept.push(piece) }),
+    ];
+    for (const output of outputs) {
+      for (const content of ["one", "two", "six"]) {
+        yield* output.outputString(content);
+        yield* output.flush();
+      }
+    }
+    yield* write(writer, bytes("ten"));
+  });
+  const seen = ["one", "two", "six"];
+  assertEquals(kept.map(text), [...seen, ...seen, "ten"]);
 });
 
 Deno.test("await using closes an Output", async () => {

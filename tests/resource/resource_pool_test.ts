@@ -28,12 +28,12 @@ Deno.test("ResourcePool.acquire() makes an item when none is kept, else hands ou
   assertEquals(made, 2);
 });
 
-Deno.test("ResourcePool.recycle() clears what it keeps, and drops what is too many", () => {
+Deno.test("ResourcePool.recycle() clears what comes back, and drops what is too many", () => {
   const pool = new ResourcePool({ make, clear: (item) => void item.cleared++, maxSize: 1 });
   const [a, b] = [pool.acquire(), pool.acquire()];
   pool.recycle(a);
   pool.recycle(b);
-  assertEquals([a.cleared, b.cleared], [1, 0]);
+  assertEquals([a.cleared, b.cleared], [1, 1]);
   assertEquals(pool.statistics(), { kept: 1, inUse: 0 });
   assertEquals(pool.maxSize, 1);
   const none = new ResourcePool({ make, maxSize: 0 });
@@ -47,6 +47,12 @@ Deno.test("ResourcePool.recycle() refuses an item that is in the pool already", 
   pool.recycle(item);
   assertThrows(() => pool.recycle(item), Error, "it is in the pool already");
   assertEquals(pool.statistics(), { kept: 1, inUse: 0 });
+});
+
+Deno.test("ResourcePool of plain values may keep equal ones", () => {
+  const pool = new ResourcePool({ make: () => 7 });
+  for (const value of [pool.acquire(), pool.acquire()]) pool.recycle(value);
+  assertEquals(pool.statistics(), { kept: 2, inUse: 0 });
 });
 
 Deno.test("ResourcePool.recycle() throws what clear throws, and drops the item", () => {
