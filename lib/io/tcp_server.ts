@@ -203,6 +203,8 @@ class Acceptor {
   readonly #freed = new Channel<void>({ capacity: 1, overflow: "dropNewest" });
   #accepting: CancelContext | undefined;
   #stopped = false;
+  /** Settles when the last accept has. */
+  #accepted: Promise<void> = Promise.resolve();
 
   constructor(options: Established) {
     this.#options = options;
@@ -217,20 +219,29 @@ class Acceptor {
   }
 
   *#serve(): Generator<never, void, unknown> {
-    yield* scope((served) =>
-      cancelScope((accepting) => {
+    yield* scope((served) => this.#acceptUntilStopped(served));
+  }
+
+  *#acceptUntilStopped(served: Scope): Generator<never, void, unknown> {
+    try {
+      yield* cancelScope((accepting) => {
         this.#accepting = accepting;
         if (this.#stopped) accepting.cancel();
         return this.#accept(served);
-      }) as Operation<unknown>
-    );
+      });
+    } finally {
+      close(this.#options.listener);
+      yield* protect(() => fromPromise(this.#accepted)); // until then the system still listens
+    }
   }
 
   *#accept(served: Scope): Generator<never, void, unknown> {
     for (let pause = FIRST_PAUSE_MS;;) {
       while (this.connections >= this.#options.maxConnections) yield* this.#freed.receive();
       try {
-        const conn = yield* fromPromise(() => this.#options.listener.accept(), { onLate: close });
+        const accepting = this.#options.listener.accept();
+        this.#accepted = accepting.then(() => {}, () => {});
+        const conn = yield* fromPromise(accepting, { onLate: close });
         pause = FIRST_PAUSE_MS;
         this.#spawn(served, conn);
       } catch (error) {
