@@ -34,6 +34,8 @@ export class Connection {
 
   constructor(conn: Deno.Conn) {
     this.#conn = conn;
+    // An output gathers by itself, and to flush it means now.
+    (conn as Partial<Deno.TcpConn>).setNoDelay?.();
     const noted = <T>(io: Promise<T>): Promise<T> => {
       io.catch((error) => this.#failures.add(error));
       return io;

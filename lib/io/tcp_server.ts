@@ -1,4 +1,12 @@
-import { type CancelContext, cancelScope, type Scope, scope, sleep, spawn } from "../fiber/mod.ts";
+import {
+  type CancelContext,
+  cancelScope,
+  protect,
+  type Scope,
+  scope,
+  sleep,
+  spawn,
+} from "../fiber/mod.ts";
 import { Channel } from "../channel/mod.ts";
 import { currentFiber, type Fiber } from "../fiber/fiber.ts";
 import { checkCount, checkFunction, checkOptions, show } from "../internal/check.ts";
