@@ -9,6 +9,8 @@ import { BufferPool } from "../resource/mod.ts";
 
 /** Shared by all streams of this realm. */
 export const buffers = new BufferPool();
+/** For those through which much is flowing. */
+const bigBuffers = new BufferPool({ bufferSize: 64 * 1024, maxSize: 64 });
 
 const NOTHING = new Uint8Array(0);
 
@@ -28,6 +30,8 @@ export class ByteQueue {
   #end = 0;
   /** The space that a read under way writes to. */
   #lent: Uint8Array | null = null;
+  /** Whether the last read had no room for all that it could have brought. */
+  #flowing = false;
   /** What `indexOf` looked for last, and in how many bytes, from the front, it isn't. */
   #sought: Uint8Array = NOTHING;
   #searched = 0;
@@ -117,7 +121,7 @@ export class ByteQueue {
 
   /** Lends free space, at least one byte of it and at most `most`. */
   reserve(most: number): Uint8Array {
-    this.#makeRoom(Math.min(most, LEAST_READ));
+    this.#makeRoom(Math.min(most, this.#flowing ? bigBuffers.bufferSize : LEAST_READ));
     return this.#lent = this.#storage.subarray(this.#end, this.#end + most);
   }
 
@@ -125,6 +129,7 @@ export class ByteQueue {
   filled(count: number): void {
     const lent = this.#lent!;
     this.#lent = null;
+    this.#flowing = count === lent.length && count >= LEAST_READ;
     const storage = this.#storage;
     const atEnd = lent.buffer === storage.buffer &&
       lent.byteOffset === storage.byteOffset + this.#end;
@@ -144,11 +149,10 @@ export class ByteQueue {
     if (this.#lent === null && this.#owner !== "other" && this.#fits(length + count)) {
       this.#storage.copyWithin(0, this.#start, this.#end);
     } else {
-      const storage = length + count <= buffers.bufferSize
-        ? buffers.acquire()
-        : new Uint8Array(Math.max(length + count, 2 * length));
+      const pool = poolFor(length + count);
+      const storage = pool?.acquire() ?? new Uint8Array(Math.max(length + count, 2 * length));
       storage.set(this.view(length));
-      this.#replace(storage, length + count <= buffers.bufferSize ? "pool" : "queue");
+      this.#replace(storage, pool === undefined ? "queue" : "pool");
     }
     this.#start = 0;
     this.#end = length;
@@ -167,12 +171,20 @@ export class ByteQueue {
   /** Another storage, which begins with what is in the queue. */
   #replace(storage: Uint8Array, owner: Owner): void {
     // While it is lent it must not have another user; it is left to the garbage collector.
-    if (this.#owner === "pool" && this.#lent === null) buffers.recycle(this.#storage);
+    if (this.#owner === "pool" && this.#lent === null) {
+      poolFor(this.#storage.length)!.recycle(this.#storage);
+    }
     this.#storage = storage;
     this.#owner = owner;
     this.#start = 0;
     this.#end = 0;
   }
+}
+
+/** The pool of the smallest buffers that have so many bytes, if there is one. */
+function poolFor(byteCount: number): BufferPool | undefined {
+  if (byteCount <= buffers.bufferSize) return buffers;
+  return byteCount <= bigBuffers.bufferSize ? bigBuffers : undefined;
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

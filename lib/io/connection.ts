@@ -10,13 +10,14 @@
  * Clean-up of the body's that is protected (a last line, a flush) may depend on a client that
  * doesn't read. So an abort gives it `LINGER_MS`; then the socket is closed under it.
  */
-import { currentFiber } from "../fiber/fiber.ts";
-import { scope, withCancelCallback } from "../fiber/mod.ts";
+import { currentFiber, type FiberCore } from "../fiber/fiber.ts";
+import { scope } from "../fiber/mod.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import type { Operation } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
 import { Input } from "./input.ts";
 import { Output } from "./output.ts";
+import { borrows } from "./writer.ts";
 
 /** What runs with a connection. */
 export type ConnectionBody<T> = (input: Input, output: Output) => Operation<T>;
@@ -41,7 +42,8 @@ export class Connection {
       return io;
     };
     this.input = Input.fromReader({ read: (p) => noted(conn.read(p)) }, { close() {} });
-    this.output = Output.fromWriter({ write: (p) => noted(conn.write(p)) }, {
+    const writer = { write: (p: Uint8Array) => noted(conn.write(p)), [borrows]: true };
+    this.output = Output.fromWriter(writer, {
       close: () => fromPromise(() => this.#closeWrite()),
     });
   }
@@ -51,25 +53,46 @@ export class Connection {
     return this.#failures.has(error);
   }
 
-  /** Runs `body` with the connection, and closes it. */
+  /** Runs `body` with the connection, in the current fiber, and closes it. */
   *use<T>(body: ConnectionBody<T>): Generator<never, T, unknown> {
-    let linger: CancelHandle | undefined;
+    const linger = this.lingerIn(currentFiber("use a connection"));
     try {
-      const { loop } = currentFiber("use a connection").scheduler;
-      const onCancel = () => {
-        linger ??= loop.onTimer(LINGER_MS, { repeat: false }, () => this.close());
-      };
-      return yield* withCancelCallback(onCancel, () => this.#run(body));
+      const value = yield* scope(() => body(this.input, this.output));
+      yield* this.output.close();
+      return value;
     } finally {
-      linger?.cancel();
+      linger.cancel();
       this.close();
     }
   }
 
-  *#run<T>(body: ConnectionBody<T>): Generator<never, T, unknown> {
-    const value = yield* scope(() => body(this.input, this.output));
-    yield* this.output.close();
-    return value;
+  /** Writes what was output, and closes it. */
+  *finish(): Generator<never, void, unknown> {
+    const linger = this.lingerIn(currentFiber("finish a connection"));
+    try {
+      yield* this.output.close();
+    } finally {
+      linger.cancel();
+      this.close();
+    }
+  }
+
+  /** If what `fiber` is doing now is aborted, it is closed after a while, unless that is cancelled. */
+  lingerIn(fiber: FiberCore<unknown>): CancelHandle {
+    const { context, scheduler } = fiber;
+    const callbacks = (context.extra.onCancel ??= new Set());
+    let timer: CancelHandle | undefined;
+    const onCancel = () => {
+      timer = scheduler.loop.onTimer(LINGER_MS, { repeat: false }, () => this.close());
+    };
+    if (context.error === undefined) callbacks.add(onCancel);
+    else onCancel();
+    return {
+      cancel() {
+        callbacks.delete(onCancel);
+        timer?.cancel();
+      },
+    };
   }
 
   /** Closes it now, whoever is using it. */

@@ -71,7 +71,7 @@ class PieceTurn implements TurnNode {
   constructor(readonly piece: Uint8Array, readonly onDrained: OnDrained) {}
 
   begin(): Turn {
-    return { bytes: this.piece, once: false, stable: false };
+    return { bytes: this.piece, once: false, stable: false, steady: true };
   }
 
   written(): void {

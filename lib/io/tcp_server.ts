@@ -8,9 +8,9 @@ import {
   spawn,
 } from "../fiber/mod.ts";
 import { Channel } from "../channel/mod.ts";
-import { currentFiber, type Fiber } from "../fiber/fiber.ts";
+import { currentFiber, type Fiber, type FiberCore } from "../fiber/fiber.ts";
 import { checkCount, checkFunction, checkOptions, show } from "../internal/check.ts";
-import { Abort } from "../operation/errors.ts";
+import { Abort, FiberAborted } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
 import { close, Connection } from "./connection.ts";
@@ -260,25 +260,43 @@ class Acceptor {
     }
   }
 
+  /**
+   * The handler is the body of its fiber, so that a resumption reaches it with nothing in between.
+   * What comes before and after it is done from outside.
+   */
   #spawn(served: Scope, conn: Deno.Conn): void {
     this.connections++;
     this.accepted++;
-    const onEnd = () => {
-      close(conn); // if its body never ran
+    const connection = new Connection(conn);
+    const { input, output } = connection;
+    const fiber = served.spawn(() => this.#options.handler(conn.remoteAddr, input, output), {
+      name: "connection",
+      propagateCancelToParent: false,
+    });
+    const linger = connection.lingerIn(fiber as FiberCore<unknown>);
+    fiber.onResult((result) => {
+      linger.cancel();
+      if (result.ok) {
+        served.spawn(() => finish(connection), { name: "end of a connection", finally: closed });
+        return;
+      }
+      closed();
+      const { error } = result;
+      if (!(error instanceof FiberAborted) && !connection.brokeWith(error)) reportHandler(error);
+    });
+    const closed = () => {
+      connection.close();
       this.connections--;
       this.#freed.trySend();
     };
-    served.spawn(() => serve(conn, this.#options.handler), { name: "connection", finally: onEnd });
   }
 }
 
-function* serve(conn: Deno.Conn, handler: TcpHandler): Generator<never, void, unknown> {
-  const connection = new Connection(conn);
+function* finish(connection: Connection): Generator<never, void, unknown> {
   try {
-    yield* connection.use((input, output) => handler(conn.remoteAddr, input, output));
+    yield* connection.finish();
   } catch (error) {
-    if (error instanceof Abort) throw error;
-    if (!connection.brokeWith(error)) reportHandler(error);
+    if (!connection.brokeWith(error)) throw error;
   }
 }
 

@@ -31,7 +31,12 @@ export interface Turn {
   readonly once: boolean;
   /** Whether `bytes` will never change any more: then the writer may have them, without a copy. */
   readonly stable: boolean;
+  /** Whether `bytes` won't change while the turn lasts: enough for a writer that only borrows. */
+  readonly steady?: boolean;
 }
+
+/** Marks a writer of ours that keeps nothing of what it is given once its promise has settled. */
+export const borrows: unique symbol = Symbol("borrows");
 
 /** Who waits for its turn, and then for its end. */
 export interface TurnNode extends Linked<TurnNode> {
@@ -167,8 +172,8 @@ export class Sink {
 
   #write(): void {
     const turn = this.#turn!;
-    // A writer may keep what it is given, so a piece is never used again.
-    const piece = turn.stable
+    // A writer may keep what it is given, so a piece is never used again, unless it is one of ours.
+    const piece = turn.stable || (turn.steady === true && borrows in this.writer)
       ? turn.bytes.subarray(this.#written)
       : turn.bytes.slice(this.#written, this.#written + PIECE);
     let writing: Promise<number>;
