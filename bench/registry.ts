@@ -8,6 +8,7 @@ import { bufferedStream } from "./workloads/buffered_stream.ts";
 import { bundleSize } from "./workloads/bundle_size.ts";
 import { chain } from "./workloads/chain.ts";
 import { crowdRoundTrip, crowdSpawnAbort } from "./workloads/crowd.ts";
+import { echoLatencies, echoTimes } from "./workloads/echo.ts";
 import { importTime } from "./workloads/import_time.ts";
 import { bytesOfHeap, bytesResident } from "./workloads/memory.ts";
 import { rendezvous } from "./workloads/rendezvous.ts";
@@ -32,6 +33,8 @@ export const workloads: readonly Workload[] = [
   bytesResident,
   crowdRoundTrip,
   crowdSpawnAbort,
+  ...echoTimes,
+  ...echoLatencies,
   importTime,
   bundleSize,
 ];

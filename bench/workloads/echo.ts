@@ -1,0 +1,130 @@
+/**
+ * An echo over loopback: our server against the same one on bare `Deno.Conn`s, with the same clients
+ * in a process of their own. Once for the time that a round trip takes, with all connections at
+ * work, and once for what 99 of 100 take at most.
+ */
+import { fromPromise, main } from "../../mod.ts";
+import { type Input, type Output, TcpServer } from "../../lib/io/mod.ts";
+import { expectTotal, type Workload } from "../workload.ts";
+
+interface Load {
+  readonly connections: number;
+  readonly bytes: number;
+  readonly name: string;
+}
+
+const loads: readonly Load[] = [1, 64, 1000].flatMap((connections) => [
+  { connections, bytes: 64, name: `echo/${connections}x64B` },
+  { connections, bytes: 64 * 1024, name: `echo/${connections}x64KiB` },
+]);
+
+export const echoTimes: readonly Workload[] = loads.map((load) => ({
+  name: load.name,
+  unit: "round trip",
+  size: sizeOf(load),
+  targets: { conn: 1.25 },
+  run: {
+    weft: async (n) => (await weft(load, n)).total,
+    conn: async (n) => (await conn(load, n)).total,
+  },
+}));
+
+export const echoLatencies: readonly Workload[] = loads.map((load) => ({
+  name: `${load.name}/p99`,
+  unit: "slow round trip",
+  size: sizeOf(load),
+  units: () => 1,
+  targets: { conn: 1.5 },
+  run: {
+    weft: async (n) => (await weft(load, n)).p99,
+    conn: async (n) => (await conn(load, n)).p99,
+  },
+}));
+
+/** Round trips of a run: as many for every connection. */
+function sizeOf({ connections, bytes }: Load) {
+  const full = connections * Math.max(2, Math.round((bytes > 1000 ? 2000 : 8000) / connections));
+  return { full, smoke: 2 * connections };
+}
+
+const address = { hostname: "127.0.0.1", port: 0 };
+/** What both servers read at a time. */
+const BUFFER = 64 * 1024;
+
+function* serve(load: Load, n: number) {
+  const server = yield* TcpServer.establish(address, echo);
+  const measured = yield* fromPromise(measure(server.address.port, load, n));
+  yield* server.shutdown();
+  expectTotal(server.statistics().accepted, load.connections);
+  return measured;
+}
+
+function* echo(_peer: Deno.Addr, input: Input, output: Output) {
+  const buffer = new Uint8Array(BUFFER);
+  for (let count; (count = yield* input.input(buffer)) > 0;) {
+    yield* output.output(buffer.subarray(0, count));
+    yield* output.flush();
+  }
+}
+
+async function weft(load: Load, n: number): Promise<Measured> {
+  return await main(() => serve(load, n));
+}
+
+async function conn(load: Load, n: number): Promise<Measured> {
+  const listener = Deno.listen(address);
+  const served: Promise<void>[] = [];
+  const accepted = (async () => {
+    for await (const conn of listener) served.push(asyncEcho(conn));
+  })();
+  const measured = await measure(listener.addr.port, load, n);
+  listener.close();
+  await accepted;
+  await Promise.all(served);
+  expectTotal(served.length, load.connections);
+  return measured;
+}
+
+async function asyncEcho(conn: Deno.Conn): Promise<void> {
+  const buffer = new Uint8Array(BUFFER);
+  for (let count; (count = await conn.read(buffer)) !== null;) {
+    for (let sent = 0; sent < count;) sent += await conn.write(buffer.subarray(sent, count));
+  }
+  conn.close();
+}
+
+interface Measured {
+  readonly total: number;
+  readonly p99: number;
+}
+
+interface Clients {
+  readonly input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly output: ReadableStreamDefaultReader<string>;
+}
+
+let clients: Clients | undefined;
+
+/** They end with the process that they have their commands from. */
+function startClients(): Clients {
+  const program = import.meta.resolve("../echo_load.ts");
+  const { stdin, stdout } = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--allow-net", program],
+    stdin: "piped",
+    stdout: "piped",
+  }).spawn();
+  return {
+    input: stdin.getWriter(),
+    output: stdout.pipeThrough(new TextDecoderStream()).getReader(),
+  };
+}
+
+async function measure(port: number, { connections, bytes }: Load, n: number): Promise<Measured> {
+  const { input, output } = clients ??= startClients();
+  const command = `${port} ${connections} ${bytes} ${n / connections}\n`;
+  await input.write(new TextEncoder().encode(command));
+  const { value = "" } = await output.read();
+  const [total = NaN, p99 = NaN] = value.trim().split(" ").map(Number);
+  if (Number.isNaN(p99)) throw new Error("The clients failed");
+  return { total, p99 };
+}
