@@ -1,0 +1,304 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import {
+  Channel,
+  channelFrom,
+  Event,
+  fromPromise,
+  main,
+  map,
+  type Operation,
+  readableFrom,
+  spawn,
+  yieldNow,
+} from "@weft/weft";
+import { type HttpHandler, HttpServer } from "@weft/weft/io";
+import { hostTurn, uncaughtSoon } from "../kit/uncaught.ts";
+import { errorOf } from "../kit/virtually.ts";
+
+const options = { hostname: "127.0.0.1", port: 0 };
+
+/** Runs `body` with the URL of a server, which is shut down in the end. */
+async function withServer<T>(
+  handler: HttpHandler,
+  body: (url: string, server: HttpServer) => Operation<T>,
+): Promise<T> {
+  return await main(function* () {
+    const server = yield* HttpServer.establish(options, handler);
+    try {
+      return yield* body(`http://127.0.0.1:${server.address.port}/`, server);
+    } finally {
+      yield* server.shutdown({ graceMs: 0 });
+      assertEquals(server.statistics().requests, 0);
+    }
+  });
+}
+
+function* textOf(url: string, init?: RequestInit): Operation<string> {
+  return yield* fromPromise(async (signal) => await (await fetch(url, { ...init, signal })).text());
+}
+
+function* until(condition: () => boolean): Operation<void> {
+  while (!condition()) yield* fromPromise(hostTurn());
+}
+
+function* hello(): Operation<Response> {
+  yield* yieldNow();
+  return new Response("hello");
+}
+
+Deno.test("HttpServer runs a fiber for each request, and sends what it returns", async () => {
+  await withServer(function* (request, info) {
+    assertEquals((info.remoteAddr as Deno.NetAddr).hostname, "127.0.0.1");
+    const body = yield* fromPromise(request.text());
+    return new Response(`${request.method} ${body}`, { status: 201 });
+  }, function* (url, server) {
+    const bodies = ["a", "b", "c"];
+    const answers = yield* map(bodies, (body) => textOf(url, { method: "POST", body }));
+    assertEquals(answers, ["POST a", "POST b", "POST c"]);
+    assertEquals(server.statistics().accepted, 3);
+  });
+});
+
+Deno.test("HttpServer: a handler that fails is a 500 and reported; the server goes on", async () => {
+  const boom = new Error("handler");
+  const reported = await uncaughtSoon(() =>
+    withServer(function* (request) {
+      if (request.url.endsWith("broken")) throw boom;
+      return yield* hello();
+    }, function* (url) {
+      const broken = yield* fromPromise(fetch(`${url}broken`));
+      assertEquals(broken.status, 500);
+      assertEquals(yield* fromPromise(broken.text()), "Internal Server Error");
+      assertEquals(yield* textOf(url), "hello");
+    })
+  );
+  assertEquals(reported, [boom]);
+});
+
+Deno.test("HttpServer: a handler that returns no Response, or isn't an operation, is a failure", async () => {
+  const handlers = [
+    function* () {
+      return "text";
+    },
+    () => new Response("not a generator"),
+  ];
+  for (const handler of handlers) {
+    const reported = await uncaughtSoon(() =>
+      withServer(handler as never, function* (url) {
+        assertEquals(yield* textOf(url), "Internal Server Error");
+      })
+    );
+    assertEquals(reported.length, 1);
+    assertInstanceOf(reported[0], TypeError);
+  }
+});
+
+Deno.test("HttpServer: the failure of what a handler spawned is a 500, too", async () => {
+  const boom = new Error("child");
+  const reported = await uncaughtSoon(() =>
+    withServer(function* () {
+      spawn(function* () {
+        throw boom;
+      });
+      return yield* Event.never();
+    }, function* (url) {
+      assertEquals(yield* textOf(url), "Internal Server Error");
+    })
+  );
+  assertEquals(reported, [boom]);
+});
+
+Deno.test("HttpServer aborts a request's fiber when its client goes away", async () => {
+  const log: string[] = [];
+  await withServer(function* () {
+    try {
+      log.push("waiting");
+      return yield* Event.never();
+    } finally {
+      log.push("gone");
+    }
+  }, function* (url) {
+    const client = spawn(() => textOf(url), { propagateCancelToParent: false });
+    yield* until(() => log.length === 1);
+    yield* client.abort();
+    yield* until(() => log.length === 2);
+  });
+  assertEquals(log, ["waiting", "gone"]);
+});
+
+/** A body that a fiber of the request's makes. */
+function stream(make: (chunks: Channel<Uint8Array>) => Operation<void>): Response {
+  const chunks = new Channel<Uint8Array>({ capacity: 0 });
+  spawn(function* () {
+    yield* make(chunks);
+    chunks.close();
+  });
+  return new Response(readableFrom(chunks));
+}
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+Deno.test("HttpServer streams a body that a fiber makes after the handler has returned", async () => {
+  await withServer(function* () {
+    return stream(function* (chunks) {
+      for (const word of ["one ", "two ", "three"]) yield* chunks.send(bytes(word));
+    });
+  }, function* (url) {
+    assertEquals(yield* textOf(url), "one two three");
+  });
+});
+
+Deno.test("HttpServer streams request bodies through channels, both ways", async () => {
+  const text = "x".repeat(300_000);
+  await withServer(function* (request) {
+    return stream(function* (chunks) {
+      const received = channelFrom(request.body!);
+      for (let chunk; (chunk = yield* received.receive()) !== undefined;) {
+        yield* chunks.send(chunk.value);
+      }
+    });
+  }, function* (url) {
+    assertEquals(yield* textOf(url, { method: "POST", body: text }), text);
+  });
+});
+
+Deno.test("HttpServer: a streaming body's fiber is aborted when the client goes away", async () => {
+  const log: string[] = [];
+  const reported = await uncaughtSoon(() =>
+    withServer(function* () {
+      return stream(function* (chunks) {
+        try {
+          while (true) yield* chunks.send(bytes("more and more "));
+        } finally {
+          log.push("gone");
+        }
+      });
+    }, function* (url) {
+      yield* fromPromise((async () => {
+        const response = await fetch(url);
+        const reader = response.body!.getReader();
+        await reader.read();
+        await reader.cancel();
+      })());
+      yield* until(() => log.length > 0);
+    })
+  );
+  assertEquals([log, reported], [["gone"], []]);
+});
+
+Deno.test("HttpServer: a streaming body whose fiber fails breaks off, and doesn't look complete", async () => {
+  const boom = new Error("in the middle");
+  const reported = await uncaughtSoon(() =>
+    withServer(function* () {
+      return stream(function* (chunks) {
+        yield* chunks.send(bytes("half of "));
+        throw boom;
+      });
+    }, function* (url) {
+      const error = yield* errorOf(fromPromise(fetch(url).then((response) => response.text())));
+      assertInstanceOf(error, Error);
+    })
+  );
+  assertEquals(reported, [boom]);
+});
+
+Deno.test("HttpServer: a body of the user's own that fails is reported", async () => {
+  const boom = new Error("own stream");
+  const reported = await uncaughtSoon(() =>
+    withServer(function* () {
+      return new Response(
+        new ReadableStream({
+          pull() {
+            throw boom;
+          },
+        }, { highWaterMark: 0 }),
+      );
+    }, function* (url) {
+      yield* errorOf(fromPromise(fetch(url).then((response) => response.text())));
+      yield* fromPromise(hostTurn());
+    })
+  );
+  assertEquals(reported, [boom]);
+});
+
+Deno.test("HttpServer.shutdown() lets requests finish, and accepts no more", async () => {
+  const gate = new Channel<void>();
+  let waiting = false;
+  await withServer(function* () {
+    waiting = true;
+    yield* gate.receive();
+    return new Response("finished");
+  }, function* (url, server) {
+    const client = spawn(() => textOf(url));
+    yield* until(() => waiting);
+    const shutdown = spawn(() => server.shutdown({ graceMs: 60_000 }));
+    yield* yieldNow();
+    gate.trySend();
+    assertEquals(yield* client, "finished");
+    yield* shutdown;
+    const error = yield* errorOf(fromPromise(fetch(url)));
+    assertInstanceOf(error, TypeError);
+  });
+});
+
+Deno.test("HttpServer.shutdown({ graceMs }) aborts what takes longer: a 503", async () => {
+  let waiting = false;
+  await withServer(function* () {
+    waiting = true;
+    return yield* Event.never();
+  }, function* (url, server) {
+    const client = spawn(() =>
+      fromPromise((async () => {
+        const response = await fetch(url);
+        return [response.status, await response.text()];
+      })())
+    );
+    yield* until(() => waiting);
+    yield* server.shutdown({ graceMs: 1 });
+    assertEquals(yield* client, [503, "Service Unavailable"]);
+  });
+});
+
+Deno.test("law 1: HttpServer: an abort of its scope ends it in the middle of everything", async () => {
+  for (let turns = 0; turns < 20; turns++) {
+    const clients: Promise<unknown>[] = [];
+    const program = main(function* () {
+      const server = yield* HttpServer.establish(options, function* (request) {
+        yield* yieldNow();
+        if (request.url.endsWith("never")) return yield* Event.never();
+        return new Response("x".repeat(100_000));
+      });
+      const url = `http://127.0.0.1:${server.address.port}/`;
+      for (const path of ["now", "never", "now", "never"]) {
+        clients.push(fetch(url + path).then((r) => r.text()).catch(() => {}));
+      }
+      yield* Event.never();
+    });
+    for (let turn = 0; turn < turns; turn++) await hostTurn();
+    await program.abort();
+    await Promise.all(clients);
+  }
+});
+
+Deno.test("HttpServer.establish() under await lives until it is shut down; it throws what listening fails with", async () => {
+  const server = await HttpServer.establish(options, hello);
+  const url = `http://127.0.0.1:${server.address.port}/`;
+  assertEquals(await (await fetch(url)).text(), "hello");
+  await assertRejects(
+    async () => void (await HttpServer.establish({ ...options, port: server.address.port }, hello)),
+    Deno.errors.AddrInUse,
+  );
+  await server.shutdown();
+  await assertRejects(() => fetch(url));
+});
+
+Deno.test("HttpServer says what is wrong with its arguments", async () => {
+  assertThrows(() => HttpServer.establish(1 as never, hello), TypeError, "options must be an");
+  assertThrows(() => HttpServer.establish(options, 1 as never), TypeError, "handler must be a");
+  assertThrows(() => Reflect.construct(HttpServer, []), TypeError, "use HttpServer.establish");
+  await withServer(hello, function* (url, server) {
+    assertThrows(() => server.shutdown({ graceMs: NaN }), RangeError, "graceMs");
+    assert(url.startsWith("http://"));
+    yield* yieldNow();
+  });
+});
