@@ -1,0 +1,220 @@
+import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { Event, fromPromise, main, type Operation, scope, spawn, yieldNow } from "@weft/weft";
+import { type Child, commandOutput, withCommand } from "@weft/weft/io";
+import { hostTurn } from "../kit/uncaught.ts";
+import { errorOf } from "../kit/virtually.ts";
+
+const ignore = Deno.build.os === "windows"; // the commands are of a Unix shell
+const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+
+function test(name: string, fn: () => Promise<void>): void {
+  Deno.test({ name, ignore, fn });
+}
+
+/** Runs a script of the shell. */
+function shell<T>(
+  script: string,
+  body: (child: Child) => Operation<T>,
+  options: { graceMs?: number; stderr?: "piped" } = {},
+) {
+  return withCommand("sh", { args: ["-c", script], ...options }, body);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    Deno.kill(pid, "SIGCONT");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test("withCommand(): pipes in and out, and the status", async () => {
+  await main(() =>
+    shell("cat; echo oops >&2; exit 3", function* (child) {
+      assert(child.pid > 0);
+      yield* child.stdin.outputLine("hello");
+      yield* child.stdin.close();
+      assertEquals(yield* child.stdout.inputAllText(), "hello\n");
+      assertEquals(yield* child.stderr.inputAllText(), "oops\n");
+      assertEquals((yield* child.status).code, 3);
+      assertEquals((yield* child.status).success, false); // as often as you like
+    }, { stderr: "piped" })
+  );
+});
+
+test("withCommand() returns when the child has ended, whom it tells that there is no more", async () => {
+  let pid = 0;
+  const line = await main(() =>
+    shell("cat; sleep 0.02", function* (child) {
+      pid = child.pid;
+      yield* child.stdin.outputLine("unflushed");
+      return "value";
+    })
+  );
+  assertEquals(line, "value");
+  assertEquals(isAlive(pid), false);
+});
+
+test("withCommand(): a child that goes on writing what nobody reads ends with its body", async () => {
+  await main(() => shell("yes", (child) => child.stdout.readLine()));
+});
+
+test("withCommand(): an abort ends the child with SIGTERM, and waits for it", async () => {
+  let status: Deno.CommandStatus | undefined;
+  let ready = false;
+  const program = main(() =>
+    shell(
+      "trap 'sleep 0.02; exit 7' TERM; echo ready; while :; do sleep 0.01; done",
+      function* (child) {
+        (async () => status = await child.status)();
+        yield* child.stdout.readLine();
+        ready = true;
+        yield* Event.never();
+      },
+    )
+  );
+  while (!ready) await hostTurn();
+  await program.abort();
+  assertEquals(status?.code, 7);
+});
+
+test("withCommand({ graceMs }): a child that ignores SIGTERM is killed", async () => {
+  let status: Deno.CommandStatus | undefined;
+  let ready = false;
+  const program = main(() =>
+    shell("trap '' TERM; echo ready; while :; do sleep 0.01; done", function* (child) {
+      (async () => status = await child.status)();
+      yield* child.stdout.readLine();
+      ready = true;
+      yield* Event.never();
+    }, { graceMs: 5 })
+  );
+  while (!ready) await hostTurn();
+  await program.abort();
+  assertEquals(status?.signal, "SIGKILL");
+});
+
+test("withCommand(): a body that fails ends the child", async () => {
+  const boom = new Error("body");
+  let pid = 0;
+  const error = await main(() =>
+    errorOf(shell("sleep 60", function* (child) {
+      pid = child.pid;
+      throw boom;
+    }))
+  );
+  assertEquals(error, boom);
+  assertEquals(isAlive(pid), false);
+});
+
+test("withCommand(): an abort while it waits for the child to end, too", async () => {
+  let pid = 0;
+  const program = main(() =>
+    shell("exec sleep 60", function* (child) {
+      pid = child.pid;
+      yield* yieldNow();
+    })
+  );
+  while (pid === 0) await hostTurn();
+  await hostTurn();
+  await program.abort();
+  assertEquals(isAlive(pid), false);
+});
+
+test("withCommand() aborted at every stage leaves no process and no pipe", async () => {
+  for (let turns = 0; turns < 15; turns++) {
+    let pid = 0;
+    const program = main(() =>
+      shell("cat", function* (child) {
+        pid = child.pid;
+        for (let n = 0; n < 3; n++) {
+          yield* child.stdin.outputLine(`${n}`);
+          yield* child.stdin.flush();
+          yield* child.stdout.readLine();
+        }
+        yield* child.stdin.close();
+        yield* child.status;
+      })
+    );
+    for (let turn = 0; turn < turns; turn++) await hostTurn();
+    await program.abort();
+    if (pid > 0) assertEquals(isAlive(pid), false);
+  }
+});
+
+test("Child.kill() sends a signal, and does nothing when the child has ended", async () => {
+  await main(() =>
+    shell("exec sleep 60", function* (child) {
+      child.kill("SIGINT");
+      assertEquals((yield* child.status).signal, "SIGINT");
+      child.kill();
+    })
+  );
+});
+
+test("Child: a pipe that isn't one says how to get it", async () => {
+  await main(() =>
+    withCommand("true", { stdin: "null", stdout: "null" }, function* (child) {
+      assertThrows(() => child.stdin, TypeError, "Cannot use the child's stdin: it is not piped");
+      assertThrows(() => child.stdout, TypeError, 'pass stdout: "piped"');
+      assertThrows(() => child.stderr, TypeError, 'pass stderr: "piped"');
+      yield* yieldNow();
+    })
+  );
+});
+
+test("commandOutput() gives the input, and collects the output and the status", async () => {
+  const input = "b\na\n";
+  const output = await main(() =>
+    commandOutput("sh", { args: ["-c", "sort; echo warning >&2; exit 2"], input })
+  );
+  assertEquals([text(output.stdout), text(output.stderr)], ["a\nb\n", "warning\n"]);
+  assertEquals([output.code, output.success, output.signal], [2, false, null]);
+});
+
+test("commandOutput(): a child need not read its input, and may be slow with much of it", async () => {
+  const input = "x".repeat(1 << 20);
+  const none = await commandOutput("true", { input });
+  assertEquals(none.success, true);
+  const all = await commandOutput("cat", { input });
+  assertEquals(all.stdout.length, input.length);
+});
+
+test("commandOutput() that is aborted ends the child", async () => {
+  const program = main(() => commandOutput("sleep", { args: ["60"] }));
+  await hostTurn();
+  await program.abort();
+});
+
+test("a failed command is told from a missing one", async () => {
+  const error = await main(() => errorOf(commandOutput("no-such-command-anywhere")));
+  assertInstanceOf(error, Deno.errors.NotFound);
+  assertEquals((await commandOutput("false")).code, 1);
+});
+
+test("withCommand() in a fiber of its own: a failure beside it ends it", async () => {
+  let pid = 0;
+  const boom = new Error("sibling");
+  const error = await main(() =>
+    errorOf(scope(function* () {
+      spawn(() =>
+        shell("exec sleep 60", function* (child) {
+          pid = child.pid;
+          yield* Event.never();
+        })
+      );
+      while (pid === 0) yield* fromPromise(hostTurn());
+      throw boom;
+    }))
+  );
+  assertEquals(error, boom);
+  assertEquals(isAlive(pid), false);
+});
+
+Deno.test("withCommand() and commandOutput() say what is wrong with their arguments", () => {
+  assertThrows(() => commandOutput(1 as never), TypeError, "program must be a string or a URL");
+  assertThrows(() => commandOutput("x", { input: 1 as never }), TypeError, "input must be a");
+  assertThrows(() => commandOutput("x", { graceMs: NaN }), RangeError, "graceMs must not be NaN");
+  assertThrows(() => withCommand("x", {}, 1 as never), TypeError, "body must be a function");
+});
