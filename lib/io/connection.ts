@@ -30,6 +30,8 @@ export class Connection {
   readonly output: Output;
   readonly #conn: Deno.Conn;
   #isOpen = true;
+  /** Whether a write is under way, or has failed. */
+  #isWriting = false;
   /** What reading or writing failed with. */
   readonly #failures = new Set<unknown>();
 
@@ -37,12 +39,21 @@ export class Connection {
     this.#conn = conn;
     // An output gathers by itself, and to flush it means now.
     (conn as Partial<Deno.TcpConn>).setNoDelay?.();
-    const noted = <T>(io: Promise<T>): Promise<T> => {
-      io.catch((error) => this.#failures.add(error));
-      return io;
+    const failed = (error: unknown) => void this.#failures.add(error);
+    const read = (p: Uint8Array) => {
+      const reading = conn.read(p);
+      reading.catch(failed);
+      return reading;
     };
-    this.input = Input.fromReader({ read: (p) => noted(conn.read(p)) }, { close() {} });
-    const writer = { write: (p: Uint8Array) => noted(conn.write(p)), [borrows]: true };
+    const written = () => void (this.#isWriting = false);
+    const write = (p: Uint8Array) => {
+      const writing = conn.write(p);
+      this.#isWriting = true;
+      writing.then(written, failed);
+      return writing;
+    };
+    this.input = Input.fromReader({ read }, { close() {} });
+    const writer = { write, [borrows]: true };
     this.output = Output.fromWriter(writer, {
       close: () => fromPromise(() => this.#closeWrite()),
     });
@@ -104,12 +115,15 @@ export class Connection {
     close(this.#conn);
   }
 
+  /** The end of the output: closes that direction, unless it was discarded in the middle. */
   async #closeWrite(): Promise<void> {
+    if (this.#isWriting) return this.close(); // which the other side may never take
     if (!this.#isOpen) return;
     try {
       await this.#conn.closeWrite();
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotConnected)) throw error; // the other side was faster
+      // The other side was faster, or it was closed meanwhile.
+      if (this.#isOpen && !(error instanceof Deno.errors.NotConnected)) throw error;
     }
   }
 }

@@ -296,7 +296,8 @@ function* finish(connection: Connection): Generator<never, void, unknown> {
   try {
     yield* connection.finish();
   } catch (error) {
-    if (!connection.brokeWith(error)) throw error;
+    if (error instanceof Abort) throw error;
+    if (!connection.brokeWith(error)) reportHandler(error);
   }
 }
 

@@ -24,7 +24,7 @@ import {
   yieldNow,
 } from "@weft/weft";
 import { type Input, type Output, TcpClient, TcpServer } from "@weft/weft/io";
-import { reasonOf } from "../kit/results.ts";
+import { errorOf as errorOfResult, reasonOf } from "../kit/results.ts";
 import { hostTurn, uncaughtSoon } from "../kit/uncaught.ts";
 import { errorOf } from "../kit/virtually.ts";
 
@@ -365,6 +365,29 @@ Deno.test("TcpServer: an abort doesn't wait for a client that doesn't read what 
       while (!flooding) await hostTurn();
       await server.shutdown({ graceMs: 1 });
     }));
+});
+
+Deno.test("TcpServer: an output that is discarded while the client doesn't read hangs up", async () => {
+  const flood = new Uint8Array(1 << 20);
+  const log: string[] = [];
+  const reported = await uncaughtSoon(() =>
+    withServer(function* (_peer, _input, output) {
+      const flooding = spawn(function* () {
+        while (true) {
+          yield* output.output(flood);
+          yield* output.flush();
+        }
+      }, { propagateCancelToParent: false });
+      flooding.onResult((result) => log.push((errorOfResult(result) as Error).name));
+      for (let turn = 0; turn < 10; turn++) yield* fromPromise(hostTurn());
+      output.discard();
+    }, function* (server) {
+      yield* rawClient(server, async () => {
+        while (log.length === 0 || server.statistics().connections > 0) await hostTurn();
+      });
+    })
+  );
+  assertEquals([log, reported], [["StreamClosedError"], []]);
 });
 
 Deno.test("TcpServer: a client half-closes and still gets its answer", async () => {

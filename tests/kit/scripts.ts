@@ -18,6 +18,8 @@ export async function runScript(url: URL, ...flags: string[]): Promise<Ended> {
 export interface Script extends AsyncDisposable {
   /** Resolves when it has written `text` to stdout, or has ended. */
   wrote(text: string): Promise<void>;
+  /** What it has written to stdout so far. */
+  written(): string;
   kill(signal: Deno.Signal): void;
   readonly ended: Promise<Ended>;
 }
@@ -61,6 +63,7 @@ export function startScript(url: URL, ...flags: string[]): Script {
       reading.then(() => over = true);
       while (!stdout.includes(text) && !over) await onOutput.promise;
     },
+    written: () => stdout,
     kill: (signal) => child.kill(signal),
     async [Symbol.asyncDispose]() {
       try {

@@ -1,0 +1,101 @@
+/**
+ * An HTTP server with the usual kinds of answers.
+ *
+ * ```sh
+ * deno run --allow-net --unstable-no-legacy-abort examples/http_server.ts 8000
+ * curl http://127.0.0.1:8000/
+ * curl -N http://127.0.0.1:8000/ticks?count=5
+ * curl --data-binary @README.md http://127.0.0.1:8000/upper
+ * ```
+ *
+ * Whatever a request has started ends when its client goes away: there is no code for that in here.
+ * Ctrl-C lets the requests finish for some seconds.
+ *
+ * @module
+ */
+import {
+  Channel,
+  channelFrom,
+  main,
+  type Operation,
+  readableFrom,
+  sleep,
+  spawn,
+  Timeout,
+  withTimeout,
+} from "@weft/weft";
+import { HttpServer, signalEvent } from "@weft/weft/io";
+
+/** Answers one request, in a fiber of its own. */
+export function* answer(request: Request): Operation<Response> {
+  const { pathname, searchParams } = new URL(request.url);
+  const number = (name: string, otherwise: number) => Number(searchParams.get(name) ?? otherwise);
+  switch (pathname) {
+    case "/":
+      return new Response("try /ticks?count=3&ms=100, /upper, /slow?ms=200 and /broken\n");
+    case "/ticks":
+      return stream((chunks) => tick(chunks, number("count", 3), number("ms", 100)));
+    case "/upper":
+      return request.body === null
+        ? new Response("POST something\n", { status: 400 })
+        : stream((chunks) => upper(request.body!, chunks));
+    case "/slow":
+      return yield* inTime(1000, () => slow(number("ms", 200)));
+    case "/broken":
+      throw new Error("/broken is broken");
+    default:
+      return new Response("not found\n", { status: 404 });
+  }
+}
+
+/** A response whose body a fiber of the request's makes; it waits while the client is behind. */
+function stream(make: (chunks: Channel<string>) => Operation<void>): Response {
+  const chunks = new Channel<string>({ capacity: 0 });
+  spawn(function* () {
+    yield* make(chunks);
+    chunks.close(); // not if it fails: then the body must not look complete
+  });
+  return new Response(readableFrom(chunks).pipeThrough(new TextEncoderStream()));
+}
+
+function* tick(chunks: Channel<string>, count: number, ms: number): Operation<void> {
+  for (let n = 1; n <= count; n++) {
+    yield* sleep(ms);
+    yield* chunks.send(`tick ${n}\n`);
+  }
+}
+
+function* upper(body: ReadableStream<Uint8Array>, chunks: Channel<string>): Operation<void> {
+  const decoder = new TextDecoder();
+  const received = channelFrom(body);
+  for (let chunk; (chunk = yield* received.receive()) !== undefined;) {
+    yield* chunks.send(decoder.decode(chunk.value, { stream: true }).toUpperCase());
+  }
+}
+
+function* slow(ms: number): Operation<Response> {
+  yield* sleep(ms);
+  return new Response(`that took ${ms} ms\n`);
+}
+
+/** Some answers are not worth waiting for. */
+function* inTime(ms: number, body: () => Operation<Response>): Operation<Response> {
+  try {
+    return yield* withTimeout(ms, body);
+  } catch (error) {
+    if (!(error instanceof Timeout)) throw error;
+    return new Response(`not within ${ms} ms\n`, { status: 504 });
+  }
+}
+
+function* serve(port: number): Operation<void> {
+  const server = yield* HttpServer.establish({ hostname: "127.0.0.1", port }, answer);
+  console.log(`listening on http://127.0.0.1:${server.address.port}/`);
+  yield* signalEvent("SIGINT", "SIGTERM");
+  yield* server.shutdown({ graceMs: 5000 });
+}
+
+if (import.meta.main) {
+  // Not awaited: a program that is stuck then ends as a Deadlock, which names its fibers.
+  main(() => serve(Number(Deno.args[0] ?? 0)), { name: "HTTP server" });
+}
