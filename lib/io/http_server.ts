@@ -12,14 +12,17 @@ import { Establish, reportHandler, shutDown, type ShutdownOptions } from "./serv
 
 /** How and where an HTTP server listens. */
 export type HttpServerOptions =
-  & (Omit<Deno.ServeTcpOptions, Managed> | Omit<Deno.ServeUnixOptions, Managed>)
+  & (
+    | Omit<Deno.ServeTcpOptions, ManagedServeOption>
+    | Omit<Deno.ServeUnixOptions, ManagedServeOption>
+  )
   & {
     /** Serves HTTPS, with this certificate and its private key, both in PEM. */
     tls?: { readonly cert: string; readonly key: string };
   };
 
 /** What of Deno's options the server sees to itself. */
-type Managed = "signal" | "onError" | "onListen";
+export type ManagedServeOption = "signal" | "onError" | "onListen";
 
 /** What answers a request. */
 export type HttpHandler = (
@@ -96,9 +99,10 @@ export class HttpServer<A extends Deno.Addr = Deno.NetAddr> implements AsyncDisp
    * @throws {TypeError} if an argument is of the wrong type
    */
   static establish(
-    options: Omit<Deno.ServeUnixOptions, Managed>,
+    options: Omit<Deno.ServeUnixOptions, ManagedServeOption>,
     handler: HttpHandler,
   ): Awaitable<HttpServer<Deno.UnixAddr>>;
+  /** The same on a port. */
   static establish(options: HttpServerOptions, handler: HttpHandler): Awaitable<HttpServer>;
   static establish(
     options: HttpServerOptions,

@@ -5,6 +5,10 @@
  * A read that is cancelled, or loses a `select`, loses no byte; a write is never torn, nor mixed
  * with another.
  *
+ * And what they are good for: servers and clients of TCP, TLS and Unix sockets, HTTP, child
+ * processes, and signals of the system, each as fibers of the scope that asked for it. Only what
+ * needs a permission asks for one, and says which.
+ *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -55,7 +59,12 @@ export { commandOutput, withCommand } from "./command.ts";
 export type { Child, CommandOptions, CommandOutputOptions } from "./command.ts";
 export type { ConnectionBody } from "./connection.ts";
 export { HttpServer } from "./http_server.ts";
-export type { HttpHandler, HttpServerOptions, HttpServerStatistics } from "./http_server.ts";
+export type {
+  HttpHandler,
+  HttpServerOptions,
+  HttpServerStatistics,
+  ManagedServeOption,
+} from "./http_server.ts";
 export { signalEvent, withSignals } from "./os_signals.ts";
 export type { ShutdownOptions } from "./server.ts";
 export { TcpClient } from "./tcp_client.ts";

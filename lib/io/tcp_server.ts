@@ -131,6 +131,7 @@ export class TcpServer<A extends Deno.Addr = ListenAddr<"tcp">> implements Async
     address: UnixAddress,
     handler: TcpHandler<Deno.UnixAddr>,
   ): Awaitable<TcpServer<ListenAddr<"unix">>>;
+  /** The same on a port. */
   static establish(address: TcpAddress, handler: TcpHandler<Deno.NetAddr>): Awaitable<TcpServer>;
   static establish(
     address: TcpAddress | UnixAddress,
