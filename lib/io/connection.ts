@@ -16,8 +16,9 @@ import type { CancelHandle } from "../operation/event_base.ts";
 import type { Operation } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
 import { Input } from "./input.ts";
+import { borrows, failed } from "./insider.ts";
 import { Output } from "./output.ts";
-import { borrows } from "./writer.ts";
+import { sinkOf, type Writer } from "./writer.ts";
 
 /** What runs with a connection. */
 export type ConnectionBody<T> = (input: Input, output: Output) => Operation<T>;
@@ -29,9 +30,8 @@ export class Connection {
   readonly input: Input;
   readonly output: Output;
   readonly #conn: Deno.Conn;
+  readonly #writer: Writer;
   #isOpen = true;
-  /** Whether a write is under way, or has failed. */
-  #isWriting = false;
   /** What reading or writing failed with. */
   readonly #failures = new Set<unknown>();
 
@@ -39,24 +39,16 @@ export class Connection {
     this.#conn = conn;
     // An output gathers by itself, and to flush it means now.
     (conn as Partial<Deno.TcpConn>).setNoDelay?.();
-    const failed = (error: unknown) => void this.#failures.add(error);
-    const read = (p: Uint8Array) => {
-      const reading = conn.read(p);
-      reading.catch(failed);
-      return reading;
+    const onFailure = (error: unknown) => void this.#failures.add(error);
+    const reader = { read: (p: Uint8Array) => conn.read(p), [failed]: onFailure };
+    const writer = {
+      write: (p: Uint8Array) => conn.write(p),
+      [failed]: onFailure,
+      [borrows]: true,
     };
-    const written = () => void (this.#isWriting = false);
-    const write = (p: Uint8Array) => {
-      const writing = conn.write(p);
-      this.#isWriting = true;
-      writing.then(written, failed);
-      return writing;
-    };
-    this.input = Input.fromReader({ read }, { close() {} });
-    const writer = { write, [borrows]: true };
-    this.output = Output.fromWriter(writer, {
-      close: () => fromPromise(() => this.#closeWrite()),
-    });
+    this.#writer = writer;
+    this.input = Input.fromReader(reader, { close() {} });
+    this.output = Output.fromWriter(writer, { close: () => fromPromise(() => this.#closeWrite()) });
   }
 
   /** Whether it is the connection itself that failed with `error`: the other side is gone. */
@@ -117,7 +109,7 @@ export class Connection {
 
   /** The end of the output: closes that direction, unless it was discarded in the middle. */
   async #closeWrite(): Promise<void> {
-    if (this.#isWriting) return this.close(); // which the other side may never take
+    if (!sinkOf(this.#writer).isIdle) return this.close(); // the other side may never take it
     if (!this.#isOpen) return;
     try {
       await this.#conn.closeWrite();

@@ -7,6 +7,7 @@
  * the same connection share it, and each byte.
  */
 import { checkFunction, show } from "../internal/check.ts";
+import { failed, type Insider } from "./insider.ts";
 import { Source, type TakerNode } from "./source.ts";
 
 /** What can be read from: `Deno.Conn`, `Deno.FsFile`, `Deno.stdin`, or the like of your own. */
@@ -70,6 +71,7 @@ export class ReaderSource extends Source {
   }
 
   #ended(most: number, error: unknown, count: number | null = null): void {
+    if (error !== undefined) (this.reader as Insider)[failed]?.(error);
     const isCount = count === null || (Number.isInteger(count) && count >= 0 && count <= most);
     this.bytes.filled(isCount ? count ?? 0 : 0);
     if (error !== undefined && !isReset(error)) this.failed(error);

@@ -24,7 +24,7 @@ export interface TcpClientFunctions {
    * if it failed or was aborted, what was not written is forgotten. An abort while it connects ends
    * that at once; a connection that comes too late is closed.
    *
-   * Needs `--allow-net`; for a Unix socket `--allow-read` and `--allow-write` of its path.
+   * Needs `--allow-net`; for a Unix socket also `--allow-read` and `--allow-write` of its path.
    *
    * @throws {Deno.errors.ConnectionRefused} and what else connecting, reading or writing may fail with
    * @throws {TypeError} if an argument is of the wrong type

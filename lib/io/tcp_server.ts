@@ -70,7 +70,7 @@ interface Established {
  * A server of byte streams, over TCP, TLS or a Unix socket: a fiber for each connection, in a fiber
  * of its own, which belongs to the scope that established it and never outlives it.
  *
- * Needs `--allow-net`; for a Unix socket `--allow-read` and `--allow-write` of its path.
+ * Needs `--allow-net`; for a Unix socket also `--allow-read` and `--allow-write` of its path.
  *
  * @example
  * ```ts

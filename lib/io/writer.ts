@@ -17,6 +17,7 @@
  */
 import { checkFunction, show } from "../internal/check.ts";
 import { append, count, type Linked, remove } from "../internal/circle.ts";
+import { borrows, failed, type Insider } from "./insider.ts";
 
 /** What can be written to: `Deno.Conn`, `Deno.FsFile`, `Deno.stdout`, or the like of your own. */
 export interface Writer {
@@ -34,9 +35,6 @@ export interface Turn {
   /** Whether `bytes` won't change while the turn lasts: enough for a writer that only borrows. */
   readonly steady?: boolean;
 }
-
-/** Marks a writer of ours that keeps nothing of what it is given once its promise has settled. */
-export const borrows: unique symbol = Symbol("borrows");
 
 /** Who waits for its turn, and then for its end. */
 export interface TurnNode extends Linked<TurnNode> {
@@ -173,7 +171,11 @@ export class Sink {
   #write(): void {
     const turn = this.#turn!;
     // A writer may keep what it is given, so a piece is never used again, unless it is one of ours.
-    const piece = turn.stable || (turn.steady === true && borrows in this.writer)
+    const isLent = turn.stable || (turn.steady === true && borrows in this.writer);
+    const whole = this.#written === 0 && isLent;
+    const piece = whole
+      ? turn.bytes
+      : isLent
       ? turn.bytes.subarray(this.#written)
       : turn.bytes.slice(this.#written, this.#written + PIECE);
     let writing: Promise<number>;
@@ -197,6 +199,7 @@ export class Sink {
       const { bytes, once } = this.#turn!;
       if (!once && this.#written < bytes.length) return this.#write();
     }
+    if (failure !== null) (this.writer as Insider)[failed]?.(failure.error);
     const node = this.#node;
     this.#node = null;
     this.#turn = null;
