@@ -30,7 +30,7 @@ export class ByteQueue {
   #end = 0;
   /** The space that a read under way writes to. */
   #lent: Uint8Array | null = null;
-  /** Whether the last read had no room for all that it could have brought. */
+  /** Whether reads bring so much that they are worth more room. */
   #flowing = false;
   /** What `indexOf` looked for last, and in how many bytes, from the front, it isn't. */
   #sought: Uint8Array = NOTHING;
@@ -129,7 +129,9 @@ export class ByteQueue {
   filled(count: number): void {
     const lent = this.#lent!;
     this.#lent = null;
-    this.#flowing = count === lent.length && count >= LEAST_READ;
+    this.#flowing = this.#flowing
+      ? count >= bigBuffers.bufferSize / 8
+      : count === lent.length && count >= LEAST_READ;
     const storage = this.#storage;
     const atEnd = lent.buffer === storage.buffer &&
       lent.byteOffset === storage.byteOffset + this.#end;
