@@ -37,8 +37,7 @@ export class Connection {
 
   constructor(conn: Deno.Conn) {
     this.#conn = conn;
-    // An output gathers by itself, and to flush it means now.
-    (conn as Partial<Deno.TcpConn>).setNoDelay?.();
+    dontDelay(conn as Partial<Deno.TcpConn>);
     const onFailure = (error: unknown) => void this.#failures.add(error);
     const reader = { read: (p: Uint8Array) => conn.read(p), [failed]: onFailure };
     const writer = {
@@ -117,6 +116,15 @@ export class Connection {
       // The other side was faster, or it was closed meanwhile.
       if (this.#isOpen && !(error instanceof Deno.errors.NotConnected)) throw error;
     }
+  }
+}
+
+/** An output gathers by itself, and to flush it means now. */
+function dontDelay(conn: Partial<Deno.TcpConn>): void {
+  try {
+    conn.setNoDelay?.();
+  } catch {
+    // the other side is gone already, which is for whoever reads to find
   }
 }
 

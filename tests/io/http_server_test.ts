@@ -11,7 +11,7 @@ import {
   spawn,
   yieldNow,
 } from "@weft/weft";
-import { type HttpHandler, HttpServer } from "@weft/weft/io";
+import { type HttpHandler, HttpServer, TcpClient } from "@weft/weft/io";
 import { hostTurn, uncaughtSoon } from "../kit/uncaught.ts";
 import { errorOf } from "../kit/virtually.ts";
 
@@ -290,6 +290,43 @@ Deno.test("HttpServer.establish() under await lives until it is shut down; it th
   );
   await server.shutdown();
   await assertRejects(() => fetch(url));
+});
+
+Deno.test("HttpServer({ tls }) serves HTTPS", async () => {
+  const pem = (name: string) =>
+    Deno.readTextFileSync(new URL(`certificates/${name}.pem`, import.meta.url));
+  const tls = { cert: pem("localhost"), key: pem("localhost_key") };
+  using client = Deno.createHttpClient({ caCerts: [pem("ca")] });
+  await main(function* () {
+    const server = yield* HttpServer.establish({ ...options, tls }, hello);
+    const url = `https://localhost:${server.address.port}/`;
+    assertEquals(yield* fromPromise(fetch(url, { client }).then((r) => r.text())), "hello");
+    yield* server.shutdown();
+  });
+});
+
+Deno.test({
+  name: "HttpServer over a Unix socket",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const path = `${folder}/socket`;
+    await main(function* () {
+      const server = yield* HttpServer.establish({ path }, hello);
+      assertEquals(server.address.path, path);
+      const answer = yield* TcpClient.withConnect(
+        { transport: "unix", path },
+        function* (input, output) {
+          yield* output.outputString("GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+          yield* output.flush();
+          return yield* input.inputAllText();
+        },
+      );
+      assertEquals(answer.split("\r\n\r\n")[1], "hello");
+      yield* server.shutdown();
+    });
+    await Deno.remove(folder, { recursive: true });
+  },
 });
 
 Deno.test("HttpServer says what is wrong with its arguments", async () => {
