@@ -2,12 +2,11 @@ import { Channel } from "../channel/mod.ts";
 import { scope } from "../fiber/mod.ts";
 import { loopOf } from "../fiber/time.ts";
 import { checkFunction, show } from "../internal/check.ts";
-import { hostLoop } from "../loop/mod.ts";
+import { type EventLoop, hostLoop } from "../loop/mod.ts";
 import type { Event } from "../operation/event.ts";
 import { type Arm, type CancelHandle, EventBase } from "../operation/event_base.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
-import type { EventLoop } from "../loop/mod.ts";
 
 class SignalEvent extends EventBase<Deno.Signal> {
   constructor(readonly signals: readonly Deno.Signal[]) {

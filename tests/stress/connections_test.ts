@@ -85,3 +85,37 @@ Deno.test("ten thousand connections that come and go leave nothing behind, and n
   assert(acknowledged.size >= CONNECTIONS * 2 / 5, `${acknowledged.size}`);
   for (const line of acknowledged) assert(accepted.has(line), line);
 });
+
+Deno.test({
+  name: "TcpServer waits when the system has no room for another connection, and goes on",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const program = new URL("../../examples/echo_server.ts", import.meta.url).pathname;
+    const server = new Deno.Command("sh", {
+      args: [
+        "-c",
+        'ulimit -n 48; exec "$0" run --quiet --allow-net "$1"',
+        Deno.execPath(),
+        program,
+      ],
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const stderr = new Response(server.stderr).text();
+    const stdout = server.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const port = Number(/\d+/.exec((await stdout.read()).value ?? "")?.[0]);
+    const connect = () => Deno.connect({ hostname: "127.0.0.1", port });
+    const crowd = await Promise.all(Array.from({ length: 60 }, connect)); // more than it can open
+    const buffer = new Uint8Array(5);
+    const served = crowd.map(async (conn) => {
+      await conn.write(new TextEncoder().encode("hello"));
+      const count = await conn.read(buffer.slice());
+      conn.close();
+      return count;
+    });
+    assertEquals(await Promise.all(served), Array(60).fill(5)); // those that had to wait, too
+    server.kill("SIGINT");
+    assertEquals([(await server.status).code, await stderr], [0, ""]);
+    await stdout.cancel();
+  },
+});
