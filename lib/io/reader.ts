@@ -49,25 +49,30 @@ export class ReaderSource extends Source {
 
   /** In a microtask: it is code of somebody's. Whoever has left by then has taken nothing. */
   protected pull(): void {
-    queueMicrotask(() => {
-      const { takers } = this;
-      if (takers === null) this.gaveUp();
-      else this.#read(takers);
-    });
+    queueMicrotask(this.#start);
   }
+
+  // One of each for all reads: there is only one read at a time.
+  readonly #start = (): void => {
+    const { takers } = this;
+    if (takers === null) this.gaveUp();
+    else this.#read(takers);
+  };
+  readonly #onCount = (count: number | null): void => this.#ended(this.#most, undefined, count);
+  readonly #onError = (error: unknown): void => this.#ended(0, error);
+  /** How many bytes the read under way may bring. */
+  #most = 0;
 
   #read(taker: TakerNode): void {
     let reading: Promise<number | null>;
     const space = this.bytes.reserve(taker.wanted());
+    this.#most = space.length;
     try {
       reading = this.reader.read(space);
     } catch (error) {
       return this.#ended(0, error);
     }
-    Promise.resolve(reading).then(
-      (count) => this.#ended(space.length, undefined, count),
-      (error) => this.#ended(0, error),
-    );
+    Promise.resolve(reading).then(this.#onCount, this.#onError);
   }
 
   #ended(most: number, error: unknown, count: number | null = null): void {

@@ -178,17 +178,21 @@ export class Sink {
       : isLent
       ? turn.bytes.subarray(this.#written)
       : turn.bytes.slice(this.#written, this.#written + PIECE);
+    this.#most = piece.length;
     let writing: Promise<number>;
     try {
       writing = this.writer.write(piece);
     } catch (error) {
-      return this.#wrote({ error }, 0, piece.length);
+      return this.#onError(error);
     }
-    Promise.resolve(writing).then(
-      (written) => this.#wrote(null, written, piece.length),
-      (error) => this.#wrote({ error }, 0, piece.length),
-    );
+    Promise.resolve(writing).then(this.#onCount, this.#onError);
   }
+
+  // One of each for all writes: there is only one write at a time.
+  readonly #onCount = (count: number): void => this.#wrote(null, count, this.#most);
+  readonly #onError = (error: unknown): void => this.#wrote({ error }, 0, this.#most);
+  /** How many bytes the write under way was given. */
+  #most = 0;
 
   #wrote(failure: { readonly error: unknown } | null, written: number, most: number): void {
     if (failure === null && !(Number.isInteger(written) && written > 0 && written <= most)) {
