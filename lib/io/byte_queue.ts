@@ -10,7 +10,7 @@ import { BufferPool } from "../resource/mod.ts";
 /** Shared by all streams of this realm. */
 export const buffers = new BufferPool();
 /** For those through which much is flowing. */
-const bigBuffers = new BufferPool({ bufferSize: 64 * 1024, maxSize: 64 });
+const bigBuffers = new BufferPool({ bufferSize: 64 * 1024, maxSize: 256 });
 
 const NOTHING = new Uint8Array(0);
 
