@@ -1,0 +1,222 @@
+/**
+ * The doorbell: the one word of shared memory through which other threads wake this one.
+ *
+ * Ringing adds one to the word and notifies; what there is to do is found by the listeners, who
+ * look at whatever they wait for. A ring is a hint: it may come early, late, twice or for nothing,
+ * so a listener always looks again, and what happened while nobody slept is never missed, because
+ * a sleeper compares the word with the count that it last answered.
+ *
+ * Who sleeps on it:
+ *  - a blocking loop, with `sleep`: it spins for a moment, then waits in `Atomics.wait`;
+ *  - the JavaScript loop, while somebody holds the doorbell (`hold`): it polls for a moment, a hop
+ *    at a time, then has a single `Atomics.waitAsync` pending, which can't be taken back and is
+ *    reused. As that doesn't keep the program alive, a timer does, which also looks by itself once
+ *    a second: the thread that was to pass a ring on may have died.
+ * How long the moment is follows from how often it was worth it, so a thread with nothing to do
+ * uses no processor.
+ *
+ * The word is private at first. Where threads know each other they have a common table of words,
+ * and the thread moves there (`moveTo`); if there are several tables, which takes threads that were
+ * made by hand and met late, it has a word in each, and a blocking loop visits them in turns.
+ */
+import { trap } from "../internal/report.ts";
+import type { CancelHandle } from "../operation/event_base.ts";
+import { clock } from "./timers.ts";
+
+/** What `Atomics.wait` may be asked to sleep at once. */
+const LONGEST_SLEEP_MS = 2 ** 31 - 1;
+/** How often somebody who waits looks though nobody has rung. */
+const LOOK_MS = 1000;
+/** For how long a sleeper that waits on several words stays with each. */
+const VISIT_MS = 1;
+/** The longest moment before it goes to sleep. */
+const LONGEST_LINGER_MS = 0.05;
+/** Shorter than this is not worth it. */
+const SHORTEST_LINGER_MS = 0.005;
+/** How often a spinning thread looks in a millisecond, about. */
+const LOOKS_PER_MS = 100_000;
+/** Every so many sleeps it is tried again whether lingering is worth it. */
+const RETRY_EVERY = 32;
+
+interface TimerFunctions {
+  refTimer?(id: unknown): void;
+  unrefTimer?(id: unknown): void;
+}
+
+const { Deno: platform, setImmediate } = globalThis as {
+  Deno?: TimerFunctions;
+  setImmediate?: (f: () => void) => void;
+};
+
+/** One word of a table that other threads know. */
+interface Home {
+  readonly words: Int32Array;
+  readonly index: number;
+  /** The count that was last answered. */
+  answered: number;
+  /** Whether a `waitAsync` is pending on it. */
+  pending: boolean;
+}
+
+class Doorbell {
+  #homes: Home[] = [home(new Int32Array(new SharedArrayBuffer(4)), 0)];
+  #isPrivate = true;
+  readonly #listeners: Set<() => void> = new Set();
+  #hostHolds = 0;
+  #lookTimer: unknown;
+  #lingering = false;
+  #lingerMs = LONGEST_LINGER_MS;
+  #lingers = 0;
+  #turn = 0;
+
+  /** The first word that is not private takes its place; further ones are added. */
+  moveTo(words: Int32Array, index: number): void {
+    const added = home(words, index);
+    this.#homes = this.#isPrivate ? [added] : [...this.#homes, added];
+    this.#isPrivate = false;
+    if (this.#hostHolds > 0) this.#waitAtHost();
+  }
+
+  /** Rings it on behalf of this very thread. */
+  ring(): void {
+    const { words, index } = this.#homes[0]!;
+    ring(words, index);
+  }
+
+  /** Calls `f` whenever it has been rung, on this thread, until cancelled. */
+  listen(f: () => void): CancelHandle {
+    this.#listeners.add(f);
+    return { cancel: () => void this.#listeners.delete(f) };
+  }
+
+  /** Tells the listeners if it has been rung since the last time: whether it has. */
+  answer(): boolean {
+    let rung = false;
+    for (const home of this.#homes) {
+      const count = Atomics.load(home.words, home.index);
+      if (count === home.answered) continue;
+      home.answered = count;
+      rung = true;
+    }
+    if (rung) this.look();
+    return rung;
+  }
+
+  /** Lets every listener look for what it waits for. */
+  look(): void {
+    for (const listener of this.#listeners) trap(listener);
+  }
+
+  /** The JavaScript loop answers it, and stays alive, until `release`. */
+  hold(): void {
+    if (this.#hostHolds++ > 0) return;
+    if (this.#lookTimer === undefined) this.#lookTimer = setInterval(() => this.look(), LOOK_MS);
+    else setRef(this.#lookTimer, true);
+    this.#waitAtHost();
+  }
+
+  release(): void {
+    if (--this.#hostHolds === 0 && !setRef(this.#lookTimer, false)) {
+      clearInterval(this.#lookTimer as number);
+      this.#lookTimer = undefined;
+    }
+  }
+
+  #waitAtHost(): void {
+    if (this.#lingering) return;
+    const ms = this.#chooseLinger();
+    if (ms === 0 || setImmediate === undefined) return this.#waitAsync();
+    this.#lingering = true;
+    const end = clock() + ms;
+    const poll = () => {
+      const rung = this.answer();
+      const late = clock() >= end;
+      if (!rung && !late && this.#hostHolds > 0) return setImmediate(poll);
+      this.#lingering = false;
+      if (rung || late) this.#adapt(rung);
+      if (this.#hostHolds === 0) return;
+      if (rung) this.#waitAtHost();
+      else this.#waitAsync();
+    };
+    setImmediate(poll);
+  }
+
+  #waitAsync(): void {
+    for (const home of this.#homes) {
+      if (home.pending) continue;
+      const { words, index, answered } = home;
+      const { async, value } = Atomics.waitAsync(words, index, answered);
+      home.pending = true;
+      const woken = () => {
+        home.pending = false;
+        this.answer();
+        if (this.#hostHolds > 0) this.#waitAtHost();
+      };
+      if (async) value.then(woken);
+      else queueMicrotask(woken); // rung meanwhile
+    }
+  }
+
+  /** Sleeps the thread for at most `ms`, or until it is rung; then answers. Whether it was rung. */
+  sleep(ms: number): boolean {
+    if (ms > 0 && !this.#spin()) {
+      const { words, index, answered } = this.#homes[this.#turn++ % this.#homes.length]!;
+      const longest = this.#homes.length > 1 ? VISIT_MS : LONGEST_SLEEP_MS;
+      Atomics.wait(words, index, answered, Math.min(ms, longest));
+    }
+    return this.answer();
+  }
+
+  /** Whether it was rung within a moment, which is counted in looks: the clock may stand still. */
+  #spin(): boolean {
+    const ms = this.#chooseLinger();
+    if (ms === 0) return this.#isRung();
+    for (let looks = ms * LOOKS_PER_MS; looks > 0; looks--) {
+      if (!this.#isRung()) continue;
+      this.#adapt(true);
+      return true;
+    }
+    this.#adapt(false);
+    return false;
+  }
+
+  #isRung(): boolean {
+    for (const { words, index, answered } of this.#homes) {
+      if (Atomics.load(words, index) !== answered) return true;
+    }
+    return false;
+  }
+
+  #chooseLinger(): number {
+    if (this.#lingerMs >= SHORTEST_LINGER_MS) return this.#lingerMs;
+    return this.#lingers++ % RETRY_EVERY === 0 ? SHORTEST_LINGER_MS * 2 : 0;
+  }
+
+  #adapt(worthIt: boolean): void {
+    if (worthIt) this.#lingerMs = LONGEST_LINGER_MS;
+    else this.#lingerMs /= 2;
+  }
+}
+
+function home(words: Int32Array, index: number): Home {
+  return { words, index, answered: Atomics.load(words, index), pending: false };
+}
+
+/** Whether the timer keeps the program alive; false where the platform can't tell it to. */
+function setRef(timer: unknown, on: boolean): boolean {
+  const f = on ? platform?.refTimer : platform?.unrefTimer;
+  if (f !== undefined) f(timer);
+  else if (typeof (timer as { ref?: unknown })?.ref !== "function") return false;
+  else if (on) (timer as { ref(): void }).ref();
+  else (timer as { unref(): void }).unref();
+  return true;
+}
+
+/** That of this thread. */
+export const doorbell: Doorbell = new Doorbell();
+
+/** Rings the doorbell of another thread, whose word is `words[index]`. */
+export function ring(words: Int32Array, index: number): void {
+  Atomics.add(words, index, 1);
+  Atomics.notify(words, index);
+}
