@@ -1,5 +1,5 @@
 import type { CancelHandle } from "../operation/event_base.ts";
-import { doorbell } from "./doorbell.ts";
+import { doorbell, type Holder } from "./doorbell.ts";
 import type { EventLoop } from "./event_loop.ts";
 import { clock, Timers } from "./timers.ts";
 
@@ -7,7 +7,7 @@ import { clock, Timers } from "./timers.ts";
 const LOOK_MS = 1000;
 
 /** A loop that sleeps the thread itself, on the thread's doorbell. */
-export class BlockingLoop implements EventLoop {
+export class BlockingLoop implements EventLoop, Holder {
   readonly #timers = new Timers(clock);
   #holds = 0;
   #blocking = false;

@@ -20,7 +20,6 @@
  * made by hand and met late, it has a word in each, and a blocking loop visits them in turns.
  */
 import { trap } from "../internal/report.ts";
-import type { CancelHandle } from "../operation/event_base.ts";
 import { clock } from "./timers.ts";
 
 /** What `Atomics.wait` may be asked to sleep at once. */
@@ -58,7 +57,15 @@ interface Home {
   pending: boolean;
 }
 
-class Doorbell {
+/** What keeps a thread waiting for its doorbell while somebody waits: a loop. */
+export interface Holder {
+  /** Somebody waits. */
+  hold(): void;
+  /** And no longer does. */
+  release(): void;
+}
+
+class Doorbell implements Holder {
   #homes: Home[] = [home(new Int32Array(new SharedArrayBuffer(4)), 0)];
   #isPrivate = true;
   readonly #listeners: Set<() => void> = new Set();
@@ -83,10 +90,13 @@ class Doorbell {
     ring(words, index);
   }
 
-  /** Calls `f` whenever it has been rung, on this thread, until cancelled. */
-  listen(f: () => void): CancelHandle {
+  /** Calls `f` whenever it has been rung, on this thread, until `unlisten`. */
+  listen(f: () => void): void {
     this.#listeners.add(f);
-    return { cancel: () => void this.#listeners.delete(f) };
+  }
+
+  unlisten(f: () => void): void {
+    this.#listeners.delete(f);
   }
 
   /** Tells the listeners if it has been rung since the last time: whether it has. */

@@ -16,3 +16,9 @@
  */
 export { asyncContextThreads } from "./async_context.ts";
 export type { AsyncContextThreads } from "./async_context.ts";
+export { webWorkerThreads } from "./identity.ts";
+export { SharedChannel } from "./shared_channel.ts";
+export type { SharedChannelHandle, SharedChannelOptions } from "./shared_channel.ts";
+export { SharedTrigger } from "./shared_trigger.ts";
+export type { SharedTriggerHandle } from "./shared_trigger.ts";
+export type { Codec } from "./values.ts";
