@@ -13,7 +13,8 @@ export class BlockingLoop implements EventLoop, Holder {
   #blocking = false;
 
   oneStep(options: { block: boolean }): boolean {
-    if (doorbell.answer() || this.#timers.fireDue()) return true;
+    const answered = doorbell.answer(); // however often it is rung, timers fire
+    if (this.#timers.fireDue() || answered) return true;
     if (this.#timers.size === 0 && this.#holds === 0) return false;
     if (options.block) {
       this.#blocking = true;

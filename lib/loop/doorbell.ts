@@ -70,8 +70,11 @@ class Doorbell implements Holder {
   #isPrivate = true;
   readonly #listeners: Set<() => void> = new Set();
   #hostHolds = 0;
+  /** Those who want to hear it, but keep nobody alive. */
+  #attendants = 0;
   #lookTimer: unknown;
   #lingering = false;
+  #tidying = false;
   #lingerMs = LONGEST_LINGER_MS;
   #lingers = 0;
   #turn = 0;
@@ -81,7 +84,7 @@ class Doorbell implements Holder {
     const added = home(words, index);
     this.#homes = this.#isPrivate ? [added] : [...this.#homes, added];
     this.#isPrivate = false;
-    if (this.#hostHolds > 0) this.#waitAtHost();
+    if (this.#isAwaited) this.#waitAtHost();
   }
 
   /** Rings it on behalf of this very thread. */
@@ -126,10 +129,34 @@ class Doorbell implements Holder {
   }
 
   release(): void {
-    if (--this.#hostHolds === 0 && !setRef(this.#lookTimer, false)) {
-      clearInterval(this.#lookTimer as number);
-      this.#lookTimer = undefined;
-    }
+    if (--this.#hostHolds > 0) return;
+    const canWait = setRef(this.#lookTimer, false) && setImmediate !== undefined;
+    if (!canWait) return this.#stopLooking();
+    if (this.#tidying) return;
+    this.#tidying = true; // who waits again at once finds the timer still there
+    setImmediate!(() => {
+      this.#tidying = false;
+      if (this.#hostHolds === 0) this.#stopLooking();
+    });
+  }
+
+  /** The JavaScript loop answers it while it runs anyhow, until `unattend`. */
+  attend(): void {
+    this.#attendants++;
+    this.#waitAtHost();
+  }
+
+  unattend(): void {
+    this.#attendants--;
+  }
+
+  get #isAwaited(): boolean {
+    return this.#hostHolds + this.#attendants > 0;
+  }
+
+  #stopLooking(): void {
+    clearInterval(this.#lookTimer as number);
+    this.#lookTimer = undefined;
   }
 
   #waitAtHost(): void {
@@ -141,10 +168,10 @@ class Doorbell implements Holder {
     const poll = () => {
       const rung = this.answer();
       const late = clock() >= end;
-      if (!rung && !late && this.#hostHolds > 0) return setImmediate(poll);
+      if (!rung && !late && this.#isAwaited) return setImmediate(poll);
       this.#lingering = false;
       if (rung || late) this.#adapt(rung);
-      if (this.#hostHolds === 0) return;
+      if (!this.#isAwaited) return;
       if (rung) this.#waitAtHost();
       else this.#waitAsync();
     };
@@ -160,7 +187,7 @@ class Doorbell implements Holder {
       const woken = () => {
         home.pending = false;
         this.answer();
-        if (this.#hostHolds > 0) this.#waitAtHost();
+        if (this.#isAwaited) this.#waitAtHost();
       };
       if (async) value.then(woken);
       else queueMicrotask(woken); // rung meanwhile
@@ -224,6 +251,12 @@ function setRef(timer: unknown, on: boolean): boolean {
 
 /** That of this thread. */
 export const doorbell: Doorbell = new Doorbell();
+
+/** Hears the doorbell while the thread is awake or JavaScript's loop runs; keeps nobody alive. */
+export const attendance: Holder = {
+  hold: () => doorbell.attend(),
+  release: () => doorbell.unattend(),
+};
 
 /** Rings the doorbell of another thread, whose word is `words[index]`. */
 export function ring(words: Int32Array, index: number): void {

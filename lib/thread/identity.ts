@@ -23,6 +23,11 @@ export function workerName(id: number, poolName: string): string {
   return `weft thread ${id} of ${poolName}`;
 }
 
+/** Whether this thread belongs to a pool. */
+export function isPoolThread(): boolean {
+  return scope.WorkerGlobalScope !== undefined && NAME.test(String(scope.name));
+}
+
 /** Whether this thread's number is settled. */
 export function hasOwnNumber(): boolean {
   return id !== undefined;

@@ -95,6 +95,13 @@ export function joinRegistry(
   return known;
 }
 
+/** Whether what is said to be a handle has what every handle has. */
+export function hasMemory(
+  handle: { readonly buffer: unknown; readonly registry: unknown },
+): boolean {
+  return handle.buffer instanceof SharedArrayBuffer && handle.registry instanceof SharedArrayBuffer;
+}
+
 /** What tells pieces of shared memory apart: a handle that was posted is another object. */
 export function tokenOf(buffer: SharedArrayBuffer): string {
   const words = new Int32Array(buffer, 0, 2);

@@ -4,7 +4,7 @@ import { count } from "../internal/circle.ts";
 import { checkCount, checkFunction, checkOptional, checkOptions, show } from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Option } from "../operation/types.ts";
-import { ownRegistry } from "./registry.ts";
+import { hasMemory, ownRegistry } from "./registry.ts";
 import { SharedIterator } from "./shared_iterator.ts";
 import {
   DRAINED,
@@ -113,8 +113,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
    * An open and empty channel. Its memory, the capacity (rounded up to a power of two) times the
    * size of a slot, is allocated at once.
    *
-   * @throws {RangeError} if `capacity` is not an integer of at least 1, or the two multiply to more
-   * than a gigabyte
+   * @throws {RangeError} if `capacity` is not an integer of at least 1, or that is more than a
+   * gigabyte
    * @throws {TypeError} if an option is of the wrong type
    */
   constructor(options: SharedChannelOptions<T>);
@@ -133,13 +133,14 @@ export class SharedChannel<T> implements AsyncIterable<T> {
    * This thread's end of the channel that `handle` is of; where the channel was made with a codec,
    * this end has to bring one.
    *
-   * @throws {TypeError} if it is no handle of a shared channel, or the codec is missing
+   * @throws {TypeError} if it is no handle of a shared channel, or the codec is missing, or one too
+   * many
    */
   static from<T>(
     handle: SharedChannelHandle,
     options?: { codec?: Codec<T> },
   ): SharedChannel<T> {
-    if (handle?.kind !== "weft.SharedChannel" || !(handle.buffer instanceof SharedArrayBuffer)) {
+    if (handle?.kind !== "weft.SharedChannel" || !hasMemory(handle)) {
       throw new TypeError(
         `Cannot open the shared channel: expected the handle of one, got ${show(handle)}`,
       );
@@ -279,9 +280,9 @@ function makeHandle<T>(options: SharedChannelOptions<T>): SharedChannelHandle {
   checkFinite("slotBytes", slotBytes);
   checkCodec(ACTION, codec);
   checkOptional(ACTION, "name", name, "string");
-  if (capacity * slotBytes > MOST_BYTES) {
+  if (SharedQueue.layout(capacity, slotBytes).bytes > MOST_BYTES) {
     throw new RangeError(
-      `Cannot ${ACTION}: ${capacity} slots of ${slotBytes} bytes are more than a gigabyte`,
+      `Cannot ${ACTION}: ${capacity} slots of ${slotBytes} bytes take more than a gigabyte`,
     );
   }
   const flags = codec === undefined ? 0 : HAS_CODEC;
@@ -311,9 +312,12 @@ function checkCodec(action: string, codec: unknown): void {
 function portOf<T>(handle: SharedChannelHandle, codec: Codec<T> | undefined): SharedPort<T> {
   const queue = new SharedQueue(handle.buffer, handle.registry);
   const { token } = queue;
-  if ((queue.flags & HAS_CODEC) !== 0 && codec === undefined) {
+  const hasCodec = (queue.flags & HAS_CODEC) !== 0;
+  if (hasCodec !== (codec !== undefined)) {
     throw new TypeError(
-      "Cannot open the shared channel: it was made with a codec; pass the same to from",
+      hasCodec
+        ? "Cannot open the shared channel: it was made with a codec; pass the same to from"
+        : "Cannot open the shared channel: it was made without a codec; pass none to from",
     );
   }
   const known = ports.get(token)?.deref() as SharedPort<T> | undefined;

@@ -24,7 +24,7 @@ export class SharedIterator<T> implements AsyncIterableIterator<T, undefined, un
 
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#returned) return Promise.resolve({ done: true, value: undefined });
-    return new Promise((answer) => {
+    return new Promise((answer, reject) => {
       const receive = new SharedReceive(this.#port, false);
       const pending = { receive, answer };
       this.#pending.add(pending);
@@ -33,6 +33,9 @@ export class SharedIterator<T> implements AsyncIterableIterator<T, undefined, un
         const option = item as { value: T } | undefined;
         if (option === undefined) answer({ done: true, value: undefined });
         else answer({ done: false, value: option.value });
+      }, (error) => { // the codec's
+        this.#pending.delete(pending);
+        reject(error);
       });
     });
   }

@@ -3,15 +3,25 @@
  *
  * They only ever look again (`recheck`): what wakes them says that the queue may be ready, and the
  * compare-and-set in the queue decides. As events they are custom ones, which are polled.
+ *
+ * They count as committed before they leave the line, as the one behind them may be a task of a
+ * scheduler that resumes it there and then, and which might cancel them.
  */
 import { type Arm, CUSTOM, EventBase } from "../operation/event_base.ts";
-import { COLD, FAILED, inherit, type Suspension, type Waiter } from "../operation/suspension.ts";
+import {
+  COLD,
+  COMMITTED,
+  FAILED,
+  inherit,
+  type Suspension,
+  WAITING,
+} from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import { ChannelClosedError } from "../channel/error.ts";
 import type { Holder } from "../loop/doorbell.ts";
 import type { SharedPort } from "./shared_port.ts";
 import type { Encoded } from "./values.ts";
-import type { SharedSide, SharedWaiter } from "./waiting.ts";
+import { holderFor, type SharedSide, type SharedWaiter } from "./waiting.ts";
 
 /** In the place of an item: there is none now. */
 export const NOTHING: unique symbol = Symbol("nothing");
@@ -59,7 +69,7 @@ export class SharedReceive<T> implements SharedWaiter {
   }
 
   enqueue(): void {
-    this.port.receivers.enlist(this, this.waiter!);
+    this.port.receivers.enlist(this, holderFor(this.waiter));
   }
 
   withdraw(): void {
@@ -71,17 +81,25 @@ export class SharedReceive<T> implements SharedWaiter {
   }
 
   recheck(): boolean {
-    const { port } = this;
-    let finished = true;
+    const { receivers } = this.port;
+    this.state = COMMITTED; // whatever the codec does: it comes too late
+    if (!receivers.mayLook(this) || !this.takeOrFail()) {
+      this.state = WAITING;
+      receivers.waitOn(this);
+      return false;
+    }
+    receivers.delist(this);
+    return true;
+  }
+
+  takeOrFail(): boolean {
     try {
-      finished = this.finishWith(port.take());
+      return this.finishWith(this.port.take());
     } catch (error) { // of the codec's: the item is one that nobody could have received
       this.value = error;
       this.state = FAILED;
+      return true;
     }
-    if (finished) port.receivers.delist(this);
-    else port.receivers.waitOn(this);
-    return finished;
   }
 
   undo(): void {
@@ -132,7 +150,7 @@ export class SharedSend<T> implements SharedWaiter {
   }
 
   enqueue(): void {
-    this.port.senders.enlist(this, this.waiter!);
+    this.port.senders.enlist(this, holderFor(this.waiter));
   }
 
   withdraw(): void {
@@ -144,17 +162,23 @@ export class SharedSend<T> implements SharedWaiter {
   }
 
   recheck(): boolean {
-    const { port } = this;
+    const { senders } = this.port;
+    if (!senders.mayLook(this) || !this.putOrFail()) {
+      senders.waitOn(this);
+      return false;
+    }
+    senders.delist(this);
+    return true;
+  }
+
+  putOrFail(): boolean {
     try {
-      if (!port.put(this.encoded!, this.item)) {
-        port.senders.waitOn(this);
-        return false;
-      }
-    } catch (error) {
+      if (!this.port.put(this.encoded!, this.item)) return false;
+      this.state = COMMITTED;
+    } catch (error) { // it is closed
       this.value = error;
       this.state = FAILED;
     }
-    port.senders.delist(this);
     return true;
   }
 
@@ -196,7 +220,7 @@ abstract class SharedEvent<T> extends EventBase<T> {
   enqueue(arm: Arm): void {
     const node = new ArmInLine(arm, this.side);
     arm.handle = node;
-    this.side.enlist(node, arm.sync!.waiter as Waiter);
+    this.side.enlist(node, holderFor(arm.sync!.waiter));
   }
 
   withdraw(arm: Arm): void {
@@ -206,14 +230,11 @@ abstract class SharedEvent<T> extends EventBase<T> {
 
   /** Those in line come first: `sync` may look if nobody is there, or if it is its own turn. */
   protected mayLook(sync: Synchronisation<unknown>): boolean {
-    const { first } = this.side;
-    if (first === null) return true;
-    for (let node = first;; node = node.after!) {
-      if (node instanceof ArmInLine && node.arm.sync === sync as unknown) {
-        return node.woken || node === first;
-      }
-      if (!node.woken || node.after === first) return false;
-    }
+    const { side } = this;
+    return side.first === null ||
+      sync.arms.some(({ handle }) =>
+        handle instanceof ArmInLine && handle.side === side && side.mayLook(handle)
+      );
   }
 
   /** It has looked in vain: its place in line is one that waits to be woken again. */
@@ -233,11 +254,13 @@ export class SharedReceiveEvent<T> extends SharedEvent<T> {
   }
 
   poll(sync: Synchronisation<unknown>): boolean {
+    const { state } = sync;
     const item = this.mayLook(sync) ? this.port.take() : NOTHING;
     if (item === NOTHING) {
       this.sleepOn(sync);
       return false;
     }
+    if (sync.state !== state) sync.retract(); // the codec has brought a partner
     sync.value = item;
     if (item === DRAINED && this.orThrow) {
       sync.value = new ChannelClosedError("receive from");
@@ -262,7 +285,9 @@ export class SharedSendEvent<T> extends SharedEvent<void> {
 
   poll(sync: Synchronisation<unknown>): boolean {
     const { port, item } = this;
+    const { state } = sync;
     const encoded = port.encode(item);
+    if (sync.state !== state) return false; // a getter or the codec has brought a partner
     try {
       if (!this.mayLook(sync) || !port.put(encoded, item)) {
         this.sleepOn(sync);

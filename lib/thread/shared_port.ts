@@ -9,6 +9,9 @@ import { SharedSide } from "./waiting.ts";
 const encoding = new Encoded();
 const decoding = new Decoded();
 
+/** Those that hold items which are nowhere else: they live on, though nobody may know them now. */
+const stranded: Set<object> = new Set();
+
 export class SharedPort<T> {
   readonly receivers: SharedSide;
   readonly senders: SharedSide;
@@ -56,7 +59,7 @@ export class SharedPort<T> {
   /** The next item, NOTHING, or DRAINED. */
   take(): unknown {
     if (this.receivers.returned > 0) {
-      this.receivers.returned--;
+      if (--this.receivers.returned === 0) stranded.delete(this);
       return this.#returned.shift();
     }
     const { queue } = this;
@@ -78,6 +81,7 @@ export class SharedPort<T> {
     }
     this.#returned.push(item);
     this.receivers.returned++;
+    stranded.add(this);
     this.receivers.look();
   }
 

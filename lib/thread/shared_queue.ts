@@ -24,7 +24,7 @@
  * of the table, and rings. Of the two looks at least one sees the other. A thread that was rung
  * and finds more than it takes passes the ring on; so does one that was rung and has lost interest.
  * A ring that goes to a thread that dies is lost: therefore everybody who sleeps looks again now
- * and then. A full table is no harm either: who finds no line looks more often.
+ * and then. A full table is no harm either: who finds no line is not rung, but looks all the same.
  */
 import { joinRegistry, type Registry, tokenOf } from "./registry.ts";
 
@@ -63,7 +63,6 @@ const CLOSED_BIT = 1;
 /** A line of the table: the ticket, and the place + 1 below. */
 const TICKET_SHIFT = 15;
 const PLACE_MASK = (1 << TICKET_SHIFT) - 1;
-const TICKET_MASK = 0x7fff;
 
 export class SharedQueue {
   readonly words: Int32Array;
@@ -79,10 +78,8 @@ export class SharedQueue {
 
   /** Memory for a queue of `capacity` items of at most `slotBytes`. */
   static allocate(capacity: number, slotBytes: number, flags = 0): SharedArrayBuffer {
-    let slots = 2; // with a single one, full and free again would look the same
-    while (slots < capacity) slots *= 2;
-    const slotWords = Math.ceil((slotBytes / 4 + DATA) / 16) * 16;
-    const buffer = new SharedArrayBuffer((HEADER_WORDS + slots * slotWords) * 4);
+    const { slots, slotWords, bytes } = SharedQueue.layout(capacity, slotBytes);
+    const buffer = new SharedArrayBuffer(bytes);
     const words = new Int32Array(buffer);
     words.set(crypto.getRandomValues(new Int32Array(2)), 0);
     words[SLOTS] = slots;
@@ -91,6 +88,17 @@ export class SharedQueue {
     words[FLAGS] = flags;
     for (let i = 0; i < slots; i++) words[HEADER_WORDS + i * slotWords + SEQUENCE] = 2 * i;
     return buffer;
+  }
+
+  /** How many slots of how many words that takes, and how many bytes in all. */
+  static layout(
+    capacity: number,
+    slotBytes: number,
+  ): { slots: number; slotWords: number; bytes: number } {
+    let slots = 2; // with a single one, full and free again would look the same
+    while (slots < capacity) slots *= 2;
+    const slotWords = Math.ceil((slotBytes / 4 + DATA) / 16) * 16;
+    return { slots, slotWords, bytes: (HEADER_WORDS + slots * slotWords) * 4 };
   }
 
   constructor(readonly buffer: SharedArrayBuffer, registry: SharedArrayBuffer) {
@@ -169,9 +177,11 @@ export class SharedQueue {
   /** From now on nothing goes in; true for who closed it. */
   close(): boolean {
     const closed = (Atomics.or(this.words, TAIL, CLOSED_BIT) & CLOSED_BIT) === 0;
+    // Who comes later looks and sees it. Without the limit, one who sleeps again because a sender
+    // is still writing would be woken again and again.
     if (closed) {
-      while (this.wake(RECEIVERS));
-      while (this.wake(SENDERS));
+      for (let n = 0; n < LINES && this.wake(RECEIVERS); n++);
+      for (let n = 0; n < LINES && this.wake(SENDERS); n++);
     }
     return closed;
   }
@@ -204,8 +214,8 @@ export class SharedQueue {
   enter(side: Side): number {
     const { words } = this;
     const base = SIDES[side];
-    const ticket = Atomics.add(words, base + NEXT_TICKET, 1) & TICKET_MASK;
-    const entry = (ticket << TICKET_SHIFT) | (this.place + 1);
+    const ticket = Atomics.add(words, base + NEXT_TICKET, 1);
+    const entry = (ticket << TICKET_SHIFT) | (this.place + 1); // of the ticket as much as there is room
     for (let line = 0; line < LINES; line++) {
       if (Atomics.compareExchange(words, base + TABLE + line, 0, entry) !== 0) continue;
       Atomics.store(words, base + MAYBE_ASLEEP, 1);
@@ -235,18 +245,14 @@ export class SharedQueue {
     const base = SIDES[side];
     for (;;) {
       Atomics.store(words, base + MAYBE_ASLEEP, 0);
-      const now = Atomics.load(words, base + NEXT_TICKET);
       let first = -1;
       let firstEntry = 0;
-      let longest = -1;
       let others = false;
       for (let line = 0; line < LINES; line++) {
         const entry = Atomics.load(words, base + TABLE + line);
         if (entry === 0) continue;
-        const age = (now - (entry >>> TICKET_SHIFT)) & TICKET_MASK;
         others ||= first >= 0;
-        if (age <= longest) continue;
-        longest = age;
+        if (first >= 0 && !isOlder(entry, firstEntry)) continue;
         first = line;
         firstEntry = entry;
       }
@@ -267,4 +273,9 @@ export class SharedQueue {
     const table = this.words.subarray(SIDES[side] + TABLE, SIDES[side] + TABLE + LINES);
     return table.reduce((n, entry) => entry === 0 ? n : n + 1, 0);
   }
+}
+
+/** By the tickets, which wrap around; the place below them makes no difference. */
+function isOlder(entry: number, than: number): boolean {
+  return ((entry - than) | 0) < 0;
 }

@@ -1,12 +1,11 @@
 import { show } from "../internal/check.ts";
-import { loopOf } from "../fiber/time.ts";
 import { doorbell, type Holder } from "../loop/doorbell.ts";
 import type { Abort } from "../operation/errors.ts";
 import { COLD, inherit, type Suspension, WAITING } from "../operation/suspension.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
 import { checkAwait } from "../trigger/trigger.ts";
 import type { AwaitableVoid, Trigger } from "../trigger/mod.ts";
-import { joinRegistry, ownRegistry, type Registry } from "./registry.ts";
+import { hasMemory, joinRegistry, ownRegistry, type Registry } from "./registry.ts";
 import { holderFor } from "./waiting.ts";
 
 /** What can be posted to another thread, which gets the trigger from it. */
@@ -117,7 +116,7 @@ export class SharedTrigger implements Trigger {
    * @throws {TypeError} if it is no handle of a shared trigger
    */
   static from(handle: SharedTriggerHandle): SharedTrigger {
-    if (handle?.kind !== "weft.SharedTrigger" || !(handle.buffer instanceof SharedArrayBuffer)) {
+    if (handle?.kind !== "weft.SharedTrigger" || !hasMemory(handle)) {
       throw new TypeError(
         `Cannot open the shared trigger: expected the handle of one, got ${show(handle)}`,
       );
@@ -166,9 +165,9 @@ class SharedTriggerWait {
     this.look = () => {
       if (this.state === WAITING && this.cell.isReleased) this.finish();
     };
+    this.holder = holderFor(this.waiter);
+    this.holder.hold(); // first: a loop of the user's may throw
     doorbell.listen(this.look);
-    this.holder = holderFor(loopOf(this.waiter));
-    this.holder.hold();
     this.look();
   }
 

@@ -36,6 +36,8 @@ const JSON_ASCII = 8;
 const JSON_WIDE = 9;
 const CLONE = 10;
 const CUSTOM = 11;
+/** Not here: it comes by another way, or none has been asked for yet. */
+export const ELSEWHERE = 12;
 
 /** Text up to this length is copied character by character, as no call pays off. */
 const SHORT_TEXT = 200;
@@ -90,6 +92,22 @@ export class Encoded {
       default:
         this.#setBytes(serialize(value), CLONE);
     }
+  }
+
+  /** `encode`, unless that takes the slow way, or more than `mostBytes`. */
+  encodeFast(value: unknown, mostBytes: number): boolean {
+    const isObject = typeof value === "object" && value !== null;
+    if (isObject ? !(value instanceof Uint8Array || isPlain(value)) : !isSimple(value)) {
+      return false;
+    }
+    this.encode(value);
+    return this.kind !== CLONE && this.length <= mostBytes;
+  }
+
+  /** In the place of a value. */
+  encodeElsewhere(): void {
+    this.kind = ELSEWHERE;
+    this.length = 0;
   }
 
   encodeWith<T>(codec: Codec<T>, value: T): void {
@@ -199,6 +217,10 @@ export class Decoded {
   }
 }
 
+function isSimple(value: unknown): boolean {
+  return typeof value !== "function" && typeof value !== "symbol" && typeof value !== "bigint";
+}
+
 /** Whether JSON gives it back as it was. */
 export function isPlain(value: unknown, depth = DEEPEST): boolean {
   switch (typeof value) {
@@ -217,10 +239,12 @@ export function isPlain(value: unknown, depth = DEEPEST): boolean {
 }
 
 function isPlainArray(array: readonly unknown[], depth: number): boolean {
-  for (let i = 0; i < array.length; i++) { // a hole is `undefined`, too
+  const { length } = array;
+  for (let i = 0; i < length; i++) { // a hole is `undefined`, too
     if (!isPlain(array[i], depth - 1)) return false;
   }
-  return Object.getPrototypeOf(array) === Array.prototype;
+  // As the match of a regular expression, it may have more than its elements.
+  return Object.getPrototypeOf(array) === Array.prototype && Object.keys(array).length === length;
 }
 
 function isPlainObject(object: object, depth: number): boolean {

@@ -50,13 +50,13 @@ export class SharedSide {
     return this.#line >= 0 && this.queue.isEntered(this.side, this.#line);
   }
 
-  /** To the end of the line; `waiter` is what decides which loop has to listen. */
-  enlist(node: SharedWaiter, waiter: Waiter): void {
+  /** To the end of the line; `holder` keeps the thread listening meanwhile. */
+  enlist(node: SharedWaiter, holder: Holder): void {
+    holder.hold(); // first: a loop of the user's may throw
     if (this.first === null) doorbell.listen(this.look);
     this.first = append(this.first, node);
     node.woken = false;
-    node.holder = holderFor(loopOf(waiter));
-    node.holder.hold();
+    node.holder = holder;
     this.#sleep();
   }
 
@@ -75,10 +75,25 @@ export class SharedSide {
     if ((rung || node.woken) && this.isReady) this.queue.wake(this.side);
   }
 
+  /** Whether `node` may take what there is: it is first, or woken like all who stand before it. */
+  mayLook(node: SharedWaiter): boolean {
+    const { first } = this;
+    if (node === first) return true;
+    if (!node.woken) return false;
+    for (let other = first!; other !== node; other = other.after!) if (!other.woken) return false;
+    return true;
+  }
+
   /** It was woken for nothing, and waits on. */
   waitOn(node: SharedWaiter): void {
     node.woken = false;
     this.#sleep();
+  }
+
+  /** The same for one who looks itself if there is something: whether there is. */
+  rest(node: SharedWaiter): boolean {
+    node.woken = false;
+    return this.#enter();
   }
 
   /** The thread's doorbell was rung, or it is time to look. */
@@ -86,11 +101,14 @@ export class SharedSide {
     if (this.first !== null) this.#sleep();
   };
 
-  /** First it says that it sleeps, then it looks: so nothing comes unnoticed in between. */
   #sleep(): void {
-    const { queue, side } = this;
-    if (!this.isAsleep) this.#line = queue.enter(side);
-    if (this.isReady) this.#rouse();
+    if (this.#enter()) this.#rouse();
+  }
+
+  /** First it says that it sleeps, then it looks: so nothing comes unnoticed in between. */
+  #enter(): boolean {
+    if (!this.isAsleep) this.#line = this.queue.enter(this.side);
+    return this.isReady;
   }
 
   #rouse(): void {
@@ -105,8 +123,9 @@ export class SharedSide {
   }
 }
 
-/** What keeps `loop` listening to the doorbell. */
-export function holderFor(loop: EventLoop): Holder {
+/** What keeps the loop that `waiter` waits on listening to the doorbell. */
+export function holderFor(waiter: Waiter | null): Holder {
+  const loop = loopOf(waiter);
   if (loop === hostLoop()) return doorbell;
   return loop instanceof BlockingLoop ? loop : new Poller(loop);
 }
