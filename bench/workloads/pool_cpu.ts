@@ -5,7 +5,7 @@ import type tasks from "../workers/tasks.ts";
 import { expectTotal, type Workload } from "../workload.ts";
 import { countPrimes } from "../workers/primes.ts";
 
-const pools: Map<number, PromiseLike<ThreadPool<typeof tasks>>> = new Map();
+const pools: Map<number, Promise<ThreadPool<typeof tasks>>> = new Map();
 const pieces = 64;
 const range = 1000;
 
@@ -28,13 +28,17 @@ export const poolIdle: Workload = {
   run: { weft: idle },
 };
 
-function poolOf(size: number): PromiseLike<ThreadPool<typeof tasks>> {
+function poolOf(size: number): Promise<ThreadPool<typeof tasks>> {
   let pool = pools.get(size);
   if (pool === undefined) {
-    pool = ThreadPool.make(import.meta.resolve("../workers/tasks.ts"), { size });
+    pool = start(size);
     pools.set(size, pool);
   }
   return pool;
+}
+
+async function start(size: number): Promise<ThreadPool<typeof tasks>> {
+  return await ThreadPool.make(import.meta.resolve("../workers/tasks.ts"), { size });
 }
 
 async function compute(threads: number, limit: number): Promise<void> {

@@ -12,8 +12,8 @@
  *    at a time, then has a single `Atomics.waitAsync` pending, which can't be taken back and is
  *    reused. As that doesn't keep the program alive, a timer does, which also looks by itself once
  *    a second: the thread that was to pass a ring on may have died.
- * How long the moment is follows from how often it was worth it, so a thread with nothing to do
- * uses no processor.
+ * It lingers if that was worth it lately, so a thread with nothing to do uses no processor, and one
+ * that keeps the processor from those it waits for stops doing so.
  *
  * The word is private at first. Where threads know each other they have a common table of words,
  * and the thread moves there (`moveTo`); if there are several tables, which takes threads that were
@@ -28,14 +28,12 @@ const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 const LOOK_MS = 1000;
 /** For how long a sleeper that waits on several words stays with each. */
 const VISIT_MS = 1;
-/** The longest moment before it goes to sleep. */
-const LONGEST_LINGER_MS = 0.05;
-/** Shorter than this is not worth it. */
-const SHORTEST_LINGER_MS = 0.005;
-/** How often a spinning thread looks in a millisecond, about. */
-const LOOKS_PER_MS = 100_000;
-/** Every so many sleeps it is tried again whether lingering is worth it. */
-const RETRY_EVERY = 32;
+/** How long it lingers before it goes to sleep. */
+const LINGER_MS = 0.06;
+/** About as many looks of a thread that spins. */
+const LOOKS = 4000;
+/** It lingers at least once in so many times, to see whether it is worth it again. */
+const RARELY = 127;
 
 interface TimerFunctions {
   refTimer?(id: unknown): void;
@@ -75,8 +73,9 @@ class Doorbell implements Holder {
   #lookTimer: unknown;
   #lingering = false;
   #tidying = false;
-  #lingerMs = LONGEST_LINGER_MS;
-  #lingers = 0;
+  /** How many of the next sleeps begin without lingering; and how many did the last time. */
+  #straight = 0;
+  #failures = 0;
   #turn = 0;
 
   /** The first word that is not private takes its place; further ones are added. */
@@ -161,16 +160,15 @@ class Doorbell implements Holder {
 
   #waitAtHost(): void {
     if (this.#lingering) return;
-    const ms = this.#chooseLinger();
-    if (ms === 0 || setImmediate === undefined) return this.#waitAsync();
+    if (setImmediate === undefined || !this.#mayLinger()) return this.#waitAsync();
     this.#lingering = true;
-    const end = clock() + ms;
+    const end = clock() + LINGER_MS;
     const poll = () => {
       const rung = this.answer();
       const late = clock() >= end;
       if (!rung && !late && this.#isAwaited) return setImmediate(poll);
       this.#lingering = false;
-      if (rung || late) this.#adapt(rung);
+      if (rung || late) this.#learn(rung);
       if (!this.#isAwaited) return;
       if (rung) this.#waitAtHost();
       else this.#waitAsync();
@@ -206,15 +204,24 @@ class Doorbell implements Holder {
 
   /** Whether it was rung within a moment, which is counted in looks: the clock may stand still. */
   #spin(): boolean {
-    const ms = this.#chooseLinger();
-    if (ms === 0) return this.#isRung();
-    for (let looks = ms * LOOKS_PER_MS; looks > 0; looks--) {
+    if (!this.#mayLinger()) return this.#isRung();
+    for (let looks = LOOKS; looks > 0; looks--) {
       if (!this.#isRung()) continue;
-      this.#adapt(true);
+      this.#learn(true);
       return true;
     }
-    this.#adapt(false);
+    this.#learn(false);
     return false;
+  }
+
+  #mayLinger(): boolean {
+    return this.#straight === 0 || --this.#straight === 0;
+  }
+
+  /** Each time that it was in vain it is left out about twice as often, up to a point. */
+  #learn(wasWorthIt: boolean): void {
+    this.#failures = wasWorthIt ? this.#failures >> 1 : Math.min(2 * this.#failures + 1, RARELY);
+    this.#straight = wasWorthIt ? 0 : this.#failures;
   }
 
   #isRung(): boolean {
@@ -222,16 +229,6 @@ class Doorbell implements Holder {
       if (Atomics.load(words, index) !== answered) return true;
     }
     return false;
-  }
-
-  #chooseLinger(): number {
-    if (this.#lingerMs >= SHORTEST_LINGER_MS) return this.#lingerMs;
-    return this.#lingers++ % RETRY_EVERY === 0 ? SHORTEST_LINGER_MS * 2 : 0;
-  }
-
-  #adapt(worthIt: boolean): void {
-    if (worthIt) this.#lingerMs = LONGEST_LINGER_MS;
-    else this.#lingerMs /= 2;
   }
 }
 
