@@ -8,10 +8,13 @@ import { FiberAborted } from "../operation/errors.ts";
 import type { Operation, Result } from "../operation/types.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import type { Fiber, FiberCore } from "./fiber.ts";
-import { checkSpawn, FifoScheduler, type Scheduler, spawnIn } from "./scheduler.ts";
+import { BATCH, checkSpawn, FifoScheduler, type Scheduler, spawnIn } from "./scheduler.ts";
 
 /** For how long fibers run before the host gets a turn. */
 const SLICE_MS = 2;
+
+/** How many steps are run at most between two looks at the clock. */
+const LARGEST_BATCH = 1024;
 
 /** Runs ready fibers in slices of the JavaScript loop. */
 class HostScheduler extends FifoScheduler {
@@ -40,8 +43,10 @@ class HostScheduler extends FifoScheduler {
 
   readonly #slice = (): void => {
     const end = clock() + SLICE_MS;
+    let steps = BATCH;
     try {
-      while (this.runBatch() && clock() < end);
+      // A look at the clock costs as much as some steps: each time as many again as so far.
+      while (this.runBatch(steps) && clock() < end) steps = Math.min(2 * steps, LARGEST_BATCH);
       this.reportFailures(this.#older);
     } finally {
       this.#older = this.failures;

@@ -135,7 +135,7 @@ export function microTaskScheduler(): SchedulerCore | null {
 }
 
 /** How many steps are run between two looks at the clock, or at the outside world. */
-const BATCH = 64;
+export const BATCH = 64;
 
 /** First in, first out. */
 export abstract class FifoScheduler extends SchedulerCore {
@@ -145,10 +145,10 @@ export abstract class FifoScheduler extends SchedulerCore {
     this.queue.push(fiber);
   }
 
-  /** Runs up to a batch of steps; true if some are left. */
-  runBatch(): boolean {
+  /** Runs up to `steps` steps; true if some are left. */
+  runBatch(steps: number): boolean {
     const { queue } = this;
-    for (let i = 0; i < BATCH; i++) {
+    for (let i = 0; i < steps; i++) {
       const fiber = queue.shift();
       if (fiber === undefined) return false;
       step(fiber);
