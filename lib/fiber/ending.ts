@@ -9,18 +9,21 @@ import { refuseGenerator } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { FinallyRaised } from "../operation/errors.ts";
 import { executeAs } from "../trigger/execution.ts";
-import {
+import { clearDeadline, type Context, failContext, unlink } from "./context.ts";
+import type { FiberCore } from "./fiber.ts";
+import { FLAGS } from "./flags.ts";
+
+const {
   ABANDONED,
-  clearDeadline,
   CLOSED,
   CLOSING,
-  type Context,
   DELIVERED,
-  failContext,
+  ENDED_ABORTED,
+  ENDED_FAILED,
   FIBER,
-  unlink,
-} from "./context.ts";
-import { ENDED_ABORTED, ENDED_FAILED, type FiberCore, PROPAGATE, TERMINATED } from "./fiber.ts";
+  PROPAGATE,
+  TERMINATED,
+} = FLAGS;
 
 /** Ends `start`, and every parent that was only waiting for that. A loop: chains may be long. */
 export function terminate(start: FiberCore<unknown>): void {

@@ -2,20 +2,21 @@
 import { append, type Linked, remove } from "../internal/circle.ts";
 import { type Arm, EventBase } from "../operation/event_base.ts";
 import {
-  COLD,
-  COMMITTED,
   elsewhere,
-  FAILED,
   type FiberSlot,
   inherit,
-  SPENT,
+  STATES,
   type Suspension,
-  WAITING,
 } from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import type { Result } from "../operation/types.ts";
-import { execution } from "../trigger/execution.ts";
-import { ENDED_ABORTED, ENDED_FAILED, type FiberCore, OBSERVED } from "./fiber.ts";
+import { execution as cell } from "../trigger/execution.ts";
+import type { FiberCore } from "./fiber.ts";
+import { FLAGS } from "./flags.ts";
+
+const { ENDED_ABORTED, ENDED_FAILED, OBSERVED } = FLAGS;
+const { COLD, COMMITTED, FAILED, SPENT, WAITING } = STATES;
+const execution = cell;
 
 /** Whoever stands in a fiber's list. */
 export interface Joiner extends Linked<Joiner> {

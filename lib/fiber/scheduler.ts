@@ -18,9 +18,10 @@ import type { Deadlock } from "../operation/errors.ts";
 import type { Operation } from "../operation/types.ts";
 import { executeAs } from "../trigger/execution.ts";
 import { Inactive } from "../trigger/inactive.ts";
-import { CLOSED, type Context, FIBER, REACHED } from "./context.ts";
-import { type Fiber, FiberCore, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./fiber.ts";
+import type { Context } from "./context.ts";
+import { type Fiber, FiberCore } from "./fiber.ts";
 import { step } from "./step.ts";
+import { CLOSED, FIBER, OBSERVED, PROPAGATE, QUEUED, REACHED, TERMINATED } from "./flags.ts";
 
 /** Runs fibers. */
 export interface Scheduler {

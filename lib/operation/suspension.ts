@@ -50,6 +50,12 @@ export const COMMITTED = 2;
 export const FAILED = 3;
 export const SPENT = 4;
 
+/**
+ * The states once more, for hot files to take apart (`const { COLD } = STATES;`): the engine
+ * compiles a module's own constant in, but loads and checks an imported one at each use.
+ */
+export const STATES = { COLD, WAITING, COMMITTED, FAILED, SPENT } as const;
+
 /** Whoever waits for an operation. */
 export interface Waiter {
   /** Lets it look at the operation again, soon. Idempotent until it has looked. */
