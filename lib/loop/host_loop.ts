@@ -23,9 +23,20 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 type TimeoutId = ReturnType<typeof setTimeout>;
 
-/** A macrotask hop: `setImmediate` where there is one, else a message to oneself. */
-const hop: (f: () => void) => void = (() => {
-  const { setImmediate } = globalThis as { setImmediate?: (f: () => void) => void };
+/** Calls `f` in a macrotask of its own. */
+type Hop = (f: () => void) => void;
+
+/**
+ * Where the host keeps its `setImmediate`, if it has one. Deno makes it when it is first read, which
+ * takes longer than to load all of Weft, so that is left to the first hop; and not read by its name
+ * then, for by that time a test may have put a clock of its own there.
+ */
+const immediate = Object.getOwnPropertyDescriptor(globalThis, "setImmediate");
+let hop: Hop | undefined;
+
+/** `setImmediate` where there is one, else a message to oneself. */
+function makeHop(): Hop {
+  const setImmediate: Hop | undefined = immediate?.get?.call(globalThis) ?? immediate?.value;
   if (setImmediate !== undefined) return setImmediate;
   return (f) => {
     const { port1, port2 } = new MessageChannel();
@@ -35,7 +46,7 @@ const hop: (f: () => void) => void = (() => {
     };
     port1.postMessage(undefined);
   };
-})();
+}
 
 class HostLoop implements EventLoop {
   readonly #timers = new Timers(clock);
@@ -81,6 +92,7 @@ class HostLoop implements EventLoop {
 
   /** Calls `f` in a macrotask of its own. */
   scheduleTurn(f: () => void): void {
+    hop ??= makeHop();
     hop(() => {
       this.#lastTurn = clock();
       f();
