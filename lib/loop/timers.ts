@@ -1,7 +1,7 @@
 /** The timers of a loop: which there are, and which are due. Knows no way to wait. */
 import { checkDuration, checkFunction, checkOptions } from "../internal/check.ts";
 import { Heap, type HeapNode } from "../internal/heap.ts";
-import { trap } from "../internal/report.ts";
+import { reportUncaught } from "../internal/report.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 
 /** The clock of every loop of ours: milliseconds since some fixed instant, never backwards. */
@@ -71,16 +71,19 @@ export class Timers {
     const now = this.now();
     const added = this.#heap.inserted;
     let fired = false;
-    const again: Timer[] = [];
+    let again: Timer[] | null = null;
     for (let timer = this.#heap.first(); timer !== undefined; timer = this.#heap.first()) {
       if (timer.deadline > now || timer.sequence >= added) break;
       this.#heap.remove(timer);
       fired = true;
-      const due = timer;
-      if (due.period !== Infinity) again.push(due);
-      trap(() => due.fire(due));
+      if (timer.period !== Infinity) (again ??= []).push(timer);
+      try {
+        timer.fire(timer);
+      } catch (error) {
+        reportUncaught(error);
+      }
     }
-    for (const timer of again) this.#repeat(timer, now);
+    if (again !== null) { for (const timer of again) this.#repeat(timer, now); }
     return fired;
   }
 
