@@ -1,40 +1,30 @@
-import type { CancelHandle } from "../operation/event_base.ts";
 import { doorbell, type Holder } from "./doorbell.ts";
 import type { EventLoop } from "./event_loop.ts";
-import { clock, Timers } from "./timers.ts";
+import { clock, TimerLoop } from "./timers.ts";
 
 /** How often it looks though nobody has rung, while somebody waits for another thread. */
 const LOOK_MS = 1000;
 
 /** A loop that sleeps the thread itself, on the thread's doorbell. */
-export class BlockingLoop implements EventLoop, Holder {
-  readonly #timers = new Timers(clock);
+export class BlockingLoop extends TimerLoop implements Holder {
   #holds = 0;
   #blocking = false;
 
-  oneStep(options: { block: boolean }): boolean {
+  override oneStep(options: { block: boolean }): boolean {
     const answered = doorbell.answer(); // however often it is rung, timers fire
-    if (this.#timers.fireDue() || answered) return true;
-    if (this.#timers.size === 0 && this.#holds === 0) return false;
+    if (this.timers.fireDue() || answered) return true;
+    if (this.timers.size === 0 && this.#holds === 0) return false;
     if (options.block) {
       this.#blocking = true;
-      const delay = this.#timers.nextDeadline - clock();
+      const delay = this.timers.nextDeadline - clock();
       const rung = doorbell.sleep(this.#holds > 0 ? Math.min(delay, LOOK_MS) : delay);
       this.#blocking = false;
-      if (!this.#timers.fireDue() && !rung && this.#holds > 0) doorbell.look();
+      if (!this.timers.fireDue() && !rung && this.#holds > 0) doorbell.look();
     }
     return true;
   }
 
-  onTimer(
-    delayMs: number,
-    options: { repeat: boolean },
-    f: (self: CancelHandle) => void,
-  ): CancelHandle {
-    return this.#timers.add(delayMs, options, f);
-  }
-
-  interruptIfInBlockingSection(): void {
+  override interruptIfInBlockingSection(): void {
     if (this.#blocking) doorbell.ring();
   }
 
