@@ -19,7 +19,7 @@ import { execution as cell } from "../trigger/execution.ts";
 import type { ChannelCore, ReceiverNode, SenderNode } from "./core.ts";
 import { ChannelClosedError } from "./error.ts";
 
-const { COLD, COMMITTED, FAILED, SPENT, WAITING } = STATES;
+const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
 const execution = cell;
 
 export interface Receive<T> extends Suspension<unknown> {}

@@ -11,9 +11,7 @@ import { FinallyRaised } from "../operation/errors.ts";
 import { executeAs } from "../trigger/execution.ts";
 import { clearDeadline, type Context, type Extras, failContext, unlink } from "./context.ts";
 import type { FiberCore } from "./fiber.ts";
-import { FLAGS } from "./flags.ts";
-
-const {
+import {
   ABANDONED,
   CLOSED,
   CLOSING,
@@ -23,7 +21,7 @@ const {
   FIBER,
   PROPAGATE,
   TERMINATED,
-} = FLAGS;
+} from "./flags.ts";
 
 /** Ends `start`, and every parent that was only waiting for that. A loop: chains may be long. */
 export function terminate(start: FiberCore<unknown>): void {

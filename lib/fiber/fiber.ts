@@ -29,9 +29,7 @@ import type { Trigger } from "../trigger/trigger.ts";
 import { Context } from "./context.ts";
 import { type Joiner, JoinEvent, JoinWait } from "./join.ts";
 import type { SchedulerCore } from "./scheduler.ts";
-import { FLAGS } from "./flags.ts";
-
-const {
+import {
   CLOSED,
   CLOSING,
   DELIVERED,
@@ -39,9 +37,12 @@ const {
   ENDED_FAILED,
   FIBER,
   OBSERVED,
-  QUEUED,
-  TERMINATED,
-} = FLAGS;
+  QUEUED as queued,
+  TERMINATED as terminated,
+} from "./flags.ts";
+
+const QUEUED = queued;
+const TERMINATED = terminated;
 
 /** An identifier that no fiber ever has. */
 export const fiberIdNil = 0;

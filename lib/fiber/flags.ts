@@ -1,6 +1,8 @@
 /**
  * The flags of contexts and fibers. Bits, because a boolean field costs eight bytes and there are
  * many.
+ *
+ * Hot files make those that they ask at each step constants of their own (`suspension.ts` says why).
  */
 
 /** The context is a fiber. */
@@ -31,24 +33,3 @@ export const OBSERVED = 1 << 13;
 /** How it ended; neither of the two: with a value. */
 export const ENDED_FAILED = 1 << 14;
 export const ENDED_ABORTED = 1 << 15;
-
-/**
- * All of them, for hot files to take apart (`const { QUEUED } = FLAGS;`): the engine compiles a
- * module's own constant in, but loads and checks an imported one at each use.
- */
-export const FLAGS = {
-  FIBER,
-  SHIELD,
-  DELIVERED,
-  REACHED,
-  CLOSING,
-  CLOSED,
-  ABANDONED,
-  QUEUED,
-  RUNNING,
-  TERMINATED,
-  PROPAGATE,
-  OBSERVED,
-  ENDED_FAILED,
-  ENDED_ABORTED,
-} as const;

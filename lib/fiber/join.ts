@@ -12,10 +12,9 @@ import type { Synchronisation } from "../operation/synchronisation.ts";
 import type { Result } from "../operation/types.ts";
 import { execution as cell } from "../trigger/execution.ts";
 import type { FiberCore } from "./fiber.ts";
-import { FLAGS } from "./flags.ts";
+import { ENDED_ABORTED, ENDED_FAILED, OBSERVED } from "./flags.ts";
 
-const { ENDED_ABORTED, ENDED_FAILED, OBSERVED } = FLAGS;
-const { COLD, COMMITTED, FAILED, SPENT, WAITING } = STATES;
+const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
 const execution = cell;
 
 /** Whoever stands in a fiber's list. */

@@ -12,9 +12,10 @@ import { execution as cell, Refusal } from "../trigger/execution.ts";
 import { cancelTree, failContext, forgiveLateDeadline, recordFailure } from "./context.ts";
 import { abandon, terminate } from "./ending.ts";
 import type { FiberCore, FiberIterator } from "./fiber.ts";
-import { FLAGS } from "./flags.ts";
+import { CLOSING, DELIVERED, QUEUED as queued, RUNNING as running } from "./flags.ts";
 
-const { CLOSING, DELIVERED, QUEUED, RUNNING } = FLAGS;
+const QUEUED = queued;
+const RUNNING = running;
 const execution = cell;
 
 /**

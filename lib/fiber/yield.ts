@@ -8,7 +8,7 @@ import {
 } from "../operation/suspension.ts";
 import type { Awaitable } from "../operation/types.ts";
 
-const { COLD, SPENT, WAITING } = STATES;
+const [COLD, WAITING, , , SPENT] = STATES;
 const execution = cell;
 
 interface Yield extends Suspension<void> {}

@@ -51,10 +51,10 @@ export const FAILED = 3;
 export const SPENT = 4;
 
 /**
- * The states once more, for hot files to take apart (`const { COLD } = STATES;`): the engine
- * compiles a module's own constant in, but loads and checks an imported one at each use.
+ * The states in order, for hot files to name anew: the engine compiles a module's own constant in,
+ * but loads an imported one, and checks it, at each use.
  */
-export const STATES = { COLD, WAITING, COMMITTED, FAILED, SPENT } as const;
+export const STATES = [COLD, WAITING, COMMITTED, FAILED, SPENT] as const;
 
 /** Whoever waits for an operation. */
 export interface Waiter {

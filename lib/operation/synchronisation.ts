@@ -32,7 +32,7 @@ import {
   type Suspension,
 } from "./suspension.ts";
 
-const { COLD, COMMITTED, FAILED, SPENT, WAITING } = STATES;
+const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
 const execution = cell;
 
 let random = new Random(0x5eed);
