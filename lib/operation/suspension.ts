@@ -52,7 +52,7 @@ export const SPENT = 4;
 
 /**
  * The states in order, for hot files to name anew: the engine compiles a module's own constant in,
- * but loads an imported one, and checks it, at each use.
+ * but loads an imported one, and checks it, at each use. They do so with `execution`, too.
  */
 export const STATES = [COLD, WAITING, COMMITTED, FAILED, SPENT] as const;
 
