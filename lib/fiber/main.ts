@@ -13,8 +13,8 @@ import { BATCH, checkSpawn, FifoScheduler, type Scheduler, spawnIn } from "./sch
 /** For how long fibers run before the host gets a turn. */
 const SLICE_MS = 2;
 
-/** How many steps are run at most between two looks at the clock. */
-const LARGEST_BATCH = 1024;
+/** How many steps are run at most between two looks at the clock, should they turn out slow. */
+const LARGEST_BATCH = 256;
 
 /** Runs ready fibers in slices of the JavaScript loop. */
 class HostScheduler extends FifoScheduler {
@@ -45,7 +45,7 @@ class HostScheduler extends FifoScheduler {
     const end = clock() + SLICE_MS;
     let steps = BATCH;
     try {
-      // A look at the clock costs as much as some steps: each time as many again as so far.
+      // A look at the clock costs as much as four steps: the less often, the shorter they prove.
       while (this.runBatch(steps) && clock() < end) steps = Math.min(2 * steps, LARGEST_BATCH);
       this.reportFailures(this.#older);
     } finally {
