@@ -20,6 +20,7 @@
  * made by hand and met late, it has a word in each, and a blocking loop visits them in turns.
  */
 import { trap } from "../internal/report.ts";
+import { hop } from "./hop.ts";
 import { clock } from "./timers.ts";
 
 /** What `Atomics.wait` may be asked to sleep at once. */
@@ -40,10 +41,7 @@ interface TimerFunctions {
   unrefTimer?(id: unknown): void;
 }
 
-const { Deno: platform, setImmediate } = globalThis as {
-  Deno?: TimerFunctions;
-  setImmediate?: (f: () => void) => void;
-};
+const { Deno: platform } = globalThis as { Deno?: TimerFunctions };
 
 /** One word of a table that other threads know. */
 interface Home {
@@ -129,11 +127,10 @@ class Doorbell implements Holder {
 
   release(): void {
     if (--this.#hostHolds > 0) return;
-    const canWait = setRef(this.#lookTimer, false) && setImmediate !== undefined;
-    if (!canWait) return this.#stopLooking();
+    if (!setRef(this.#lookTimer, false)) return this.#stopLooking();
     if (this.#tidying) return;
     this.#tidying = true; // who waits again at once finds the timer still there
-    setImmediate!(() => {
+    hop(() => {
       this.#tidying = false;
       if (this.#hostHolds === 0) this.#stopLooking();
     });
@@ -160,20 +157,20 @@ class Doorbell implements Holder {
 
   #waitAtHost(): void {
     if (this.#lingering) return;
-    if (setImmediate === undefined || !this.#mayLinger()) return this.#waitAsync();
+    if (!this.#mayLinger()) return this.#waitAsync();
     this.#lingering = true;
     const end = clock() + LINGER_MS;
     const poll = () => {
       const rung = this.answer();
       const late = clock() >= end;
-      if (!rung && !late && this.#isAwaited) return setImmediate(poll);
+      if (!rung && !late && this.#isAwaited) return hop(poll);
       this.#lingering = false;
       if (rung || late) this.#learn(rung);
       if (!this.#isAwaited) return;
       if (rung) this.#waitAtHost();
       else this.#waitAsync();
     };
-    setImmediate(poll);
+    hop(poll);
   }
 
   #waitAsync(): void {

@@ -12,6 +12,7 @@
  * that does little never pays for a hop.
  */
 import type { EventLoop } from "./event_loop.ts";
+import { hop } from "./hop.ts";
 import { clock, TimerLoop } from "./timers.ts";
 
 /** For how long microtasks may follow each other before the host gets a turn. */
@@ -21,31 +22,6 @@ const BREATH_MS = 4;
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 type TimeoutId = ReturnType<typeof setTimeout>;
-
-/** Calls `f` in a macrotask of its own. */
-type Hop = (f: () => void) => void;
-
-/**
- * Where the host keeps its `setImmediate`, if it has one. Deno makes it when it is first read, which
- * takes longer than to load all of Weft, so that is left to the first hop; and not read by its name
- * then, for by that time a test may have put a clock of its own there.
- */
-const immediate = Object.getOwnPropertyDescriptor(globalThis, "setImmediate");
-let hop: Hop | undefined;
-
-/** `setImmediate` where there is one, else a message to oneself. */
-function makeHop(): Hop {
-  const setImmediate: Hop | undefined = immediate?.get?.call(globalThis) ?? immediate?.value;
-  if (setImmediate !== undefined) return setImmediate;
-  return (f) => {
-    const { port1, port2 } = new MessageChannel();
-    port2.onmessage = () => {
-      port1.close(); // an open port would keep the program alive
-      f();
-    };
-    port1.postMessage(undefined);
-  };
-}
 
 class HostLoop extends TimerLoop {
   #timeout: TimeoutId | undefined;
@@ -83,7 +59,6 @@ class HostLoop extends TimerLoop {
 
   /** Calls `f` in a macrotask of its own. */
   scheduleTurn(f: () => void): void {
-    hop ??= makeHop();
     hop(() => {
       this.#lastTurn = clock();
       f();
