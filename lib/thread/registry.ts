@@ -13,9 +13,10 @@ import { hasOwnNumber, setThreadId, threadId } from "./identity.ts";
 
 /** How many threads may be alive at a time. */
 const PLACES = 1 << 14;
-/** Words before the first place: the token, the next number of a thread. */
+/** Words before the first place: the token, the next number of a thread, the place taken last. */
 const HEADER = 4;
 const NEXT_ID = 2;
+const LAST_PLACE = 3;
 /** Words of a place: its doorbell, and who has it (0: nobody, else the number of the thread + 1). */
 const WORDS = 2;
 
@@ -28,9 +29,14 @@ export class Registry {
 
   /** A new thread: its number, and its place. */
   enter(id = this.nextId()): { id: number; place: number } {
-    for (let place = 0; place < PLACES; place++) {
+    // On from the last one, so that a place rests: queues may still hold notes of who was there.
+    const from = Atomics.load(this.words, LAST_PLACE);
+    for (let i = 1; i <= PLACES; i++) {
+      const place = (from + i) % PLACES;
       const owner = ownerWord(place);
-      if (Atomics.compareExchange(this.words, owner, 0, id + 1) === 0) return { id, place };
+      if (Atomics.compareExchange(this.words, owner, 0, id + 1) !== 0) continue;
+      Atomics.store(this.words, LAST_PLACE, place);
+      return { id, place };
     }
     throw new RangeError(`Cannot start a thread: there are ${PLACES} already`);
   }
@@ -63,9 +69,7 @@ const places: Map<string, { readonly registry: Registry; readonly place: number 
 /** The table of this realm: the first that it made or met. */
 export function ownRegistry(): Registry {
   for (const { registry } of places.values()) return registry;
-  const registry = makeRegistry();
-  joinRegistry(registry.buffer);
-  return registry;
+  return joinRegistry(makeRegistry().buffer).registry;
 }
 
 function makeRegistry(): Registry {

@@ -69,8 +69,8 @@ const forgotten = new FinalizationRegistry((token: string) => {
  * Cancellation: a `send` or a `receive` either happened or left the channel unchanged; one
  * compare-and-set decides. A thread that dies while it waits takes no item with it and stops
  * nobody. Waiting threads are woken in the order in which they came; one that is running and finds
- * an item may take it before one that is being woken. Within a thread it is first come, first
- * served.
+ * an item may take it before one that is being woken. Those who wait in one thread are woken in the
+ * order in which they came, too, and one who comes later waits behind them.
  *
  * While somebody waits the thread stays alive: for JavaScript's loop that means that a program in
  * which nobody sends any more doesn't end. Close the channel when it is over.

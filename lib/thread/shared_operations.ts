@@ -64,6 +64,8 @@ export class SharedReceive<T> implements SharedWaiter {
     } else if (this.orThrow) {
       this.value = new ChannelClosedError("receive from");
       this.state = FAILED;
+    } else {
+      this.value = undefined; // and no longer the effect that it was
     }
     return true;
   }
@@ -175,6 +177,7 @@ export class SharedSend<T> implements SharedWaiter {
     try {
       if (!this.port.put(this.encoded!, this.item)) return false;
       this.state = COMMITTED;
+      this.value = undefined;
     } catch (error) { // it is closed
       this.value = error;
       this.state = FAILED;

@@ -35,10 +35,12 @@ const SLOT_WORDS = 4;
 const FLAGS = 5;
 const TAIL = 16;
 const HEAD = 32;
-/** For each side: whether there may be sleepers, the next ticket, and the table. */
+/** For each side: whether there may be sleepers, the next ticket, and the table with its use. */
 const SIDES = [48, 160] as const;
 const MAYBE_ASLEEP = 0;
 const NEXT_TICKET = 1;
+/** How many lines of the table were ever in use: the rest needn't be looked at. */
+const USED_LINES = 2;
 const TABLE = 16;
 const LINES = 64;
 const HEADER_WORDS = 272;
@@ -49,6 +51,12 @@ export const KIND = 1;
 export const LENGTH = 2;
 export const EXTRA = 3;
 export const DATA = 4;
+
+/**
+ * A flag of a queue: of several sleepers the one that fell asleep last is woken, for it is the one
+ * that is warm. Others are up to who uses the queue.
+ */
+export const WAKES_LAST = 1 << 16;
 
 /** Those who wait for items, and those who wait for room. */
 export const RECEIVERS = 0;
@@ -113,6 +121,10 @@ export class SharedQueue {
     this.capacity = this.words[CAPACITY]!;
     this.slotWords = this.words[SLOT_WORDS]!;
     this.slotBytes = (this.slotWords - DATA) * 4;
+  }
+
+  get #wakesLast(): boolean {
+    return (this.words[FLAGS]! & WAKES_LAST) !== 0;
   }
 
   get flags(): number {
@@ -218,10 +230,18 @@ export class SharedQueue {
     const entry = (ticket << TICKET_SHIFT) | (this.place + 1); // of the ticket as much as there is room
     for (let line = 0; line < LINES; line++) {
       if (Atomics.compareExchange(words, base + TABLE + line, 0, entry) !== 0) continue;
-      Atomics.store(words, base + MAYBE_ASLEEP, 1);
+      this.#noteUsed(base + USED_LINES, line + 1);
+      Atomics.store(words, base + MAYBE_ASLEEP, 1); // last: who sees it finds the entry
       return line;
     }
     return -1;
+  }
+
+  #noteUsed(index: number, lines: number): void {
+    const { words } = this;
+    for (let used = Atomics.load(words, index); used < lines; used = Atomics.load(words, index)) {
+      Atomics.compareExchange(words, index, used, lines);
+    }
   }
 
   /** Whether this thread still stands in `line`: nobody has rung for it. */
@@ -239,7 +259,10 @@ export class SharedQueue {
       Atomics.compareExchange(words, index, entry, 0) === entry;
   }
 
-  /** Rings for whoever sleeps longest on this side; false if nobody does. */
+  /**
+   * Rings for whoever sleeps longest on this side, or shortest where the queue says so; false if
+   * nobody does.
+   */
   wake(side: Side): boolean {
     const { words } = this;
     const base = SIDES[side];
@@ -248,11 +271,12 @@ export class SharedQueue {
       let first = -1;
       let firstEntry = 0;
       let others = false;
-      for (let line = 0; line < LINES; line++) {
+      const used = Atomics.load(words, base + USED_LINES);
+      for (let line = 0; line < used; line++) {
         const entry = Atomics.load(words, base + TABLE + line);
         if (entry === 0) continue;
         others ||= first >= 0;
-        if (first >= 0 && !isOlder(entry, firstEntry)) continue;
+        if (first >= 0 && isOlder(entry, firstEntry) === this.#wakesLast) continue;
         first = line;
         firstEntry = entry;
       }

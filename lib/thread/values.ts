@@ -60,7 +60,13 @@ export class Encoded {
 
   /** As it is now, whatever becomes of the value. */
   copy(): Encoded {
-    return Object.assign(new Encoded(), this, { bytes: this.bytes?.slice() });
+    const copy = new Encoded();
+    copy.kind = this.kind;
+    copy.length = this.length;
+    copy.number = this.number;
+    copy.text = this.text;
+    if (this.bytes !== undefined) copy.bytes = new Uint8Array(this.bytes); // a Buffer's slice is none
+    return copy;
   }
 
   /**

@@ -57,7 +57,7 @@ export class SharedSide {
     this.first = append(this.first, node);
     node.woken = false;
     node.holder = holder;
-    this.#sleep();
+    if (this.first === node) this.#sleep(); // or those before it see to it that it is woken
   }
 
   /** Out of the line, whether it has got what it waited for or not. */
@@ -86,7 +86,11 @@ export class SharedSide {
 
   /** It was woken for nothing, and waits on. */
   waitOn(node: SharedWaiter): void {
-    node.woken = false;
+    let other = node;
+    do { // those who were woken after it don't overtake it
+      other.woken = false;
+      other = other.after!;
+    } while (other !== this.first && other.woken);
     this.#sleep();
   }
 
