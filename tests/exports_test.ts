@@ -53,7 +53,22 @@ const doors: Record<string, string[]> = {
     "suspend",
     "unblock",
   ],
-  "./thread": ["asyncContextThreads"],
+  "./thread": [
+    "PoolClosedError",
+    "SharedChannel",
+    "SharedTrigger",
+    "ThreadCrashedError",
+    "ThreadPool",
+    "asyncContextThreads",
+    "callMain",
+    "cancelRequested",
+    "noop",
+    "runInMain",
+    "serve",
+    "taskSignal",
+    "transfer",
+    "webWorkerThreads",
+  ],
 };
 doors["."] = ["./trigger", "./fiber", "./event", "./channel", "./promise"]
   .flatMap((door) => doors[door] ?? []).sort();

@@ -41,7 +41,7 @@ interface TimerFunctions {
   unrefTimer?(id: unknown): void;
 }
 
-const { Deno: platform } = globalThis as { Deno?: TimerFunctions };
+const { Deno: platform } = globalThis as unknown as { Deno: TimerFunctions | undefined };
 
 /** One word of a table that other threads know. */
 interface Home {
