@@ -5,7 +5,12 @@ import type { StreamOrder } from "../workers/stream.ts";
 import { type ValueKind, valueOf, weightOf } from "../workers/values.ts";
 import { expectTotal, type Workload } from "../workload.ts";
 
-const channel = new SharedChannel<unknown>({ capacity: 1024 });
+/** As large as the values need: what is close together is in the caches. */
+const channels: Record<ValueKind, SharedChannel<unknown>> = {
+  objects: new SharedChannel({ capacity: 1024 }),
+  numbers: new SharedChannel({ capacity: 1024, slotBytes: 8 }),
+  bytes: new SharedChannel({ capacity: 1024, slotBytes: 64 }),
+};
 let worker: Promise<Worker> | undefined;
 
 function stream(kind: ValueKind, target: number): Workload {
@@ -26,6 +31,7 @@ export const sharedNumbers = stream("numbers", 0.07);
 export const sharedBytes = stream("bytes", 0.07);
 
 async function throughChannel(kind: ValueKind, n: number): Promise<void> {
+  const channel = channels[kind];
   await order({ kind, count: n, channel: channel.handle });
   await main(function* () {
     let total = 0;

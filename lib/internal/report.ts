@@ -33,6 +33,15 @@ export function reportUncaught(error: unknown): void {
   }
 }
 
+/**
+ * Hands over an error that the program survives: without a handler it is printed. For what went
+ * wrong in another thread.
+ */
+export function reportSurvived(error: unknown): void {
+  if (handler === undefined) console.error(error);
+  else reportUncaught(error);
+}
+
 /** Calls what must not fail, such as a clean-up hook of the user's: what it throws is reported. */
 export function trap(f: () => void): void {
   try {

@@ -7,13 +7,17 @@
  * a sleeper compares the word with the count that it last answered.
  *
  * Who sleeps on it:
- *  - a blocking loop, with `sleep`: it spins for a moment, then waits in `Atomics.wait`;
- *  - the JavaScript loop, while somebody holds the doorbell (`hold`): it polls for a moment, a hop
- *    at a time, then has a single `Atomics.waitAsync` pending, which can't be taken back and is
- *    reused. As that doesn't keep the program alive, a timer does, which also looks by itself once
- *    a second: the thread that was to pass a ring on may have died.
- * It lingers if that was worth it lately, so a thread with nothing to do uses no processor, and one
- * that keeps the processor from those it waits for stops doing so.
+ *  - a blocking loop, with `sleep`, in `Atomics.wait`;
+ *  - the JavaScript loop, while somebody holds the doorbell (`hold`), with a single
+ *    `Atomics.waitAsync`, which can't be taken back and is reused. As that doesn't keep the program
+ *    alive, a timer does, which also looks by itself once a second: the thread that was to pass a
+ *    ring on may have died.
+ *
+ * To wake a thread takes ten times as long as to be answered by one that is awake. So before they
+ * sleep both stay awake for a moment and look: a blocking loop always, the JavaScript loop, a hop
+ * at a time, where the thread that it has just rung was awake, for otherwise it would keep the
+ * processor from it. Both learn from how often that was in vain, so a thread with nothing to do
+ * uses no processor.
  *
  * The word is private at first. Where threads know each other they have a common table of words,
  * and the thread moves there (`moveTo`); if there are several tables, which takes threads that were
@@ -29,11 +33,11 @@ const LONGEST_SLEEP_MS = 2 ** 31 - 1;
 const LOOK_MS = 1000;
 /** For how long a sleeper that waits on several words stays with each. */
 const VISIT_MS = 1;
-/** How long it lingers before it goes to sleep. */
-const LINGER_MS = 0.06;
-/** About as many looks of a thread that spins. */
-const LOOKS = 4000;
-/** It lingers at least once in so many times, to see whether it is worth it again. */
+/** How long it stays awake, on the JavaScript loop. */
+const LINGER_MS = 0.05;
+/** About as many looks of a thread that blocks. */
+const LOOKS = 5000;
+/** It does so at least once in so many times, to see whether it is worth it again. */
 const RARELY = 127;
 
 interface TimerFunctions {
@@ -69,8 +73,8 @@ class Doorbell implements Holder {
   /** Those who want to hear it, but keep nobody alive. */
   #attendants = 0;
   #lookTimer: unknown;
-  #lingering = false;
   #tidying = false;
+  #lingering = false;
   /** How many of the next sleeps begin without lingering; and how many did the last time. */
   #straight = 0;
   #failures = 0;
@@ -81,7 +85,7 @@ class Doorbell implements Holder {
     const added = home(words, index);
     this.#homes = this.#isPrivate ? [added] : [...this.#homes, added];
     this.#isPrivate = false;
-    if (this.#isAwaited) this.#waitAtHost();
+    if (this.#isAwaited) this.#waitAsync();
   }
 
   /** Rings it on behalf of this very thread. */
@@ -120,9 +124,12 @@ class Doorbell implements Holder {
   /** The JavaScript loop answers it, and stays alive, until `release`. */
   hold(): void {
     if (this.#hostHolds++ > 0) return;
+    const isPartnerAwake = !wokeSleeper;
+    wokeSleeper = false;
     if (this.#lookTimer === undefined) this.#lookTimer = setInterval(() => this.look(), LOOK_MS);
     else setRef(this.#lookTimer, true);
-    this.#waitAtHost();
+    if (isPartnerAwake) this.#linger();
+    else this.#waitAsync();
   }
 
   release(): void {
@@ -139,7 +146,7 @@ class Doorbell implements Holder {
   /** The JavaScript loop answers it while it runs anyhow, until `unattend`. */
   attend(): void {
     this.#attendants++;
-    this.#waitAtHost();
+    this.#waitAsync();
   }
 
   unattend(): void {
@@ -155,20 +162,19 @@ class Doorbell implements Holder {
     this.#lookTimer = undefined;
   }
 
-  #waitAtHost(): void {
+  /** The answer is likely to come before it would have fallen asleep: looks out for it. */
+  #linger(): void {
     if (this.#lingering) return;
-    if (!this.#mayLinger()) return this.#waitAsync();
+    if (!this.#mayStayAwake()) return this.#waitAsync();
     this.#lingering = true;
     const end = clock() + LINGER_MS;
     const poll = () => {
       const rung = this.answer();
       const late = clock() >= end;
-      if (!rung && !late && this.#isAwaited) return hop(poll);
+      if (!rung && !late && this.#hostHolds > 0) return hop(poll);
       this.#lingering = false;
       if (rung || late) this.#learn(rung);
-      if (!this.#isAwaited) return;
-      if (rung) this.#waitAtHost();
-      else this.#waitAsync();
+      if (this.#isAwaited) this.#waitAsync();
     };
     hop(poll);
   }
@@ -182,7 +188,7 @@ class Doorbell implements Holder {
       const woken = () => {
         home.pending = false;
         this.answer();
-        if (this.#isAwaited) this.#waitAtHost();
+        if (this.#isAwaited) this.#waitAsync();
       };
       if (async) value.then(woken);
       else queueMicrotask(woken); // rung meanwhile
@@ -201,7 +207,7 @@ class Doorbell implements Holder {
 
   /** Whether it was rung within a moment, which is counted in looks: the clock may stand still. */
   #spin(): boolean {
-    if (!this.#mayLinger()) return this.#isRung();
+    if (!this.#mayStayAwake()) return this.#isRung();
     for (let looks = LOOKS; looks > 0; looks--) {
       if (!this.#isRung()) continue;
       this.#learn(true);
@@ -211,7 +217,7 @@ class Doorbell implements Holder {
     return false;
   }
 
-  #mayLinger(): boolean {
+  #mayStayAwake(): boolean {
     return this.#straight === 0 || --this.#straight === 0;
   }
 
@@ -252,8 +258,11 @@ export const attendance: Holder = {
   release: () => doorbell.unattend(),
 };
 
+/** Whether the last ring woke a thread: it will take its time, and needs a processor. */
+let wokeSleeper = false;
+
 /** Rings the doorbell of another thread, whose word is `words[index]`. */
 export function ring(words: Int32Array, index: number): void {
   Atomics.add(words, index, 1);
-  Atomics.notify(words, index);
+  wokeSleeper = Atomics.notify(words, index) > 0;
 }

@@ -36,14 +36,17 @@ function callerFor(name: unknown): Caller {
  * (`ThreadPool.make(…, { main: { … } })`), and blocks the whole thread until that has answered:
  * at once, with a promise, or as a fiber. Returns what it returned, or throws what it threw.
  *
- * Cancellation: if the job is aborted meanwhile it throws the `Abort`, and main's function, if it
- * is a fiber, is aborted. The rest of this thread stands still; a task that has more to do waits
- * with `callMain`.
+ * Cancellation: if the job is aborted, before or meanwhile, it throws the `Abort`, and main's
+ * function, if it is a fiber, is aborted. The rest of this thread stands still; a task that has more to do waits
+ * with `callMain`. Nor may main's function wait for a job of the same pool, unless a thread is sure
+ * to be free for it: one that blocks here isn't.
  *
  * @throws {Error} outside of a pool's thread
  */
 export function runInMain(name: string, ...args: unknown[]): unknown {
   const thread = callerFor(name);
+  const early = abortOfCurrentJob();
+  if (early !== undefined) throw early;
   let answer: { readonly ok: boolean; readonly value: unknown } | undefined;
   const id = thread.call(name, args, (ok, value) => answer = { ok, value });
   while (answer === undefined) {
@@ -67,9 +70,14 @@ export function runInMain(name: string, ...args: unknown[]): unknown {
  */
 export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
   const thread = callerFor(name);
+  const here = new Error();
   return fromPromise((signal) =>
     new Promise((resolve, reject) => {
-      const id = thread.call(name, args, (ok, value) => ok ? resolve(value) : reject(value));
+      const id = thread.call(name, args, (ok, value) => {
+        if (ok) return resolve(value);
+        addOwnStack(value, here);
+        reject(value);
+      });
       signal.addEventListener("abort", () => thread.forget(id, CALL_CANCELLED));
     })
   );

@@ -25,18 +25,20 @@ function findSource(action: string, argument: string, f: AnyFunction): string {
   const text = Function.prototype.toString.call(f);
   // A method's text is no expression, unless it stands in an object.
   for (const source of [`(${text})`, `Object.values({ ${text} })[0]`]) {
-    if (compiles(source)) return source;
+    if (!text.startsWith("class") && !ACCESSOR.test(text) && makesFunction(source)) return source;
   }
   throw new TypeError(
-    `Cannot ${action}: the source of ${argument} can't be had (it is bound, built in, or a ` +
-      `getter); use a plain function, or a module of tasks`,
+    `Cannot ${action}: the source of ${argument} can't be had (it is bound, built in, a class, a ` +
+      `getter, or has a computed name); use a plain function, or a module of tasks`,
   );
 }
 
-function compiles(source: string): boolean {
+/** The text of a getter or a setter, but not of a function that is called so. */
+const ACCESSOR = /^(?:get|set)\s+[^\s(=]/;
+
+function makesFunction(source: string): boolean {
   try {
-    new Function(`return ${source}`);
-    return true;
+    return typeof functionFrom(source) === "function";
   } catch {
     return false;
   }

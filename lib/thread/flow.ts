@@ -5,7 +5,7 @@
  *
  * A message has a type, the number of what it is about, and a value.
  */
-import { attendance, type Holder } from "../loop/doorbell.ts";
+import { attendance, doorbell, type Holder } from "../loop/doorbell.ts";
 import { EXTRA, NOT_NOW, RECEIVERS, SENDERS, type SharedQueue } from "./shared_queue.ts";
 import { takeTransfers } from "./transfer.ts";
 import { Decoded, ELSEWHERE, Encoded } from "./values.ts";
@@ -71,6 +71,14 @@ export class Outflow implements SharedWaiter {
     if (this.holder !== null) this.#side.delist(this);
   }
 
+  /** For who ends: sleeps the thread until all is sent, or it takes too long. */
+  flush(): void {
+    for (let slept = 0; this.#unsent.length > 0 && slept < PATIENCE_MS; slept += FLUSH_MS) {
+      doorbell.sleep(FLUSH_MS);
+      this.wake();
+    }
+  }
+
   /** Nobody listens any more. */
   stop(): void {
     this.#unsent = [];
@@ -99,12 +107,13 @@ export class Inflow implements SharedWaiter {
   holder: Holder | null = null;
   readonly #side: SharedSide;
   readonly #decoded = new Decoded();
-  #draining = false;
 
   constructor(
     readonly queue: SharedQueue,
     readonly port: MessagePort,
     readonly handle: Handler,
+    /** Called after each bunch of messages, before it waits for more. */
+    readonly afterBunch?: () => void,
   ) {
     this.#side = new SharedSide(queue, RECEIVERS);
   }
@@ -119,17 +128,15 @@ export class Inflow implements SharedWaiter {
     if (this.holder !== null) this.#side.delist(this);
   }
 
-  /** Handles all that is there. At once, as a thread that blocks runs no microtasks. */
+  /**
+   * Handles all that is there. At once, as a thread that blocks runs no microtasks; what handles a
+   * message may block, too, and call this again: the messages after it are handled within it.
+   */
   wake(): void {
-    if (this.#draining) return;
-    this.#draining = true;
-    try {
-      do {
-        while (this.#next());
-      } while (this.holder !== null && this.#side.rest(this));
-    } finally {
-      this.#draining = false;
-    }
+    do {
+      while (this.holder !== null && this.#next()); // until it is stopped by what it said
+      this.afterBunch?.();
+    } while (this.holder !== null && this.#side.rest(this));
   }
 
   #next(): boolean {
@@ -152,6 +159,7 @@ interface WorkerThreads {
 let workerThreads: WorkerThreads | undefined;
 /** How long a message may be on its way that was posted before the queue said so. */
 const PATIENCE_MS = 10_000;
+const FLUSH_MS = 100;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
 /** The next message of `port`, which has been posted; without a turn of the event loop. */

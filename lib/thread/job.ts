@@ -1,4 +1,5 @@
 /** Jobs of a pool, from the call to the result. */
+import type { Linked } from "../internal/circle.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import type { Result } from "../operation/types.ts";
 import type { Encoded } from "./values.ts";
@@ -9,16 +10,16 @@ export interface JobWaiter {
   settled(result: Result<unknown>): void;
 }
 
-export class Job {
-  /** Its number, while it is in the table; -1 before. */
+export class Job implements Linked<Job> {
+  // In the backlog.
+  after: Job | null = null;
+  before: Job | null = null;
+  /** Its number, once it was offered to the threads; -1 while it is in the backlog. */
   id = -1;
   /** How it is sent; the arguments, if that is not within the queue. */
   encoded: Encoded | undefined = undefined;
-  /** Whether it was handed over to the threads. */
-  isOffered = false;
   /** Nobody waits for it any more. */
   isCancelled = false;
-  reason: unknown = undefined;
   graceTimer: CancelHandle | undefined = undefined;
 
   constructor(

@@ -6,7 +6,7 @@ import { fromPromise } from "../promise/mod.ts";
 import { sourceOf } from "./closure.ts";
 import { PoolCore, type PoolSettings, type PoolStatistics } from "./pool_core.ts";
 import { type Order, PoolRun, PoolRunEvent } from "./pool_run.ts";
-import type { Service, Tasks } from "./serve.ts";
+import type { Service } from "./serve.ts";
 import { Closing } from "./closing.ts";
 
 /** What is common to all pools. */
@@ -76,8 +76,12 @@ export type Outcome<R> = R extends Generator<unknown, infer T, never> ? T
  * than `graceMs`, the thread is given up and another one started.
  *
  * A thread that dies takes its job along, which fails with `ThreadCrashedError`; others don't
- * notice, and a new one is started. A pool that nobody has closed doesn't keep the program alive,
- * and its threads run `atExit` at the end.
+ * notice, and a new one is started, after a pause if threads die at once. The death of one that
+ * had no job is handed to the uncaught handler; without one it is printed, and the program goes on.
+ *
+ * A pool that nobody has closed doesn't keep the program alive. At the end its threads run
+ * `atExit`, once tasks that were aborted have ended; for those it waits for `graceMs`, but no
+ * longer than a second.
  *
  * Threads need permission to read their module (`--allow-read`), unless it is remote.
  *

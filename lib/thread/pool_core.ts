@@ -4,17 +4,17 @@
  * Every job ends in exactly one of four ways: its result comes, its thread dies, it is withdrawn,
  * or the pool can't start threads any more. `#end` is the one place where it leaves the table.
  */
-import { reportUncaught, trap } from "../internal/report.ts";
-import { Ring } from "../internal/ring.ts";
-import { type Main, main } from "../fiber/mod.ts";
+import { reportSurvived, reportUncaught } from "../internal/report.ts";
 import { doorbell } from "../loop/doorbell.ts";
 import { onLoopEmpty } from "../loop/host_exit.ts";
-import { hostLoop } from "../loop/mod.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
-import type { Operation, Result } from "../operation/types.ts";
+import type { Result } from "../operation/types.ts";
+import { backgroundTimer } from "./background_timer.ts";
+import { Backlog } from "./backlog.ts";
 import { PoolClosedError } from "./errors.ts";
 import { extraOf, put } from "./flow.ts";
-import { Job } from "./job.ts";
+import type { Job } from "./job.ts";
+import type { MainFunctions } from "./main_calls.ts";
 import { MESSAGE_BYTES, type Outfit, PoolThread } from "./pool_thread.ts";
 import {
   ARGUMENTS,
@@ -33,19 +33,14 @@ import {
   NEED_ARGUMENTS,
   QUEUED,
   READY,
-  REPLY,
-  REPLY_FAILED,
   RESULT,
   START_FAILED,
   TABLE_SIZE,
 } from "./protocol.ts";
 import { ownRegistry } from "./registry.ts";
-import { SharedQueue } from "./shared_queue.ts";
+import { RECEIVERS, SharedQueue, WAKES_LAST } from "./shared_queue.ts";
 import { Encoded } from "./values.ts";
-import { pack, type Packed, unpack } from "./wire.ts";
-
-// deno-lint-ignore no-explicit-any -- the functions of main that threads may call
-export type MainFunctions = Readonly<Record<string, (...args: any[]) => unknown>>;
+import { type Packed, unpack } from "./wire.ts";
 
 export interface PoolSettings {
   readonly module: string;
@@ -80,12 +75,15 @@ export interface PoolStatistics {
 
 /** How many jobs the common queue holds. */
 const QUEUE_CAPACITY = 1024;
-/** A thread that dies before has died at once: its successor is started after a pause. */
+/** A thread that dies before, and before it got a job done, has died at once. */
 const SHORT_LIFE_MS = 1000;
+/** How long its successor has to wait then; twice as long each time. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 10_000;
 /** So many starts in a row may fail before the jobs that wait for a thread fail, too. */
 const MOST_FAILED_STARTS = 5;
+/** How long the end of the program waits at most for tasks that were aborted. */
+const EXIT_GRACE_MS = 1000;
 
 const encoding = new Encoded();
 
@@ -97,10 +95,8 @@ export class PoolCore {
   readonly #freeIndices: number[] = Array.from({ length: TABLE_SIZE }, (_, i) => i);
   readonly #lastIds: Int32Array = new Int32Array(TABLE_SIZE).fill(-1);
   /** Those for which there was no room in the common queue. */
-  readonly #backlog: Ring<Job> = new Ring();
+  readonly #backlog: Backlog;
   readonly #threads: Set<PoolThread> = new Set();
-  /** Fibers in main that answer calls, by thread and number. */
-  readonly #calls: Map<PoolThread, Map<number, Main<unknown>>> = new Map();
   readonly #functions: string[] = [];
   readonly #functionIds: Map<string, number> = new Map();
   readonly #outfit: Outfit;
@@ -111,30 +107,27 @@ export class PoolCore {
   #crashed = 0;
   #abandoned = 0;
   #failedStarts = 0;
-  #restarts = 0;
+  /** Threads that are to be started, after a pause. */
+  readonly #restarts: Set<CancelHandle> = new Set();
   #pause = 0;
-  #isClosing = false;
-  #quitSent = false;
+  /** How far it has got with closing. */
+  #closing: "no" | "finishing" | "quitting" | "gone" = "no";
   #exitErrors: unknown[] = [];
   readonly #gone = Promise.withResolvers<void>();
   readonly #opened = Promise.withResolvers<void>();
   #isOpen = false;
 
   constructor(readonly settings: PoolSettings) {
-    const { module, name, init, atExit } = settings;
-    const jobs = SharedQueue.allocate(QUEUE_CAPACITY, MESSAGE_BYTES);
+    const { module, name, main, init, atExit } = settings;
+    const jobs = SharedQueue.allocate(QUEUE_CAPACITY, MESSAGE_BYTES, WAKES_LAST);
     this.#jobs = new SharedQueue(jobs, ownRegistry().buffer);
     const table = this.#table.buffer as SharedArrayBuffer;
     const functions = this.#functions;
-    this.#outfit = { module, pool: name, jobs, table, init, atExit, functions };
+    this.#outfit = { module, pool: name, jobs, table, init, atExit, functions, main };
+    this.#backlog = new Backlog(this.#jobs, () => this.#offerBacklog());
     this.#gone.promise.catch(() => {});
     this.#opened.promise.catch(() => {});
-    // Forgotten, and nothing is left to do: its threads may run their `atExit`.
-    this.#onLoopEmpty = onLoopEmpty(() => {
-      if (this.#isClosing || this.#inFlight > 0) return false;
-      this.close();
-      return true;
-    });
+    this.#onLoopEmpty = onLoopEmpty(() => this.#closeAtExit());
   }
 
   /** Starts its threads: settles once all are ready, or one has failed and the rest is gone. */
@@ -155,10 +148,6 @@ export class PoolCore {
 
   // Jobs -----------------------------------------------------------------------------------------
 
-  get isClosed(): boolean {
-    return this.#isClosing;
-  }
-
   /** The number under which threads know a function. */
   define(source: string): number {
     let id = this.#functionIds.get(source);
@@ -172,11 +161,12 @@ export class PoolCore {
 
   /** @throws {PoolClosedError} if it is closed */
   submit(job: Job): void {
-    if (this.#isClosing) throw new PoolClosedError(this.settings.name);
+    // Copied now, so that the caller may go on using what it has passed; may run code of the user's.
+    const isEncoded = encoding.encodeFast([job.task, ...job.args], MESSAGE_BYTES);
+    if (this.#closing !== "no") throw new PoolClosedError(this.settings.name);
     this.#inFlight++;
-    // Copied now, so that the caller may go on using what it has passed.
-    if (encoding.encodeFast([job.task, ...job.args], MESSAGE_BYTES)) {
-      if (this.#backlog.length === 0 && this.#offer(job, encoding)) return;
+    if (isEncoded) {
+      if (this.#backlog.size === 0 && this.#offer(job, encoding)) return;
       job.encoded = encoding.copy();
     }
     this.#backlog.push(job);
@@ -194,55 +184,49 @@ export class PoolCore {
     Atomics.store(this.#table, index, entry(id, QUEUED));
     if (!put(this.#jobs, extraOf(0, id), encoded)) {
       this.#freeIndices.push(index);
+      this.#backlog.awaitRoom();
       return false;
     }
     this.#lastIds[index] = id;
     this.#entries[index] = job;
     job.id = id;
-    job.isOffered = true;
     return true;
   }
 
   #offerBacklog(): void {
-    while (this.#backlog.length > 0) {
-      const job = this.#backlog.shift()!;
-      if (job.isCancelled) continue;
+    for (let job = this.#backlog.first; job !== null; job = this.#backlog.first) {
       if (job.encoded === undefined) encoding.encodeElsewhere();
-      if (this.#offer(job, job.encoded ?? encoding)) continue;
-      this.#backlog.unshift(job);
-      return;
+      if (!this.#offer(job, job.encoded ?? encoding)) return;
+      this.#backlog.remove(job);
+      job.encoded = undefined;
     }
   }
 
   /** Nobody waits for it any more: withdrawn if it has not begun, else its task is told. */
   cancel(job: Job, reason: unknown): void {
     job.isCancelled = true;
-    if (!job.isOffered) return this.#ended();
+    if (job.id < 0) {
+      this.#backlog.remove(job);
+      return this.#ended();
+    }
     const index = indexOf(job.id);
     const queued = entry(job.id, QUEUED);
     if (Atomics.compareExchange(this.#table, index, queued, FREE) === queued) {
-      return this.#end(job);
+      this.#end(job);
+      return this.#offerBacklog();
     }
     Atomics.or(this.#table, index, CANCELLED);
-    job.reason = reason;
     const thread = this.#threadOf(job.id);
     // One that has taken it in this very instant will find the message later.
     for (const told of thread === undefined ? this.#threads : [thread]) {
       told.cancel(job.id, reason);
     }
-    if (this.settings.graceMs === Infinity) return;
-    doorbell.hold();
-    const timer = hostLoop().onTimer(
-      this.settings.graceMs,
-      { repeat: false },
-      () => this.#abandonThreadOf(job),
-    );
-    job.graceTimer = {
-      cancel() {
-        timer.cancel();
-        doorbell.release();
-      },
-    };
+    if (this.settings.graceMs < Infinity) this.#giveGrace(job, this.settings.graceMs);
+  }
+
+  #giveGrace(job: Job, ms: number): void {
+    job.graceTimer?.cancel();
+    job.graceTimer = backgroundTimer(ms, () => this.#abandonThreadOf(job));
   }
 
   #threadOf(id: number): PoolThread | undefined {
@@ -262,8 +246,7 @@ export class PoolCore {
 
   #ended(): void {
     this.#inFlight--;
-    this.#offerBacklog();
-    if (this.#isClosing && this.#inFlight === 0) this.#sendQuit();
+    this.#quitIfDone();
   }
 
   #settle(id: number, result: Result<unknown>): void {
@@ -279,6 +262,7 @@ export class PoolCore {
     const thread = new PoolThread(
       this.#outfit,
       (type, id, value) => this.#handle(thread, type, id, value),
+      () => this.#offerBacklog(),
       (error) => this.#died(thread, error),
     );
     this.#threads.add(thread);
@@ -294,6 +278,7 @@ export class PoolCore {
       case START_FAILED:
         return this.#startFailed(thread, unpack(value as Packed, where));
       case RESULT:
+        thread.isProven = true;
         this.#completed++;
         return this.#settle(id, { ok: true, value });
       case FAILURE:
@@ -302,9 +287,9 @@ export class PoolCore {
       case NEED_ARGUMENTS:
         return this.#sendArguments(thread, id);
       case CALL:
-        return this.#answer(thread, id, value as [string, ...unknown[]]);
+        return thread.calls.answer(id, value as [string, ...unknown[]]);
       case CALL_CANCELLED:
-        return void this.#calls.get(thread)?.get(id)?.abort("the call was cancelled");
+        return thread.calls.cancel(id, "the call was cancelled");
       case CRASHED:
         return this.#died(thread, unpack(value as Packed, where));
       case EXIT_FAILED:
@@ -330,9 +315,15 @@ export class PoolCore {
     this.#left(thread, { isCertain: true });
     if (!this.#isOpen) return this.#opened.reject(error);
     this.#crashed++;
+    this.#notStarted(thread.crashed("could not start, and neither could others before", error));
+  }
+
+  #notStarted(error: unknown): void {
     this.#failedStarts++;
-    if (this.#failedStarts >= MOST_FAILED_STARTS) {
-      this.#failWaiting(thread.crashed("could not start, and neither could others before", error));
+    if (this.#failedStarts >= MOST_FAILED_STARTS && this.#threads.size === 0) {
+      const isMissed = this.#inFlight > 0;
+      this.#failWaiting(error);
+      if (!isMissed && this.#failedStarts === MOST_FAILED_STARTS) reportSurvived(error);
     }
     this.#replace();
   }
@@ -351,62 +342,61 @@ export class PoolCore {
     const crash = error === undefined
       ? thread.crashed("ended by itself (Deno.exit or close)")
       : thread.crashed("died of an error outside of a task", error);
-    const shortLived = performance.now() - thread.since < SHORT_LIFE_MS;
-    const wasAtWork = this.#left(thread, { isCertain: true }, crash);
-    if (error !== undefined && !wasAtWork) reportUncaught(crash);
-    this.#pause = shortLived ? Math.min(LONGEST_PAUSE_MS, this.#pause * 2 || FIRST_PAUSE_MS) : 0;
+    const diedAtOnce = !thread.isProven && performance.now() - thread.since < SHORT_LIFE_MS;
+    const wasMissed = this.#left(thread, { isCertain: true }, crash);
+    if (!this.#isOpen) return this.#opened.reject(crash);
+    if (!wasMissed) reportSurvived(crash);
+    this.#pause = diedAtOnce ? Math.min(LONGEST_PAUSE_MS, this.#pause * 2 || FIRST_PAUSE_MS) : 0;
     this.#replace();
   }
 
   /** It is gone. Whether it took a job with it, which somebody waited for. */
-  #left(thread: PoolThread, how: { isCertain: boolean }, crash?: unknown): boolean {
-    const current = thread.currentJob;
+  #left(
+    thread: PoolThread,
+    how: { isCertain: boolean },
+    crash?: unknown,
+    current: number | undefined = thread.currentJob,
+  ): boolean {
     this.#threads.delete(thread);
     thread.remove(how);
-    this.#abortCalls(thread);
+    // It may have been rung for a job that another one must take now.
+    if (this.#jobs.isReady(RECEIVERS)) this.#jobs.wake(RECEIVERS);
     const job = current === undefined ? undefined : this.#entries[indexOf(current)];
     const hasJob = job?.id === current && job !== undefined;
     const isMissed = hasJob && !job.isCancelled;
     if (hasJob) {
       const error = crash ?? thread.crashed("ended");
       this.#settle(job.id, { ok: false, error });
+      this.#offerBacklog();
     }
-    if (this.#isClosing && this.#threads.size === 0) this.#allGone();
+    this.#finishClosing();
     return isMissed;
   }
 
   /** Starts a thread in the place of one that is gone; after a pause, if they die at once. */
   #replace(): void {
-    if (this.#isClosing && this.#inFlight === 0) return;
+    if (this.#closing === "quitting" || this.#closing === "gone") return;
     const pause = this.#failedStarts > 0
       ? Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failedStarts)
       : this.#pause;
-    this.#restarts++;
-    const holds = this.#inFlight > 0;
-    if (holds) doorbell.hold();
-    hostLoop().onTimer(pause, { repeat: false }, () => {
-      if (holds) doorbell.release();
-      this.#restarts--;
-      if (this.#isClosing && this.#inFlight === 0) return;
+    const restart = backgroundTimer(pause, () => {
+      this.#restarts.delete(restart);
       try {
         this.#startThread();
       } catch (error) {
-        this.#failedStarts++;
-        if (this.#failedStarts >= MOST_FAILED_STARTS) this.#failWaiting(error);
-        this.#replace();
+        this.#notStarted(error);
       }
     });
+    this.#restarts.add(restart);
   }
 
   /** No thread can be had: what waits for one will not get it. */
   #failWaiting(error: unknown): void {
-    if (this.#threads.size > 0) return;
     for (const job of [...this.#entries]) {
       if (job !== undefined) this.#settle(job.id, { ok: false, error });
     }
-    while (this.#backlog.length > 0) {
-      const job = this.#backlog.shift()!;
-      if (job.isCancelled) continue;
+    for (let job = this.#backlog.first; job !== null; job = this.#backlog.first) {
+      this.#backlog.remove(job);
       this.#ended();
       job.waiter.settled({ ok: false, error });
     }
@@ -415,18 +405,18 @@ export class PoolCore {
   /** A task that was told to end has not, within its grace period. */
   #abandonThreadOf(job: Job): void {
     const thread = this.#threadOf(job.id);
-    if (thread === undefined || job.id < 0 || this.#entries[indexOf(job.id)] !== job) return;
-    thread.listen();
-    if (this.#entries[indexOf(job.id)] !== job || !thread.abandon()) return;
+    thread?.listen(); // it may have ended just now
+    const isOver = this.#entries[indexOf(job.id)] !== job;
+    if (thread === undefined || isOver || !thread.abandonAt(job.id)) return;
     this.#abandoned++;
     if (this.#abandoned === 1) {
       console.warn(
-        `Thread pool "${this.settings.name}": task ${job.name} was aborted and has not ended ` +
+        `Thread pool "${this.settings.name}": ${job.name} was aborted and has not ended ` +
           `within ${this.settings.graceMs} ms, so its thread was given up and replaced; a task ` +
           `that computes for long should ask cancelRequested() now and then`,
       );
     }
-    this.#left(thread, { isCertain: false });
+    this.#left(thread, { isCertain: false }, undefined, job.id);
     this.#pause = 0;
     this.#replace();
   }
@@ -436,6 +426,7 @@ export class PoolCore {
   #sendArguments(thread: PoolThread, id: number): void {
     const job = this.#entries[indexOf(id)];
     if (job === undefined || job.id !== id) return;
+    if (job.isCancelled) return thread.send(ARGUMENTS, id, null);
     try {
       thread.send(ARGUMENTS, id, [job.task, ...job.args], job.args);
     } catch (cause) {
@@ -445,80 +436,41 @@ export class PoolCore {
         }`,
         { cause },
       );
-      // The thread waits for arguments; a job that it is told to forget it gives back as a failure.
-      if (!job.isCancelled) {
-        job.isCancelled = true;
-        job.waiter.settled({ ok: false, error });
-      }
+      job.isCancelled = true;
+      job.waiter.settled({ ok: false, error });
       thread.send(ARGUMENTS, id, null);
     }
-  }
-
-  #answer(thread: PoolThread, id: number, [name, ...args]: [string, ...unknown[]]): void {
-    const fail = (error: unknown) => thread.send(REPLY_FAILED, id, pack(error));
-    const reply = (value: unknown) => {
-      try {
-        thread.send(REPLY, id, value, [value]);
-      } catch (error) {
-        fail(error);
-      }
-    };
-    const functions = this.settings.main;
-    if (!Object.hasOwn(functions, name)) {
-      const names = Object.keys(functions).join(", ") || "none";
-      return fail(new TypeError(`Cannot call ${name} in main: the pool was given ${names}`));
-    }
-    let result: unknown;
-    try {
-      result = functions[name]!(...args);
-    } catch (error) {
-      return fail(error);
-    }
-    if (!isOperation(result)) {
-      if (!isPromiseLike(result)) return reply(result);
-      result.then(reply, fail);
-      return;
-    }
-    const operation = result;
-    const running = main(() => operation, { name: `${name}, called by a thread` });
-    const calls = this.#calls.get(thread) ?? new Map<number, Main<unknown>>();
-    this.#calls.set(thread, calls);
-    calls.set(id, running);
-    running.then(reply, fail).then(() => calls.delete(id));
-  }
-
-  #abortCalls(thread: PoolThread): void {
-    for (const call of this.#calls.get(thread)?.values() ?? []) {
-      void call.abort("the thread that called is gone");
-    }
-    this.#calls.delete(thread);
   }
 
   // Closing --------------------------------------------------------------------------------------
 
   /** Takes no more jobs; the threads end once those that there are have ended. */
   close(): Promise<void> {
-    if (!this.#isClosing) {
-      this.#isClosing = true;
+    if (this.#closing === "no") {
+      this.#closing = "finishing";
       this.#onLoopEmpty.cancel();
       doorbell.hold();
-      if (this.#inFlight === 0) this.#sendQuit();
+      this.#quitIfDone();
     }
     return this.#gone.promise;
   }
 
-  #sendQuit(): void {
-    if (this.#quitSent) return;
-    this.#quitSent = true;
-    if (this.#threads.size === 0) return this.#allGone();
+  #quitIfDone(): void {
+    if (this.#closing !== "finishing" || this.#inFlight > 0) return;
+    this.#closing = "quitting";
+    for (const restart of this.#restarts) restart.cancel();
+    this.#restarts.clear();
     for (const thread of [...this.#threads]) {
-      if (thread.isReady) thread.quit();
-      else this.#left(thread, { isCertain: true });
+      // One that still makes its state can be stopped there, and nothing has to be undone.
+      if (thread.abandonStart()) this.#left(thread, { isCertain: false });
+      else thread.quit();
     }
+    this.#finishClosing();
   }
 
-  #allGone(): void {
-    if (this.#inFlight > 0) return; // a successor comes
+  #finishClosing(): void {
+    if (this.#closing !== "quitting" || this.#threads.size > 0) return;
+    this.#closing = "gone";
     doorbell.release();
     const errors = this.#exitErrors;
     if (errors.length === 0) this.#gone.resolve();
@@ -527,35 +479,37 @@ export class PoolCore {
 
   /** For who closes it and doesn't wait: an error of `atExit` is reported. */
   closeAsync(): void {
-    this.close().catch((error) => trap(() => reportUncaught(error)));
+    this.close().catch(reportUncaught);
+  }
+
+  /** The loop has run empty, and nobody has closed it: its threads may run their `atExit`. */
+  #closeAtExit(): boolean {
+    if (this.#closing !== "no") return false;
+    // Whoever waits for a job keeps the loop going, so these were cancelled.
+    for (const job of this.#entries) {
+      if (job?.isCancelled) this.#giveGrace(job, Math.min(this.settings.graceMs, EXIT_GRACE_MS));
+    }
+    this.closeAsync();
+    return true;
   }
 
   statistics(): PoolStatistics {
-    let queued = this.#backlog.length;
+    let queued = this.#backlog.size;
+    let busy = 0;
     for (const job of this.#entries) {
       if (job === undefined) continue;
       if (Atomics.load(this.#table, indexOf(job.id)) === entry(job.id, QUEUED)) queued++;
+      else busy++;
     }
     const threads = [...this.#threads];
-    const busy = threads.filter((thread) => thread.isBusy && thread.currentJob !== undefined);
     return {
-      size: threads.length + this.#restarts,
-      idle: threads.filter(({ isReady }) => isReady).length - busy.length,
-      busy: busy.length,
+      size: threads.length + this.#restarts.size,
+      idle: threads.filter(({ isReady }) => isReady).length - busy,
+      busy,
       queued,
       completed: this.#completed,
       crashed: this.#crashed,
       abandoned: this.#abandoned,
     };
   }
-}
-
-function isOperation(value: unknown): value is Operation<unknown> {
-  if (Object.prototype.toString.call(value) === "[object Generator]") return true;
-  return isPromiseLike(value) && Symbol.iterator in value; // an Awaitable
-}
-
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null &&
-    typeof (value as { then?: unknown }).then === "function";
 }

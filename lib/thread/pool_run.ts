@@ -49,9 +49,8 @@ export class PoolRun<T> implements JobWaiter {
   }
 
   enqueue(): void {
-    this.job = submit(this.core, this.order, this);
     this.holder = holderFor(this.waiter);
-    this.holder.hold();
+    this.job = submit(this.core, this.order, this, this.holder);
   }
 
   settled(result: Result<unknown>): void {
@@ -89,18 +88,19 @@ inherit(PoolRun);
 class ArmJob implements JobWaiter {
   readonly #job: Job;
   readonly #holder: Holder;
+  /** Made where the user waits, since the failure is thrown by code that knows nothing of it. */
+  readonly #here = new Error();
 
   constructor(readonly arm: Arm, readonly core: PoolCore, order: Order) {
-    this.#job = submit(core, order, this);
     this.#holder = holderFor(arm.sync!.waiter);
-    this.#holder.hold();
+    this.#job = submit(core, order, this, this.#holder);
   }
 
   settled(result: Result<unknown>): void {
     this.#holder.release();
     this.arm.handle = null;
     if (result.ok) return this.arm.complete(result.value);
-    addOwnStack(result.error);
+    addOwnStack(result.error, this.#here);
     this.arm.fail(result.error);
   }
 
@@ -134,9 +134,21 @@ export class PoolRunEvent<T> extends EventBase<T> {
   }
 }
 
-function submit(core: PoolCore, { task, args, name }: Order, waiter: JobWaiter): Job {
+/** Hands over a new job, and holds `holder`, which `waiter` releases; or throws, and does neither. */
+function submit(
+  core: PoolCore,
+  { task, args, name }: Order,
+  waiter: JobWaiter,
+  holder: Holder,
+): Job {
   const job = new Job(task, args, name, waiter);
-  core.submit(job);
+  holder.hold();
+  try {
+    core.submit(job);
+  } catch (error) {
+    holder.release();
+    throw error;
+  }
   return job;
 }
 

@@ -2,24 +2,15 @@
 import { doorbell } from "../loop/doorbell.ts";
 import { ThreadCrashedError } from "./errors.ts";
 import { type Handler, Inflow, Outflow } from "./flow.ts";
+import { MainCalls, type MainFunctions } from "./main_calls.ts";
 import { workerName } from "./identity.ts";
-import {
-  ABANDONED,
-  BUSY,
-  CANCEL,
-  CURRENT,
-  HELLO,
-  PHASE,
-  QUIT,
-  type Start,
-  THREAD_WORDS,
-} from "./protocol.ts";
+import { ABANDONED, atJob, CANCEL, HELLO, jobOf, QUIT, type Start, STARTING } from "./protocol.ts";
 import { ownRegistry, type Registry } from "./registry.ts";
 import { SharedQueue } from "./shared_queue.ts";
 import { pack } from "./wire.ts";
 
 const INBOX_CAPACITY = 64;
-const OUTBOX_CAPACITY = 256;
+const OUTBOX_CAPACITY = 1024;
 export const MESSAGE_BYTES = 496;
 /** How long a module may take until it calls `serve`. */
 const HELLO_MS = 30_000;
@@ -33,6 +24,7 @@ export interface Outfit {
   readonly init: string | null;
   readonly atExit: string | null;
   readonly functions: readonly string[];
+  readonly main: MainFunctions;
 }
 
 export class PoolThread {
@@ -41,38 +33,53 @@ export class PoolThread {
   readonly since: number = performance.now();
   readonly #registry: Registry;
   readonly #place: number;
-  readonly #state = new Int32Array(new SharedArrayBuffer(THREAD_WORDS * 4));
+  readonly #state = new Int32Array(new SharedArrayBuffer(4)).fill(STARTING);
   readonly #worker: Worker;
   readonly #outflow: Outflow;
   readonly #inflow: Inflow;
   readonly #port: MessagePort;
+  /** The other end, until it is handed over. */
+  #itsPort: MessagePort | undefined;
+  readonly calls: MainCalls;
   #helloTimer: ReturnType<typeof setTimeout> | undefined;
   /** Whether it has made its state, and takes jobs. */
   isReady = false;
   isGone = false;
+  /** Whether it ever got a job done. */
+  isProven = false;
 
   /** Starts it. `onCrash` is told of a death that the thread itself could not tell of. */
-  constructor(outfit: Outfit, handle: Handler, onCrash: (error: unknown) => void) {
+  constructor(
+    outfit: Outfit,
+    handle: Handler,
+    afterBunch: () => void,
+    onCrash: (error: unknown) => void,
+  ) {
     this.#registry = ownRegistry();
     const { id, place } = this.#registry.enter();
     this.id = id;
     this.#place = place;
     const { port1, port2 } = new MessageChannel();
     this.#port = port1;
+    this.#itsPort = port2;
     const { buffer } = this.#registry;
     const inbox = SharedQueue.allocate(INBOX_CAPACITY, MESSAGE_BYTES);
     const outbox = SharedQueue.allocate(OUTBOX_CAPACITY, MESSAGE_BYTES);
     this.#outflow = new Outflow(new SharedQueue(inbox, buffer), port1);
-    this.#inflow = new Inflow(new SharedQueue(outbox, buffer), port1, handle);
+    this.#inflow = new Inflow(new SharedQueue(outbox, buffer), port1, handle, afterBunch);
+    this.calls = new MainCalls(outfit.main, this.send.bind(this));
     const name = workerName(id, outfit.pool);
     try {
       this.#worker = new Worker(outfit.module, { type: "module", name });
     } catch (error) {
       this.#registry.leave(place);
+      port1.close();
+      port2.close();
       throw error;
     }
     this.#worker.onerror = (event) => {
       event.preventDefault(); // it would be an error of main's
+      this.listen(); // what it has said before counts
       onCrash(event.error ?? new Error(event.message));
     };
     const start: Start = {
@@ -93,7 +100,9 @@ export class PoolThread {
     this.#worker.onmessage = ({ data }) => {
       if (data !== HELLO) return;
       clearTimeout(this.#helloTimer);
+      this.#worker.onmessage = null; // the rest is the user's own affair
       this.#worker.postMessage(start, [port2]);
+      this.#itsPort = undefined;
     };
     this.#helloTimer = setTimeout(() => {
       onCrash(
@@ -117,14 +126,9 @@ export class PoolThread {
     doorbell.release();
   }
 
-  get isBusy(): boolean {
-    return Atomics.load(this.#state, PHASE) === BUSY;
-  }
-
   /** The number of the job that it has, or had when it died. */
   get currentJob(): number | undefined {
-    const current = Atomics.load(this.#state, CURRENT);
-    return current === 0 ? undefined : current - 1;
+    return jobOf(Atomics.load(this.#state, 0));
   }
 
   send(type: number, id: number, value: unknown, transferring?: readonly unknown[]): void {
@@ -144,9 +148,18 @@ export class PoolThread {
     this.#inflow.wake();
   }
 
-  /** False if it isn't at a job any more. From here on it takes none. */
-  abandon(): boolean {
-    return Atomics.compareExchange(this.#state, PHASE, BUSY, ABANDONED) === BUSY;
+  /** False if it isn't at that job any more. From here on it takes none. */
+  abandonAt(job: number): boolean {
+    return this.#abandon(atJob(job));
+  }
+
+  /** False if it has made its state, and can be told to quit. */
+  abandonStart(): boolean {
+    return this.#abandon(STARTING);
+  }
+
+  #abandon(from: number): boolean {
+    return Atomics.compareExchange(this.#state, 0, from, ABANDONED) === from;
   }
 
   /**
@@ -160,7 +173,9 @@ export class PoolThread {
     this.started(false);
     this.#inflow.stop();
     this.#outflow.stop();
+    this.calls.cancelAll("the thread that called is gone");
     this.#port.close();
+    this.#itsPort?.close();
     this.#worker.onmessage = null;
     this.#worker.onerror = (event) => event.preventDefault();
     this.#worker.terminate();

@@ -14,11 +14,13 @@
  *
  * Each thread has a word that says what it is at:
  *
- *     IDLE ◀──thread──▶ BUSY ──main──▶ ABANDONED
+ *     STARTING ──thread──▶ IDLE ◀──thread──▶ a job
+ *         └──main──▶ ABANDONED ◀──main─────────┘
  *
- * A thread is BUSY before it looks for a job, so one that was abandoned never takes another: it
- * finds out when it wants to be IDLE again, and ends. CURRENT is the job it has, whoever asks after
- * it has died.
+ * A thread says which job it is about to claim *before* it does, so that none is lost with a thread
+ * that dies. Main gives up a thread together with the job that it meant: if the thread has gone on
+ * to another one, the compare-and-set fails. A thread that was given up finds out when it wants to
+ * be IDLE, and ends.
  */
 
 // Types of messages from a thread to main. The number is that of a job or a call.
@@ -41,6 +43,7 @@ export const ARGUMENTS = 1;
 export const REPLY = 2;
 export const REPLY_FAILED = 3;
 export const CANCEL = 4;
+/** There are no more jobs: it calls `atExit`, and ends. */
 export const QUIT = 5;
 /** A function that jobs may name. */
 export const DEFINE = 6;
@@ -66,15 +69,23 @@ export function indexOf(id: number): number {
 /** Numbers of jobs are below this. */
 export const JOB_LIMIT = 2 ** 26;
 
-// Words of a thread.
-export const PHASE = 0;
-/** The number of the job it has, + 1. */
-export const CURRENT = 1;
-export const THREAD_WORDS = 2;
-
-export const IDLE = 0;
-export const BUSY = 1;
+// The word of a thread.
+/** It makes its state, and takes no jobs yet. */
+export const STARTING = 0;
+export const IDLE = 1;
 export const ABANDONED = 2;
+/** Above it: at a job. */
+const FIRST_JOB = 3;
+
+/** The word of a thread that is at a job. */
+export function atJob(id: number): number {
+  return id + FIRST_JOB;
+}
+
+/** The number of the job that a thread is at, if it is. */
+export function jobOf(word: number): number | undefined {
+  return word < FIRST_JOB ? undefined : word - FIRST_JOB;
+}
 
 /** How a thread says that it listens. */
 export const HELLO = "weft.hello";

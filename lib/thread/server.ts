@@ -1,20 +1,20 @@
 /** A thread of a pool, from within: it takes jobs from the common queue, one after the other. */
 import { main } from "../fiber/mod.ts";
-import { show } from "../internal/check.ts";
+import { refuseGenerator, show } from "../internal/check.ts";
+import { hop } from "../loop/hop.ts";
 import { clock } from "../loop/timers.ts";
 import { attendance, doorbell, type Holder } from "../loop/doorbell.ts";
-import type { Operation } from "../operation/types.ts";
+import { isPromiseLike } from "../promise/hub.ts";
 import { explainCapture, functionFrom } from "./closure.ts";
 import { type Caller, setCaller } from "./call_main.ts";
-import { idOf, Inflow, Outflow } from "./flow.ts";
+import { ID_LIMIT, idOf, Inflow, Outflow } from "./flow.ts";
+import { isOperation } from "./main_calls.ts";
 import {
-  ABANDONED,
   ARGUMENTS,
-  BUSY,
+  atJob,
   CALL,
   CANCEL,
   CRASHED,
-  CURRENT,
   DEFINE,
   ENDED,
   entry,
@@ -24,7 +24,6 @@ import {
   IDLE,
   indexOf,
   NEED_ARGUMENTS,
-  PHASE,
   QUEUED,
   QUIT,
   READY,
@@ -34,6 +33,7 @@ import {
   RUNNING,
   type Start,
   START_FAILED,
+  STARTING,
 } from "./protocol.ts";
 import { joinRegistry } from "./registry.ts";
 import { EXTRA, NOT_NOW, RECEIVERS, SharedQueue } from "./shared_queue.ts";
@@ -64,6 +64,8 @@ const closeWorker = scope.close?.bind(scope);
 
 /** For how long jobs follow each other before the thread's own event loop gets a turn. */
 const SLICE_MS = 2;
+/** For how long it sleeps at a time without letting its event loop go on. */
+const DOZE_MS = 1;
 /** A job that doesn't end in a step. */
 const PENDING = Symbol("pending");
 
@@ -103,10 +105,14 @@ class Server implements SharedWaiter, Caller {
   readonly #atExit: AnyFunction | undefined;
   #userState: unknown;
   #job: CurrentJob | null = null;
-  #quitting = false;
-  #gone = false;
+  /** What it is at, but for its jobs. */
+  #life: "serving" | "told to quit" | "quitting" | "gone" = "serving";
   #scheduled = false;
   #working = false;
+  /** Until when jobs may follow each other before the event loop has to have a turn. */
+  #turnEnd = 0;
+  /** Whether it had a job a moment ago. */
+  #isWarm = false;
   /** What waits for an answer of main's, by the number of the call or the job. */
   readonly #answers: Map<number, (ok: boolean, value: unknown) => void> = new Map();
   #argumentsCame: ((args: unknown) => void) | undefined;
@@ -135,20 +141,27 @@ class Server implements SharedWaiter, Caller {
     setCaller(this);
     this.#inflow.start();
     try {
-      this.#userState = await this.#init?.();
+      const made = this.#init?.();
+      refuseGenerator("init", made);
+      this.#userState = await made;
     } catch (error) {
-      this.#outflow.send(START_FAILED, 0, pack(explainCapture(error)));
+      this.#outflow.send(START_FAILED, 0, pack(this.#explain(error)));
       return this.#end();
     }
+    if (!this.#setIdle(STARTING)) return;
     this.#outflow.send(READY, 0, undefined);
     this.#line.enlist(this, attendance);
+  }
+
+  #explain(error: unknown): unknown {
+    return this.definition === null ? explainCapture(error) : error;
   }
 
   /** Whatever else this thread may die of, main is told. */
   #watchOver(): void {
     const crash = (error: unknown) => {
-      if (this.#gone) return;
-      this.#outflow.send(CRASHED, 0, pack(error));
+      if (this.#life === "gone") return;
+      this.#outflow.send(this.#life === "quitting" ? EXIT_FAILED : CRASHED, 0, pack(error));
       this.#end();
     };
     scope.addEventListener("error", (event: ErrorEvent) => {
@@ -166,10 +179,13 @@ class Server implements SharedWaiter, Caller {
     };
   }
 
+  /** The last thing that it says; what it was told to do is no crash. */
   #sayGoodbye(): void {
-    if (this.#gone) return;
-    this.#gone = true;
-    this.#outflow.send(ENDED, 0, undefined);
+    if (this.#life === "gone") return;
+    const isExpected = this.#life === "quitting";
+    this.#life = "gone";
+    this.#outflow.send(ENDED, isExpected ? 1 : 0, undefined);
+    this.#outflow.flush();
   }
 
   #end(): void {
@@ -197,67 +213,91 @@ class Server implements SharedWaiter, Caller {
   };
 
   #workOn(): void {
-    for (const end = clock() + SLICE_MS;;) {
-      if (this.#job !== null || this.#gone) return;
-      if (this.#quitting) return void this.#quit();
-      if (!this.#setBusy()) return;
+    for (;;) {
+      if (this.#job !== null) return;
+      if (this.#life === "told to quit") return void this.#quit();
+      if (this.#life !== "serving") return;
+      if (clock() > this.#turnEnd) return this.#workNextTurn();
       const slot = this.#jobs.take();
       if (slot <= NOT_NOW) {
-        if (this.#setIdle() && this.#line.rest(this)) continue;
+        if (this.#lineUp() || this.#doze()) continue;
         return;
       }
       const id = idOf(this.#jobs.words[slot + EXTRA]!);
       this.#decoded.read(this.#jobs, slot);
       this.#jobs.free(slot);
-      if (!this.#claim(id)) {
-        this.#setIdle();
-        continue;
-      }
+      if (!this.#claim(id)) continue;
+      this.#leaveLine();
+      this.#isWarm = true;
       this.#begin(id);
-      if (this.#job === null && clock() > end) {
-        this.#scheduled = true;
-        nextTurn(this.#work);
-        return;
-      }
     }
   }
 
-  #setBusy(): boolean {
-    return Atomics.compareExchange(this.#state, PHASE, IDLE, BUSY) === IDLE;
+  /** Goes on when the thread's own event loop has had a turn. */
+  #workNextTurn(): void {
+    this.#scheduled = true;
+    hop(() => {
+      this.#turnEnd = clock() + SLICE_MS;
+      this.#work();
+    });
   }
 
-  /** False if it was abandoned meanwhile: then it ends. */
-  #setIdle(): boolean {
-    if (Atomics.compareExchange(this.#state, PHASE, BUSY, IDLE) !== ABANDONED) return true;
-    this.#gone = true;
+  /**
+   * After a job the whole thread sleeps for a moment, in line: woken in this way it is at the next
+   * job in a fraction of the time that its event loop takes to wake up. True if it was rung.
+   */
+  #doze(): boolean {
+    if (!this.#isWarm || this.#scheduled) return false;
+    this.#isWarm = doorbell.sleep(DOZE_MS);
+    return this.#isWarm;
+  }
+
+  /** Waits for jobs in line with the other threads: true if there may be one now. */
+  #lineUp(): boolean {
+    if (this.holder !== null) return this.#line.rest(this);
+    this.#line.enlist(this, attendance); // which looks, too
+    return false;
+  }
+
+  /** While it is at a job, no ring must come to it that another thread could answer. */
+  #leaveLine(): void {
+    if (this.holder !== null) this.#line.delist(this);
+  }
+
+  /** False if it was given up meanwhile: then it ends. */
+  #setIdle(from: number): boolean {
+    if (Atomics.compareExchange(this.#state, 0, from, IDLE) === from) return true;
+    this.#life = "gone";
     closeWorker();
     return false;
   }
 
   /** False if the job was withdrawn before. */
   #claim(id: number): boolean {
+    Atomics.store(this.#state, 0, atJob(id));
     const queued = entry(id, QUEUED);
     const running = entry(id, RUNNING);
-    if (Atomics.compareExchange(this.#table, indexOf(id), queued, running) !== queued) return false;
-    Atomics.store(this.#state, CURRENT, id + 1);
-    return true;
+    if (Atomics.compareExchange(this.#table, indexOf(id), queued, running) === queued) return true;
+    Atomics.store(this.#state, 0, IDLE);
+    return false;
   }
 
   #begin(id: number): void {
-    const job = new CurrentJob(id, "", this.#table, () => this.#inflow.wake());
+    const job = new CurrentJob(id, this.#table, () => this.#inflow.wake());
     this.#job = job;
     if (this.#decoded.kind !== ELSEWHERE) {
       return this.#perform(job, this.#decoded.decode() as [string | number, ...unknown[]]);
     }
     this.#argumentsCame = (args) => {
       this.#argumentsCame = undefined;
-      if (args === null) this.#finish(job, RESULT, undefined); // they could not be sent
+      if (args === null) this.#finish(job, RESULT, undefined); // nobody waits for it any more
       else this.#perform(job, args as [string | number, ...unknown[]]);
     };
     this.#outflow.send(NEED_ARGUMENTS, id, undefined);
   }
 
   #perform(job: CurrentJob, [name, ...args]: [string | number, ...unknown[]]): void {
+    if (job.isCancelled) return this.#finish(job, RESULT, undefined);
     setCurrentJob(job);
     let result: unknown;
     try {
@@ -270,7 +310,9 @@ class Server implements SharedWaiter, Caller {
 
   #taskOf(name: string | number): AnyFunction {
     if (typeof name === "number") {
-      return this.#compiled[name] ??= functionFrom(this.#functions[name]!);
+      // A job may overtake the message that says what it is.
+      while (this.#functions[name] === undefined) this.sleep();
+      return this.#compiled[name] ??= functionFrom(this.#functions[name]);
     }
     const tasks = this.definition?.tasks ?? {};
     if (Object.hasOwn(tasks, name)) return tasks[name]!;
@@ -281,7 +323,7 @@ class Server implements SharedWaiter, Caller {
   /** What the task returned, or PENDING: then it will finish by itself. */
   #call(job: CurrentJob, task: AnyFunction, args: unknown[]): unknown {
     const result = task(this.#userState, ...args);
-    if (isGenerator(result)) {
+    if (isOperation(result)) {
       const running = main(() => result, { name: task.name || "task" });
       const off = job.onAbort((abort) => void running.abort(abort.cause));
       running.then(
@@ -299,9 +341,9 @@ class Server implements SharedWaiter, Caller {
   }
 
   #finish(job: CurrentJob, type: typeof RESULT | typeof FAILURE, value: unknown): void {
-    if (this.#job !== job || this.#gone) return;
+    if (this.#job !== job || this.#life === "gone") return;
     try {
-      if (type === FAILURE) this.#outflow.send(FAILURE, job.id, pack(explainCapture(value)));
+      if (type === FAILURE) this.#outflow.send(FAILURE, job.id, pack(this.#explain(value)));
       else this.#outflow.send(RESULT, job.id, value, [value]);
     } catch (error) {
       const failure = new TypeError(
@@ -312,20 +354,25 @@ class Server implements SharedWaiter, Caller {
     }
     setCurrentJob(undefined);
     this.#job = null;
-    Atomics.store(this.#state, CURRENT, 0);
-    if (this.#setIdle() && !this.#working) this.wake();
+    if (this.#setIdle(atJob(job.id)) && !this.#working) this.wake();
   }
 
   async #quit(): Promise<void> {
-    this.#gone = true; // it takes no more jobs; `unload` has nothing to tell
-    this.#line.delist(this);
+    this.#life = "quitting";
+    this.#leaveLine();
     try {
-      await this.#atExit?.(this.#userState);
+      const done = this.#atExit?.(this.#userState);
+      refuseGenerator("atExit", done);
+      await done;
     } catch (error) {
-      this.#outflow.send(EXIT_FAILED, 0, pack(explainCapture(error)));
+      if (this.#isHere) this.#outflow.send(EXIT_FAILED, 0, pack(this.#explain(error)));
     }
-    this.#outflow.send(ENDED, 1, undefined);
-    closeWorker();
+    this.#end();
+  }
+
+  /** A thread may go on for a moment after it has said goodbye. */
+  get #isHere(): boolean {
+    return this.#life !== "gone";
   }
 
   // Messages -------------------------------------------------------------------------------------
@@ -349,7 +396,8 @@ class Server implements SharedWaiter, Caller {
         this.#functions[id] = value as string;
         break;
       case QUIT:
-        this.#quitting = true;
+        if (this.#life !== "serving") break;
+        this.#life = "told to quit";
         this.wake();
     }
   }
@@ -357,7 +405,8 @@ class Server implements SharedWaiter, Caller {
   // Calls into main ------------------------------------------------------------------------------
 
   call(name: string, args: unknown[], answer: (ok: boolean, value: unknown) => void): number {
-    const id = ++this.#lastCall;
+    if (!this.#isHere) throw new Error(`Cannot call ${show(name)} in main: this thread has ended`);
+    const id = this.#lastCall = (this.#lastCall + 1) % ID_LIMIT;
     this.#outflow.send(CALL, id, [name, ...args], args);
     this.#answers.set(id, answer);
     return id;
@@ -373,21 +422,4 @@ class Server implements SharedWaiter, Caller {
     this.#outflow.wake();
     this.#inflow.wake();
   }
-}
-
-function isGenerator(value: unknown): value is Operation<unknown> {
-  if (Object.prototype.toString.call(value) === "[object Generator]") return true;
-  return isPromiseLike(value) && Symbol.iterator in value; // an Awaitable of ours
-}
-
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null &&
-    typeof (value as { then?: unknown }).then === "function";
-}
-
-/** A turn of the event loop later. */
-function nextTurn(f: () => void): void {
-  const { setImmediate } = globalThis as { setImmediate?: (f: () => void) => void };
-  if (setImmediate === undefined) setTimeout(f, 0);
-  else setImmediate(f);
 }

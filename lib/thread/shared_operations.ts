@@ -11,11 +11,15 @@ import { type Arm, CUSTOM, EventBase } from "../operation/event_base.ts";
 import {
   COLD,
   COMMITTED,
+  elsewhere,
   FAILED,
+  type FiberSlot,
   inherit,
+  SPENT,
   type Suspension,
   WAITING,
 } from "../operation/suspension.ts";
+import { execution } from "../trigger/execution.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import { ChannelClosedError } from "../channel/error.ts";
 import type { Holder } from "../loop/doorbell.ts";
@@ -52,9 +56,31 @@ export class SharedReceive<T> implements SharedWaiter {
     this.holder = null;
   }
 
+  [Symbol.iterator](): Iterator<never, unknown, unknown> {
+    if (this.state !== COLD || execution.current === null) return elsewhere(this);
+    return this as unknown as Iterator<never, unknown, unknown>;
+  }
+
+  /** Written out, as the hot path (see `suspension.ts`): an item is there. */
+  next(): IteratorResult<never, unknown> {
+    if (this.state !== COLD) return this.resume();
+    const { port } = this;
+    const fiber = execution.current as FiberSlot;
+    if (fiber.context.error !== undefined || port.receivers.first !== null) return this.start();
+    const item = port.take();
+    if (item === NOTHING || item === DRAINED) return this.start();
+    this.state = SPENT;
+    this.value = this.orThrow ? item : { value: item };
+    this.done = true;
+    return this as never;
+  }
+
   attempt(): boolean {
     const { port } = this;
-    return port.receivers.first === null && this.finishWith(port.take());
+    const { receivers } = port;
+    if (receivers.first !== null) return false;
+    return this.finishWith(port.take()) ||
+      (receivers.isWorthWaiting() && this.finishWith(port.take()));
   }
 
   finishWith(item: unknown): boolean {
@@ -143,10 +169,33 @@ export class SharedSend<T> implements SharedWaiter {
     this.holder = null;
   }
 
+  [Symbol.iterator](): Iterator<never, void, unknown> {
+    if (this.state !== COLD || execution.current === null) return elsewhere(this);
+    return this as unknown as Iterator<never, void, unknown>;
+  }
+
+  /** Written out, as the hot path: a number, and there is room. */
+  next(): IteratorResult<never, void> {
+    if (this.state !== COLD) return this.resume();
+    const { port, item } = this;
+    const fiber = execution.current as FiberSlot;
+    if (
+      fiber.context.error !== undefined || typeof item !== "number" || port.senders.first !== null
+    ) return this.start();
+    if (!port.putNumber(item)) return this.start();
+    this.state = SPENT;
+    this.done = true;
+    return this as never;
+  }
+
   attempt(): boolean {
     const { port } = this;
+    const { senders } = port;
     const encoded = port.encode(this.item);
-    if (port.senders.first === null && port.put(encoded, this.item)) return true;
+    if (senders.first === null) {
+      if (port.put(encoded, this.item)) return true;
+      if (senders.isWorthWaiting() && port.put(encoded, this.item)) return true;
+    }
     this.encoded = encoded.copy();
     return false;
   }

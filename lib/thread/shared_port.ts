@@ -1,8 +1,8 @@
 /** A shared channel as one thread sees it: the queue, and those who wait here. */
 import { ChannelClosedError } from "../channel/error.ts";
-import { CLOSED, NOT_NOW, RECEIVERS, SENDERS, type SharedQueue } from "./shared_queue.ts";
+import { CLOSED, KIND, NOT_NOW, RECEIVERS, SENDERS, type SharedQueue } from "./shared_queue.ts";
 import { DRAINED, NOTHING } from "./shared_operations.ts";
-import { type Codec, Decoded, Encoded } from "./values.ts";
+import { type Codec, Decoded, Encoded, NUMBER, readNumber, writeNumber } from "./values.ts";
 import { SharedSide } from "./waiting.ts";
 
 // Between encoding and publishing nothing else runs, and between taking and decoding neither.
@@ -56,6 +56,17 @@ export class SharedPort<T> {
     return true;
   }
 
+  /** Puts in a number where that needs no codec and there is room; throws nothing. */
+  putNumber(item: number): boolean {
+    if (this.codec !== undefined) return false;
+    const { queue } = this;
+    const slot = queue.claim();
+    if (slot <= NOT_NOW) return false;
+    writeNumber(queue, slot, item);
+    queue.publish(slot);
+    return true;
+  }
+
   /** The next item, NOTHING, or DRAINED. */
   take(): unknown {
     if (this.receivers.returned > 0) {
@@ -66,6 +77,11 @@ export class SharedPort<T> {
     const slot = queue.take();
     if (slot === NOT_NOW) return NOTHING;
     if (slot === CLOSED) return DRAINED;
+    if (queue.words[slot + KIND] === NUMBER) {
+      const number = readNumber(queue, slot);
+      queue.free(slot);
+      return number;
+    }
     decoding.read(queue, slot);
     queue.free(slot);
     return decoding.decode(this.codec as Codec<unknown> | undefined);

@@ -83,6 +83,8 @@ export class SharedQueue {
   readonly capacity: number;
   readonly mask: number;
   readonly slotWords: number;
+  /** HEAD as this thread saw it last. */
+  #knownHead = 0;
 
   /** Memory for a queue of `capacity` items of at most `slotBytes`. */
   static allocate(capacity: number, slotBytes: number, flags = 0): SharedArrayBuffer {
@@ -145,7 +147,7 @@ export class SharedQueue {
     for (;;) {
       const tail = Atomics.load(words, TAIL);
       if ((tail & CLOSED_BIT) !== 0) return CLOSED;
-      if (((tail - Atomics.load(words, HEAD)) | 0) >= 2 * this.capacity) return NOT_NOW;
+      if (this.#isFull(tail)) return NOT_NOW;
       const slot = this.#slotOf(tail);
       const ahead = (Atomics.load(words, slot + SEQUENCE) - tail) | 0;
       if (ahead < 0) return NOT_NOW; // its receiver is still reading
@@ -153,6 +155,14 @@ export class SharedQueue {
         ahead === 0 && Atomics.compareExchange(words, TAIL, tail, (tail + 2) | 0) === tail
       ) return slot;
     }
+  }
+
+  /** HEAD is looked at only where what was known of it doesn't do: receivers keep writing it. */
+  #isFull(tail: number): boolean {
+    const known = (tail - this.#knownHead) | 0;
+    if (known >= 0 && known < 2 * this.capacity) return false;
+    this.#knownHead = Atomics.load(this.words, HEAD);
+    return ((tail - this.#knownHead) | 0) >= 2 * this.capacity;
   }
 
   /** The slot that `claim` gave has been filled. */

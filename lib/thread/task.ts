@@ -1,6 +1,6 @@
 /** What a task may ask of the job that it does. A thread does one job at a time. */
 import { Abort } from "../operation/errors.ts";
-import { CANCELLED, indexOf } from "./protocol.ts";
+import { entry, indexOf, RUNNING } from "./protocol.ts";
 
 /** The job that this thread is doing. */
 export class CurrentJob {
@@ -8,17 +8,21 @@ export class CurrentJob {
   #abort: Abort | undefined;
   /** Who has to be told that it was aborted. */
   readonly #listeners: Set<(abort: Abort) => void> = new Set();
+  /** What the table says as long as it runs, and nobody has cancelled it. */
+  readonly #running: number;
 
   constructor(
     readonly id: number,
-    readonly name: string,
     readonly table: Int32Array,
     /** Lets messages from main in: the thread may have been too busy for them. */
     readonly look: () => void,
-  ) {}
+  ) {
+    this.#running = entry(id, RUNNING);
+  }
 
+  /** For good: when the thread was given up, its entry may be another job's. */
   get isCancelled(): boolean {
-    return (Atomics.load(this.table, indexOf(this.id)) & CANCELLED) !== 0;
+    return Atomics.load(this.table, indexOf(this.id)) !== this.#running;
   }
 
   get signal(): AbortSignal {
@@ -56,6 +60,7 @@ export function setCurrentJob(job: CurrentJob | undefined): void {
 
 /** What the job was aborted with, if there is one and it was. */
 export function abortOfCurrentJob(): Abort | undefined {
+  if (current?.isCancelled) current.look();
   return current?.abort;
 }
 

@@ -28,7 +28,7 @@ const UNDEFINED = 0;
 const NULL = 1;
 const FALSE = 2;
 const TRUE = 3;
-const NUMBER = 4;
+export const NUMBER = 4;
 const BYTES = 5;
 const ASCII = 6;
 const WIDE = 7;
@@ -162,6 +162,16 @@ export class Encoded {
         this.bytes = undefined;
     }
   }
+}
+
+/** The short way for numbers. */
+export function writeNumber(queue: SharedQueue, slot: number, value: number): void {
+  queue.words[slot + KIND] = NUMBER;
+  queue.numbers[(slot + DATA) >> 1] = value;
+}
+
+export function readNumber(queue: SharedQueue, slot: number): number {
+  return queue.numbers[(slot + DATA) >> 1]!;
 }
 
 /** Copies a value out of a slot, as bytes or text; `decode` turns it into the value. */

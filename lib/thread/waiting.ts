@@ -22,6 +22,10 @@ import type { SharedQueue, Side } from "./shared_queue.ts";
 /** How often a loop that doesn't know the doorbell looks by itself. */
 const POLL_MS = 1;
 
+/** How often it looks again before somebody gets in line, some 20 ns each. */
+const MOST_LOOKS = 100;
+const FEW_LOOKS = 8;
+
 /** Somebody in line. */
 export interface SharedWaiter extends Linked<SharedWaiter> {
   /** Whether it was told to look, and hasn't yet. */
@@ -38,6 +42,7 @@ export class SharedSide {
   returned = 0;
   /** Where this thread stands in the table of sleepers; -1: nowhere. */
   #line = -1;
+  #patience = MOST_LOOKS;
 
   constructor(readonly queue: SharedQueue, readonly side: Side) {}
 
@@ -60,8 +65,24 @@ export class SharedSide {
     if (this.first === node) this.#sleep(); // or those before it see to it that it is woken
   }
 
+  /**
+   * Whether the queue becomes ready within a moment, for one who is about to get in line: to be
+   * woken takes longer than the other thread does as a rule. Not if it was in vain lately.
+   */
+  isWorthWaiting(): boolean {
+    if (this.first !== null) return false;
+    for (let looks = this.#patience; looks > 0; looks--) {
+      if (!this.queue.isReady(this.side)) continue;
+      this.#patience = MOST_LOOKS;
+      return true;
+    }
+    this.#patience >>= 1;
+    return false;
+  }
+
   /** Out of the line, whether it has got what it waited for or not. */
   delist(node: SharedWaiter): void {
+    if (node.woken && this.#patience < FEW_LOOKS) this.#patience = FEW_LOOKS; // perhaps now
     this.first = remove(this.first, node);
     node.holder!.release();
     node.holder = null;

@@ -15,8 +15,12 @@ import { isPlain } from "./values.ts";
 /** An error, taken apart; or any other value that was thrown. */
 export type Packed =
   | { readonly kind: "value"; readonly value: unknown }
+  /** One that came before, counted from the outside in: errors may be each other's cause. */
+  | { readonly kind: "again"; readonly index: number }
   | {
     readonly kind: "error";
+    /** The nearest class that both ends know. */
+    readonly base: string;
     readonly className: string;
     readonly name: string;
     readonly message: string;
@@ -26,8 +30,9 @@ export type Packed =
     readonly errors: readonly Packed[] | null;
   };
 
-/** How long a chain of causes may be: it may be a circle. */
-const DEEPEST = 20;
+/** How deep errors may be within errors. */
+const DEEPEST = 100;
+const TOO_DEEP: Packed = { kind: "value", value: "…" };
 
 /** Those that are the same class at the other end. */
 const CLASSES: Record<string, { readonly prototype: Error }> = {
@@ -39,6 +44,7 @@ const CLASSES: Record<string, { readonly prototype: Error }> = {
   TypeError,
   URIError,
   AggregateError,
+  DOMException,
   Abort,
   ChannelClosedError,
   Deadlock,
@@ -48,35 +54,54 @@ const CLASSES: Record<string, { readonly prototype: Error }> = {
   ThreadCrashedError,
   Timeout,
 };
+const names: Map<object, string> = new Map(
+  Object.entries(CLASSES).map(([name, { prototype }]) => [prototype, name]),
+);
 
-export function pack(thrown: unknown, depth = DEEPEST): Packed {
-  if (!(thrown instanceof Error)) return { kind: "value", value: cloneable(thrown) };
-  const fields: [string, Packed][] = [];
-  for (const key of Object.keys(thrown)) {
-    if (key !== "name" && key !== "message" && key !== "stack") fields.push([key, field(key)]);
-  }
-  const { cause, errors } = thrown as { cause?: unknown; errors?: unknown };
-  return {
-    kind: "error",
-    className: classOf(thrown),
-    name: String(thrown.name),
-    message: String(thrown.message),
-    stack: typeof thrown.stack === "string" ? thrown.stack : null,
-    fields: fields.filter(([key]) => key !== "cause" && key !== "errors"),
-    cause: "cause" in thrown && depth > 0 ? pack(cause, depth - 1) : null,
-    errors: Array.isArray(errors) && depth > 0 ? errors.map((e) => pack(e, depth - 1)) : null,
-  };
+/** What has been seen of it: the index of each error. */
+type Seen = Map<object, number>;
 
-  function field(key: string): Packed {
-    if (depth === 0) return { kind: "value", value: "…" };
-    return pack(read(thrown as Error, key), depth - 1);
+/** Never throws, whatever was thrown. */
+export function pack(thrown: unknown): Packed {
+  try {
+    return packWithin(thrown, new Map(), DEEPEST);
+  } catch { // a proxy, or a getter that throws
+    return { kind: "value", value: show(thrown) };
   }
 }
 
-/** The name of its class: the nearest that the other end knows, if it is one of those. */
-function classOf(error: Error): string {
-  const { name } = error.constructor ?? Error;
-  return typeof name === "string" && name !== "" ? name : "Error";
+function packWithin(thrown: unknown, seen: Seen, depth: number): Packed {
+  if (!(thrown instanceof Error)) return { kind: "value", value: cloneable(thrown) };
+  const index = seen.get(thrown);
+  if (index !== undefined) return { kind: "again", index };
+  if (depth === 0) return TOO_DEEP;
+  seen.set(thrown, seen.size);
+  const inner = (value: unknown) => packWithin(value, seen, depth - 1);
+  const { constructor, name, message, stack } = thrown;
+  const errors = read(thrown, "errors");
+  return {
+    kind: "error",
+    base: baseOf(thrown),
+    className: typeof constructor === "function" ? constructor.name : "Error",
+    name: String(name),
+    message: String(message),
+    stack: typeof stack === "string" ? stack : null,
+    cause: "cause" in thrown ? inner(read(thrown, "cause")) : null,
+    errors: Array.isArray(errors) ? errors.map(inner) : null,
+    fields: Object.keys(thrown).filter((key) => !APART.has(key))
+      .map((key) => [key, inner(read(thrown, key))]),
+  };
+}
+
+/** What is not among the fields. */
+const APART: ReadonlySet<string> = new Set(["name", "message", "stack", "cause", "errors"]);
+
+function baseOf(error: Error): string {
+  for (let at: object | null = error; at !== null; at = Object.getPrototypeOf(at)) {
+    const name = names.get(at);
+    if (name !== undefined) return name;
+  }
+  return "Error";
 }
 
 function read(object: object, key: string): unknown {
@@ -100,53 +125,61 @@ function cloneable(value: unknown): unknown {
 
 /** `thread` says where it was thrown. */
 export function unpack(packed: Packed, thread: string): unknown {
+  return unpackWithin(packed, thread, []);
+}
+
+function unpackWithin(packed: Packed, thread: string, made: Error[]): unknown {
   if (packed.kind === "value") return packed.value;
-  const known = Object.hasOwn(CLASSES, packed.className) ? CLASSES[packed.className] : undefined;
-  const builtIn = known ?? (packed.errors === null ? nearest(packed.name) : AggregateError);
-  // Built by hand: each class has a constructor of its own, and some make up their message.
-  const error = new Error(packed.message);
-  Object.setPrototypeOf(error, builtIn.prototype);
-  if (error.name !== packed.name) define(error, "name", packed.name);
-  if (known === undefined && packed.name === builtIn.prototype.name) {
-    define(error, "name", packed.className);
-  }
-  if (packed.cause !== null) define(error, "cause", unpack(packed.cause, thread));
-  if (packed.errors !== null) {
-    define(error, "errors", packed.errors.map((inner) => unpack(inner, thread)));
-  }
-  for (const [key, value] of packed.fields) {
-    Object.defineProperty(error, key, {
-      value: unpack(value, thread),
-      configurable: true,
-      enumerable: true,
-      writable: true,
-    });
-  }
-  define(
-    error,
-    "stack",
-    `${packed.stack ?? `${packed.name}: ${packed.message}`}\n    in ${thread}`,
-  );
+  if (packed.kind === "again") return made[packed.index];
+  const error = emptyError(packed);
+  made.push(error);
+  const inner = (part: Packed) => unpackWithin(part, thread, made);
+  if (packed.cause !== null) define(error, "cause", inner(packed.cause));
+  if (packed.errors !== null) define(error, "errors", packed.errors.map(inner));
+  for (const [key, value] of packed.fields) define(error, key, inner(value), true);
+  const stack = packed.stack ?? `${packed.name}: ${packed.message}`;
+  define(error, "stack", `${stack}\n    in ${thread}`);
   remote.add(error);
   return error;
 }
 
-/** A class of the user's that extends a built-in one often keeps its name. */
-function nearest(name: string): { readonly prototype: Error } {
-  return Object.hasOwn(CLASSES, name) ? CLASSES[name]! : Error;
+/** An instance of the class with the name and message. */
+function emptyError({ base, className, name, message }: Packed & { kind: "error" }): Error {
+  if (base === "DOMException") return new DOMException(message, name);
+  const { prototype } = Object.hasOwn(CLASSES, base) ? CLASSES[base]! : Error;
+  // Built by hand: each class has a constructor of its own, and some make up their message.
+  const error = new Error(message);
+  Object.setPrototypeOf(error, prototype);
+  // A class of the user's often keeps the name of the one that it extends.
+  const shown = className !== base && className !== "" && name === prototype.name
+    ? className
+    : name;
+  if (error.name !== shown) define(error, "name", shown);
+  return error;
 }
 
-function define(error: Error, key: string, value: unknown): void {
-  Object.defineProperty(error, key, { value, configurable: true, writable: true });
+function define(error: Error, key: string, value: unknown, enumerable = false): void {
+  Object.defineProperty(error, key, { value, configurable: true, writable: true, enumerable });
 }
 
 /** Errors that came from another thread and don't yet show who waited for them. */
 const remote: WeakSet<object> = new WeakSet();
 
-/** To be called where the error is thrown to the user: adds the stack of this side, once. */
-export function addOwnStack(error: unknown): void {
+/** Where Weft is, whose frames tell users nothing. */
+const LIBRARY = new URL("../", import.meta.url).href;
+
+/**
+ * Adds the stack of this side, once: that of `here`, an error made where the user called, or the
+ * one that there is now, if the error is about to be thrown in the user's fiber.
+ */
+export function addOwnStack(error: unknown, here: Error = new Error()): void {
   if (!(error instanceof Error) || !remote.delete(error)) return;
-  const [, ...frames] = (new Error().stack ?? "").split("\n");
-  const own = frames.filter((frame) => !frame.includes("/lib/thread/"));
-  define(error, "stack", `${error.stack}\nwaited for here:\n${own.join("\n")}`);
+  const frames = here.stack?.split("\n").slice(1).filter(isOfUser) ?? [];
+  if (frames.length === 0) return;
+  define(error, "stack", `${error.stack}\nwaited for here:\n${frames.join("\n")}`);
+}
+
+function isOfUser(frame: string): boolean {
+  return !/\b(?:ext|node):/.test(frame) && !frame.includes(LIBRARY) &&
+    !frame.endsWith("(<anonymous>)");
 }
