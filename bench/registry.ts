@@ -11,8 +11,11 @@ import { crowdRoundTrip, crowdSpawnAbort } from "./workloads/crowd.ts";
 import { echoLatencies, echoTimes } from "./workloads/echo.ts";
 import { importTime } from "./workloads/import_time.ts";
 import { bytesOfHeap, bytesResident } from "./workloads/memory.ts";
+import { poolCpu, poolIdle } from "./workloads/pool_cpu.ts";
+import { poolBurst, poolRoundTrip } from "./workloads/pool_tasks.ts";
 import { rendezvous } from "./workloads/rendezvous.ts";
 import { select2, select8 } from "./workloads/select.ts";
+import { sharedBytes, sharedNumbers, sharedObjects } from "./workloads/shared_stream.ts";
 import { sieve } from "./workloads/sieve.ts";
 import { sleepers } from "./workloads/sleepers.ts";
 import { spawnJoin } from "./workloads/spawn_join.ts";
@@ -37,4 +40,11 @@ export const workloads: readonly Workload[] = [
   ...echoLatencies,
   importTime,
   bundleSize,
+  poolRoundTrip,
+  poolBurst,
+  poolCpu,
+  poolIdle,
+  sharedObjects,
+  sharedNumbers,
+  sharedBytes,
 ];

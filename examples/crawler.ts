@@ -6,7 +6,8 @@
  * deno task demo https://example.com    # crawls yours; --help lists the options
  * ```
  *
- * A crew of fibers takes links from one channel and puts in what they find.
+ * A crew of fibers takes links from one channel and puts in what they find; the
+ * pages are parsed on other threads, so that requests never wait for a parser.
  * Every page has a deadline, the whole crawl has one, and Ctrl-C ends it at any
  * moment with the report of what was seen so far. There is no code for giving
  * up in here: whatever ends a wait ends the request that was waited for.
@@ -26,8 +27,9 @@ import {
   Timeout,
   withTimeout,
 } from "@weft/weft";
-import { linksIn } from "./crawler/html.ts";
+import { ThreadPool } from "@weft/weft/thread";
 import { type Command, readCommand } from "./crawler/command.ts";
+import type parser from "./crawler/parser.ts";
 import { withProgress } from "./crawler/progress.ts";
 import { printReport, Report } from "./crawler/report.ts";
 import { withSite } from "./crawler/site.ts";
@@ -47,29 +49,23 @@ export interface CrawlOptions {
 }
 
 const maxRedirects = 10;
+const parserThreads = 2;
 
 /** Crawls the site of `report.start` and writes down in `report` what it sees, as it sees it. */
 export function* crawl(report: Report, options: CrawlOptions): Operation<void> {
-  const frontier = new Frontier(options.maxPages);
-  const workers = Math.min(options.concurrency, options.maxPages);
-  const crew = new Array(workers).fill(() => worker(frontier, report, options));
-  report.found(report.start);
-  frontier.add(report.start);
+  const parsers = yield* ThreadPool.make<typeof parser>(
+    import.meta.resolve("./crawler/parser.ts"),
+    { size: parserThreads, name: "parsers" },
+  );
   try {
-    yield* withTimeout(options.timeout, () => all(crew));
+    const crew = new Crew(parsers, report, options);
+    yield* withTimeout(options.timeout, () => crew.crawl());
     report.ended = report.unchecked === 0 ? "complete" : "page limit";
   } catch (error) {
     if (!(error instanceof Timeout)) throw error;
     report.ended = "timeout";
-  }
-}
-
-function* worker(frontier: Frontier, report: Report, options: CrawlOptions): Operation<void> {
-  while (true) {
-    const link = yield* frontier.next();
-    if (link === undefined) return;
-    for (const target of yield* visit(link.value, report, options)) frontier.add(target);
-    frontier.done();
+  } finally {
+    yield* parsers.close();
   }
 }
 
@@ -103,21 +99,54 @@ class Frontier {
   }
 }
 
-/** Checks one link, and returns those on its page that nobody had found before. */
-function* visit(link: URL, report: Report, options: CrawlOptions): Operation<URL[]> {
-  const home = report.start.origin;
-  try {
-    const page = yield* withTimeout(options.pageTimeout, () => follow(link, home));
-    report.sound(link);
-    if (page.html === undefined || !report.page(page.url)) return []; // a redirect led back
-    return linksIn(page.html, page.url)
-      .filter((target) => options.external || target.origin === home)
-      .filter((target) => report.found(target, page.url));
-  } catch (error) {
-    if (error instanceof Abort) throw error; // the crawl is over, which says nothing of this link
-    const late = error instanceof Timeout;
-    report.broken(link, late ? `not answered within ${options.pageTimeout} ms` : reason(error));
-    return [];
+/** The fibers that visit links, and what they share. */
+class Crew {
+  readonly #frontier: Frontier;
+
+  constructor(
+    readonly parsers: ThreadPool<typeof parser>,
+    readonly report: Report,
+    readonly options: CrawlOptions,
+  ) {
+    this.#frontier = new Frontier(options.maxPages);
+  }
+
+  *crawl(): Operation<void> {
+    const { start } = this.report;
+    this.report.found(start);
+    this.#frontier.add(start);
+    const workers = Math.min(this.options.concurrency, this.options.maxPages);
+    yield* all(new Array(workers).fill(() => this.#work()));
+  }
+
+  *#work(): Operation<void> {
+    while (true) {
+      const link = yield* this.#frontier.next();
+      if (link === undefined) return;
+      for (const target of yield* this.#visit(link.value)) this.#frontier.add(target);
+      this.#frontier.done();
+    }
+  }
+
+  /** Checks one link, and returns those on its page that nobody had found before. */
+  *#visit(link: URL): Operation<URL[]> {
+    const { parsers, report, options } = this;
+    const home = report.start.origin;
+    try {
+      const page = yield* withTimeout(options.pageTimeout, () => follow(link, home));
+      report.sound(link);
+      if (page.html === undefined || !report.page(page.url)) return []; // a redirect led back
+      const links = yield* parsers.run("linksIn", page.html, page.url.href);
+      return links
+        .map((target) => new URL(target))
+        .filter((target) => options.external || target.origin === home)
+        .filter((target) => report.found(target, page.url));
+    } catch (error) {
+      if (error instanceof Abort) throw error; // the crawl is over: that says nothing of this link
+      const late = error instanceof Timeout;
+      report.broken(link, late ? `not answered within ${options.pageTimeout} ms` : reason(error));
+      return [];
+    }
   }
 }
 

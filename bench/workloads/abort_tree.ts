@@ -9,8 +9,12 @@ export const abortTree: Workload = {
   name: "abort",
   unit: "task",
   size: { full: 100_000, smoke: 100 },
-  targets: { go: null, ...libraries, generators: 2.0 },
-  run: { weft: (n) => main(() => weft(n)), generators },
+  targets: { go: null, ...libraries, generators: 2.0, operations: null },
+  run: {
+    weft: (n) => main(() => weft(n)),
+    generators: (n) => throwInto(n, generator),
+    operations: (n) => throwInto(n, delegator),
+  },
 };
 
 function* weft(n: number) {
@@ -33,8 +37,8 @@ function* node(id: number, n: number, channel: Channel<never>): Generator<never,
 }
 
 /** The floor: one error, made once, thrown into each of as many generators. */
-function generators(n: number): number {
-  const suspended = Array.from({ length: n }, generator);
+function throwInto(n: number, suspend: () => Generator<unknown, void>): number {
+  const suspended = Array.from({ length: n }, suspend);
   for (const one of suspended) one.next();
   const error = new Error("aborted");
   let thrown = 0;
@@ -54,3 +58,15 @@ function generators(n: number): number {
 function* generator() {
   yield;
 }
+
+/** The floor of whatever says `yield*`: the error goes through an operation first. */
+function* delegator() {
+  yield* endless;
+}
+
+const endless: Generator<void, void> = Object.assign(Object.create(generator.prototype), {
+  next: () => ({ done: false, value: undefined }),
+  throw(error: unknown): never {
+    throw error;
+  },
+});

@@ -9,11 +9,12 @@ let turns = 0;
 export const yieldSwitch: Workload = {
   name: "yield",
   unit: "switch",
-  targets: { go: 0.8, effect: libraries.effect, promises: null, generators: 1.5 },
+  targets: { go: 0.8, effect: libraries.effect, promises: null, generators: 1.5, operations: null },
   run: {
     weft: (n) => takeTurns(n, (turnsEach) => main(() => weft(turnsEach))),
     promises: (n) => takeTurns(n, promises),
-    generators: (n) => takeTurns(n, generators),
+    generators: (n) => takeTurns(n, (turnsEach) => inTurns(() => generator(turnsEach))),
+    operations: (n) => takeTurns(n, (turnsEach) => inTurns(() => delegator(turnsEach))),
   },
 };
 
@@ -47,8 +48,8 @@ async function asyncTask(turnsEach: number): Promise<void> {
 }
 
 /** The floor: the switch that the engine does, and a look at whether it was the last one. */
-function generators(turnsEach: number): void {
-  const running = Array.from({ length: tasks }, () => generator(turnsEach));
+function inTurns(start: () => Iterator<unknown>): void {
+  const running = Array.from({ length: tasks }, start);
   for (let ended = 0; ended < tasks;) {
     for (const one of running) if (one.next().done) ended++;
   }
@@ -58,5 +59,28 @@ function* generator(turnsEach: number) {
   for (let i = 0; i < turnsEach; i++) {
     turns++;
     yield;
+  }
+}
+
+/** The floor of whatever says `yield*`: an object for each wait, which suspends once, and no more. */
+function* delegator(turnsEach: number) {
+  for (let i = 0; i < turnsEach; i++) {
+    turns++;
+    yield* new Wait();
+  }
+}
+
+/** Its own iterator, and its own result. */
+class Wait {
+  done = true;
+  value = undefined;
+
+  [Symbol.iterator](): Iterator<void, void> {
+    return this as Iterator<void, void>;
+  }
+
+  next(): IteratorResult<void, void> {
+    this.done = !this.done;
+    return this as IteratorResult<void, void>;
   }
 }

@@ -4,23 +4,22 @@
  * Hot path: flat classes, one object per operation, and the iterator of each written out (see
  * `suspension.ts`).
  */
+import type { Linked } from "../internal/circle.ts";
 import type { Ring } from "../internal/ring.ts";
 import { type Arm, EventBase } from "../operation/event_base.ts";
 import {
-  COLD,
-  COMMITTED,
   elsewhere,
-  FAILED,
   type FiberSlot,
   inherit,
-  SPENT,
+  STATES,
   type Suspension,
-  WAITING,
 } from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
-import { execution } from "../trigger/execution.ts";
+import { execution as cell } from "../trigger/execution.ts";
 import type { ChannelCore, ReceiverNode, SenderNode } from "./core.ts";
-import { delist, enlist } from "./waiters.ts";
+
+const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
+const execution = cell;
 
 export interface Receive<T> extends Suspension<unknown> {}
 
@@ -329,4 +328,34 @@ export class CloseEvent extends EventBase<void> {
   describe(): string {
     return `the close of ${this.core.describe()}`;
   }
+}
+
+// The lists of waiters: `internal/circle.ts` once more. Shared with every other list of the library,
+// these two would forget what a channel's waiters look like, and a rendezvous take twice as long.
+
+/** The list `first` with `node` as its last. */
+function enlist<N extends Linked<N>>(first: N | null, node: N): N {
+  if (first === null) {
+    node.after = node;
+    node.before = node;
+    return node;
+  }
+  const last = first.before!;
+  node.before = last;
+  node.after = first;
+  last.after = node;
+  first.before = node;
+  return first;
+}
+
+/** The list `first` without `node`, which must be in it. */
+function delist<N extends Linked<N>>(first: N | null, node: N): N | null {
+  const after = node.after!;
+  const before = node.before!;
+  node.after = null;
+  node.before = null;
+  if (after === node) return null;
+  before.after = after;
+  after.before = before;
+  return first === node ? after : first;
 }

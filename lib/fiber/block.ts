@@ -3,7 +3,7 @@ import { checkFunction, show } from "../internal/check.ts";
 import { COLD, inherit, SPENT, type Suspension, WAITING } from "../operation/suspension.ts";
 import type { Awaitable } from "../operation/types.ts";
 import { asCancelFunction, executeAs } from "../trigger/execution.ts";
-import { currentFiber, type Fiber, type FiberCore, NOTHING } from "./fiber.ts";
+import { currentFiber, type Fiber, type FiberCore } from "./fiber.ts";
 import { checkFiber } from "./scheduler.ts";
 
 /** A blocking operation that returns a `T`. The functions are given the fiber that blocks. */
@@ -47,7 +47,7 @@ class BlockWait<T> {
       executeAs(null, () => this.options.block(fiber)); // as for `suspend`: the scheduler's code
     } catch (error) {
       fiber.pending = null;
-      fiber.thrown = NOTHING; // it runs on, even if `block` has aborted it
+      fiber.thrown = null; // it runs on, even if `block` has aborted it
       throw error;
     }
   }

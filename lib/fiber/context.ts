@@ -25,22 +25,7 @@ import type { Operation } from "../operation/types.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
 import { Failures } from "./failures.ts";
 import type { FiberCore } from "./fiber.ts";
-
-// Flags of contexts and fibers. Bits, because a boolean field costs eight bytes and there are many.
-/** The context is a fiber. */
-export const FIBER = 1 << 0;
-/** An abort from outside stops here. */
-export const SHIELD = 1 << 1;
-/** The abort was thrown into the body. */
-export const DELIVERED = 1 << 2;
-/** Cancelling it cancelled a fiber inside. */
-export const REACHED = 1 << 3;
-/** The body has ended; what is left is waiting for the kids. */
-export const CLOSING = 1 << 4;
-/** Nothing can be spawned in it any more. */
-export const CLOSED = 1 << 5;
-/** Its generator was dropped in the middle: it ends by itself when the last kid is gone. */
-export const ABANDONED = 1 << 6;
+import { CLOSED, DELIVERED, FIBER, REACHED, SHIELD } from "./flags.ts";
 
 /** The cancellation of a part of the tree of fibers. */
 export interface CancelContext {

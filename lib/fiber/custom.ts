@@ -4,7 +4,7 @@ import { checkFunction, checkOptional, show } from "../internal/check.ts";
 import { type EventLoop, hostLoop } from "../loop/mod.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Operation } from "../operation/types.ts";
-import { cancelTree, type Context, FIBER, mark, unlink } from "./context.ts";
+import { cancelTree, type Context, mark, unlink } from "./context.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import { closeEmptied, terminate } from "./ending.ts";
 import type { Fiber, FiberCore } from "./fiber.ts";
@@ -18,6 +18,7 @@ import {
   type SpawnOptions,
 } from "./scheduler.ts";
 import { step as stepCore } from "./step.ts";
+import { FIBER } from "./flags.ts";
 
 /** A fiber of whatever type. */
 export type AnyFiber = Fiber<unknown>;

@@ -1,10 +1,11 @@
 /** Nothing can ever wake the fibers that are left (law 11): telling which, and ending it. */
 import { Abort, Deadlock, type StuckFiber } from "../operation/errors.ts";
 import { SPENT, WAITING } from "../operation/suspension.ts";
-import { CLOSING, type Context, failContext, FIBER } from "./context.ts";
-import { type FiberCore, QUEUED } from "./fiber.ts";
+import { type Context, failContext } from "./context.ts";
+import type { FiberCore } from "./fiber.ts";
 import { KidsGone } from "./kids_gone.ts";
 import type { SchedulerCore } from "./scheduler.ts";
+import { CLOSING, FIBER, QUEUED } from "./flags.ts";
 
 /**
  * To be called when nobody is ready and nothing can come. At first everything is aborted, with the

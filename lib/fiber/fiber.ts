@@ -26,26 +26,23 @@ import type { Awaitable, Effect, Operation, Result } from "../operation/types.ts
 import { executeAs, execution, Refusal } from "../trigger/execution.ts";
 import { Inactive } from "../trigger/inactive.ts";
 import type { Trigger } from "../trigger/trigger.ts";
-import { CLOSED, CLOSING, Context, DELIVERED, FIBER } from "./context.ts";
+import { Context } from "./context.ts";
 import { type Joiner, JoinEvent, JoinWait } from "./join.ts";
 import type { SchedulerCore } from "./scheduler.ts";
+import {
+  CLOSED,
+  CLOSING,
+  DELIVERED,
+  ENDED_ABORTED,
+  ENDED_FAILED,
+  FIBER,
+  OBSERVED,
+  QUEUED as queued,
+  TERMINATED as terminated,
+} from "./flags.ts";
 
-// Flags of fibers alone; those of all contexts are in context.ts.
-/** In a ready queue. */
-export const QUEUED = 1 << 8;
-/** In the middle of a step. */
-export const RUNNING = 1 << 9;
-export const TERMINATED = 1 << 11;
-/** A failure fails the parent context. */
-export const PROPAGATE = 1 << 12;
-/** Somebody has looked at the result. */
-export const OBSERVED = 1 << 13;
-/** How it ended; neither of the two: with a value. */
-export const ENDED_FAILED = 1 << 14;
-export const ENDED_ABORTED = 1 << 15;
-
-/** In `thrown`: nothing is to be thrown. */
-export const NOTHING: unique symbol = Symbol("nothing");
+const QUEUED = queued;
+const TERMINATED = terminated;
 
 /** An identifier that no fiber ever has. */
 export const fiberIdNil = 0;
@@ -131,8 +128,8 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
   declare body: (() => Operation<T>) | null;
   declare iterator: FiberIterator | null;
   declare pending: Suspension<unknown> | null;
-  /** What the next step throws into the generator, or NOTHING. */
-  declare thrown: unknown;
+  /** What the next step throws into the generator, if anything. */
+  declare thrown: Error | null;
   /** Once terminated: the value, the failure, or the `Abort`. */
   declare result: unknown;
   declare joiners: Joiner | null;
@@ -160,7 +157,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
     this.body = body;
     this.iterator = null;
     this.pending = null;
-    this.thrown = NOTHING;
+    this.thrown = null;
     this.result = undefined;
     this.joiners = null;
     if (parent !== null) parent.kids = append(parent.kids, this as Context);

@@ -2,20 +2,20 @@
 import { append, type Linked, remove } from "../internal/circle.ts";
 import { type Arm, EventBase } from "../operation/event_base.ts";
 import {
-  COLD,
-  COMMITTED,
   elsewhere,
-  FAILED,
   type FiberSlot,
   inherit,
-  SPENT,
+  STATES,
   type Suspension,
-  WAITING,
 } from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import type { Result } from "../operation/types.ts";
-import { execution } from "../trigger/execution.ts";
-import { ENDED_ABORTED, ENDED_FAILED, type FiberCore, OBSERVED } from "./fiber.ts";
+import { execution as cell } from "../trigger/execution.ts";
+import type { FiberCore } from "./fiber.ts";
+import { ENDED_ABORTED, ENDED_FAILED, OBSERVED } from "./flags.ts";
+
+const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
+const execution = cell;
 
 /** Whoever stands in a fiber's list. */
 export interface Joiner extends Linked<Joiner> {

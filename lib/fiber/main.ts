@@ -8,10 +8,13 @@ import { FiberAborted } from "../operation/errors.ts";
 import type { Operation, Result } from "../operation/types.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import type { Fiber, FiberCore } from "./fiber.ts";
-import { checkSpawn, FifoScheduler, type Scheduler, spawnIn } from "./scheduler.ts";
+import { BATCH, checkSpawn, FifoScheduler, type Scheduler, spawnIn } from "./scheduler.ts";
 
 /** For how long fibers run before the host gets a turn. */
 const SLICE_MS = 2;
+
+/** How many steps are run at most between two looks at the clock, should they turn out slow. */
+const LARGEST_BATCH = 256;
 
 /** Runs ready fibers in slices of the JavaScript loop. */
 class HostScheduler extends FifoScheduler {
@@ -39,11 +42,15 @@ class HostScheduler extends FifoScheduler {
   }
 
   readonly #slice = (): void => {
-    let end = 0; // the clock isn't looked at for a slice that is a single batch
+    let end = 0;
+    let steps = BATCH;
     try {
-      while (this.runBatch()) {
+      // A look at the clock costs as much as four steps: the less often, the shorter they prove, and
+      // none for a slice that is a single batch.
+      while (this.runBatch(steps)) {
         if (end === 0) end = clock() + SLICE_MS;
         else if (clock() >= end) break;
+        else steps = Math.min(2 * steps, LARGEST_BATCH);
       }
       this.reportFailures(this.#older);
     } finally {

@@ -13,18 +13,14 @@ import { checkFunction, isIterable, isOperation } from "../internal/check.ts";
 import { Abort, FiberAborted } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import {
-  ABANDONED,
   type CancelContext,
   cancelTree,
   clearDeadline,
-  CLOSED,
   Context,
-  DELIVERED,
   failContext,
   forgiveLateDeadline,
   recordFailure,
   type ReleaseHook,
-  SHIELD,
   unlink,
 } from "./context.ts";
 import { abandon } from "./ending.ts";
@@ -32,6 +28,7 @@ import { currentFiber, currentFiberOrNull, type Fiber, type FiberCore } from "./
 import { GeneratorOperation } from "./generator_operation.ts";
 import { KidsGone } from "./kids_gone.ts";
 import { checkOpen, checkSpawn, spawnIn, type SpawnOptions } from "./scheduler.ts";
+import { ABANDONED, CLOSED, DELIVERED, SHIELD } from "./flags.ts";
 
 /** A nursery, as its body sees it. */
 export interface Scope extends CancelContext {

@@ -7,8 +7,9 @@ import { executeAs, execution, Refusal } from "../trigger/execution.ts";
 import { unblock as unblockFiber } from "./block.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import { runFinally } from "./ending.ts";
-import { ENDED_ABORTED, type Fiber, type FiberCore, OBSERVED } from "./fiber.ts";
-import { checkLoop, checkSpawn, FifoScheduler, spawnIn } from "./scheduler.ts";
+import type { Fiber, FiberCore } from "./fiber.ts";
+import { BATCH, checkLoop, checkSpawn, FifoScheduler, spawnIn } from "./scheduler.ts";
+import { ENDED_ABORTED, OBSERVED } from "./flags.ts";
 
 /**
  * Finds a fiber that was blocked (`block` of lowlevel) and no longer is. With `poll` there are
@@ -57,7 +58,7 @@ class RunScheduler extends FifoScheduler {
 
   /** A round is what elsewhere is a slice: what nobody joined in the round after is reported. */
   runRound(): void {
-    this.runBatch();
+    this.runBatch(BATCH);
     this.reportFailures(this.#older);
     this.#older = this.failures;
   }

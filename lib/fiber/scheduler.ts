@@ -18,9 +18,10 @@ import type { Deadlock } from "../operation/errors.ts";
 import type { Operation } from "../operation/types.ts";
 import { executeAs } from "../trigger/execution.ts";
 import { Inactive } from "../trigger/inactive.ts";
-import { CLOSED, type Context, FIBER, REACHED } from "./context.ts";
-import { type Fiber, FiberCore, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./fiber.ts";
+import type { Context } from "./context.ts";
+import { type Fiber, FiberCore } from "./fiber.ts";
 import { step } from "./step.ts";
+import { CLOSED, FIBER, OBSERVED, PROPAGATE, QUEUED, REACHED, TERMINATED } from "./flags.ts";
 
 /** Runs fibers. */
 export interface Scheduler {
@@ -135,7 +136,7 @@ export function microTaskScheduler(): SchedulerCore | null {
 }
 
 /** How many steps are run between two looks at the clock, or at the outside world. */
-const BATCH = 64;
+export const BATCH = 64;
 
 /** First in, first out. */
 export abstract class FifoScheduler extends SchedulerCore {
@@ -145,10 +146,10 @@ export abstract class FifoScheduler extends SchedulerCore {
     this.queue.push(fiber);
   }
 
-  /** Runs up to a batch of steps; true if some are left. */
-  runBatch(): boolean {
+  /** Runs up to `steps` steps; true if some are left. */
+  runBatch(steps: number): boolean {
     const { queue } = this;
-    for (let i = 0; i < BATCH; i++) {
+    for (let i = 0; i < steps; i++) {
       const fiber = queue.shift();
       if (fiber === undefined) return false;
       step(fiber);

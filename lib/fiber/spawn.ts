@@ -1,7 +1,7 @@
 import { checkFunction } from "../internal/check.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { Inactive } from "../trigger/inactive.ts";
-import { type Context, DELIVERED } from "./context.ts";
+import type { Context } from "./context.ts";
 import { currentFiber, currentFiberOrNull, type Fiber, type FiberCore } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
 import {
@@ -15,6 +15,7 @@ import {
   spawnIn,
   type SpawnOptions,
 } from "./scheduler.ts";
+import { DELIVERED } from "./flags.ts";
 
 /**
  * Spawns a fiber that runs `body` concurrently, in the innermost context of the current fiber,

@@ -8,17 +8,15 @@
 import { isOperation, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import { Suspension } from "../operation/suspension.ts";
-import { execution, Refusal } from "../trigger/execution.ts";
-import {
-  cancelTree,
-  CLOSING,
-  DELIVERED,
-  failContext,
-  forgiveLateDeadline,
-  recordFailure,
-} from "./context.ts";
+import { execution as cell, Refusal } from "../trigger/execution.ts";
+import { cancelTree, failContext, forgiveLateDeadline, recordFailure } from "./context.ts";
 import { abandon, terminate } from "./ending.ts";
-import { type FiberCore, type FiberIterator, NOTHING, QUEUED, RUNNING } from "./fiber.ts";
+import type { FiberCore, FiberIterator } from "./fiber.ts";
+import { CLOSING, DELIVERED, QUEUED as queued, RUNNING as running } from "./flags.ts";
+
+const QUEUED = queued;
+const RUNNING = running;
+const execution = cell;
 
 /**
  * Runs `fiber`, which its scheduler was told is ready, to its next suspension or to its end.
@@ -51,10 +49,10 @@ export function step(fiber: FiberCore<unknown>): void {
       if (fiber.error !== undefined) throw fiber.deliver(); // aborted before it started
       fiber.iterator = start(fiber);
     }
-    if (thrown === NOTHING) {
+    if (thrown === null) {
       result = fiber.iterator.next();
     } else {
-      fiber.thrown = NOTHING;
+      fiber.thrown = null;
       result = throwInto(fiber.iterator, thrown);
     }
   } catch (error) {

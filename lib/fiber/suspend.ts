@@ -12,8 +12,9 @@ import {
 } from "../operation/suspension.ts";
 import type { Awaitable, Result } from "../operation/types.ts";
 import { asCancelFunction, executeAs } from "../trigger/execution.ts";
-import { type CancelContext, CLOSED, Context } from "./context.ts";
+import { type CancelContext, Context } from "./context.ts";
 import { FiberCore, fiberIdNil } from "./fiber.ts";
+import { CLOSED } from "./flags.ts";
 
 const ignore = (): void => {};
 

@@ -1,5 +1,6 @@
 import { checkDuration } from "../internal/check.ts";
 import { type CancelHandle, type EventLoop, hostLoop } from "../loop/mod.ts";
+import { type Alarm, TimerLoop, Timers } from "../loop/timers.ts";
 import { COLD, inherit, type Suspension, type Waiter } from "../operation/suspension.ts";
 import type { Awaitable } from "../operation/types.ts";
 import { currentFiberOrNull, FiberCore } from "./fiber.ts";
@@ -34,9 +35,13 @@ export function loopOf(waiter: Waiter | null): EventLoop {
 
 interface Sleep extends Suspension<void> {}
 
-class Sleep {
+/** Itself what stands among the timers of a loop of ours; of another loop it has a timer. */
+class Sleep implements Alarm {
   declare ms: number;
-  declare timer: CancelHandle | null;
+  declare timer: Timers | CancelHandle | null;
+  declare deadline: number;
+  declare sequence: number;
+  declare index: number;
 
   constructor(ms: number) {
     this.value = undefined;
@@ -45,6 +50,9 @@ class Sleep {
     this.waiter = null;
     this.ms = ms;
     this.timer = null;
+    this.deadline = Infinity;
+    this.sequence = 0;
+    this.index = -1;
   }
 
   attempt(): boolean {
@@ -55,11 +63,20 @@ class Sleep {
     const { ms, waiter } = this;
     // Nothing will ever come, and nothing is waited for, unless somebody outside may abort.
     if (ms === Infinity && !(waiter instanceof FiberCore && waiter.scheduler.abortable)) return;
-    this.timer = loopOf(waiter).onTimer(ms, { repeat: false }, () => this.complete(undefined));
+    const loop = loopOf(waiter);
+    const timers = TimerLoop.timersOf(loop);
+    if (timers !== undefined) timers.set(this, ms);
+    this.timer = timers ?? startTimer(loop, this);
+  }
+
+  ring(): void {
+    this.complete(undefined);
   }
 
   withdraw(): void {
-    this.timer?.cancel();
+    const { timer } = this;
+    if (timer instanceof Timers) timer.cancel(this);
+    else timer?.cancel();
   }
 
   describe(): string {
@@ -68,6 +85,10 @@ class Sleep {
 }
 
 inherit(Sleep);
+
+function startTimer(loop: EventLoop, sleep: Sleep): CancelHandle {
+  return loop.onTimer(sleep.ms, { repeat: false }, () => sleep.ring());
+}
 
 /**
  * Waits for `ms` milliseconds, never less. Zero or less: yields once; `Infinity`: until aborted.

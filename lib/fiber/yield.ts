@@ -1,14 +1,15 @@
-import { execution } from "../trigger/execution.ts";
+import { execution as cell } from "../trigger/execution.ts";
 import {
-  COLD,
   elsewhere,
   type FiberSlot,
   inherit,
-  SPENT,
+  STATES,
   type Suspension,
-  WAITING,
 } from "../operation/suspension.ts";
 import type { Awaitable } from "../operation/types.ts";
+
+const [COLD, WAITING, , , SPENT] = STATES;
+const execution = cell;
 
 interface Yield extends Suspension<void> {}
 

@@ -1,5 +1,6 @@
 /** What a heap keeps: ordered by `deadline`, equal deadlines by the order of insertion. */
 export interface HeapNode {
+  /** Not to be changed while the node is in the heap. */
   deadline: number;
   /** The insertion number: makes equal deadlines first in, first out. */
   sequence: number;
@@ -7,13 +8,19 @@ export interface HeapNode {
   index: number;
 }
 
-function isBefore(a: HeapNode, b: HeapNode): boolean {
-  return a.deadline < b.deadline || (a.deadline === b.deadline && a.sequence < b.sequence);
-}
+/** How many places it starts with, and shrinks back to. */
+const INITIAL_CAPACITY = 16;
 
-/** A binary heap of nodes that know their place: insert, remove and take the first in O(log n). */
+/**
+ * A heap of nodes that know their place: insert, remove and take the first in O(log n).
+ *
+ * Each node has four below it, and the deadlines stand side by side in an array of their own: to
+ * look at a node means to fetch it, and where there are many they are far apart.
+ */
 export class Heap<N extends HeapNode> {
   #nodes: N[] = [];
+  /** The deadlines of the nodes, in the same places. */
+  #deadlines = new Float64Array(INITIAL_CAPACITY);
   #inserted = 0;
 
   /** How many nodes were ever inserted: the sequence number of the next one. */
@@ -31,9 +38,11 @@ export class Heap<N extends HeapNode> {
   }
 
   insert(node: N): void {
+    const { length } = this.#nodes;
+    if (length === this.#deadlines.length) this.#resize(2 * length);
     node.sequence = this.#inserted++;
     this.#nodes.push(node);
-    this.#up(node, this.#nodes.length - 1);
+    this.#up(node, node.deadline, length);
   }
 
   /** Takes `node` out; does nothing when it is in no heap. */
@@ -42,39 +51,69 @@ export class Heap<N extends HeapNode> {
     if (index < 0) return;
     node.index = -1;
     const last = this.#nodes.pop()!;
-    if (last === node) return;
-    this.#up(last, index);
-    this.#down(last, last.index);
+    if (last !== node) {
+      const deadline = this.#deadlines[this.#nodes.length]!;
+      if (!this.#up(last, deadline, index)) this.#down(last, deadline, index);
+    } else if (this.#nodes.length === 0 && this.#deadlines.length > INITIAL_CAPACITY) {
+      this.#resize(INITIAL_CAPACITY);
+    }
   }
 
-  #up(node: N, index: number): void {
+  /** Puts the node where it belongs, at `start` or above; true: above. */
+  #up(node: N, deadline: number, start: number): boolean {
     const nodes = this.#nodes;
+    const deadlines = this.#deadlines;
+    let index = start;
     while (index > 0) {
-      const parentIndex = (index - 1) >> 1;
+      const parentIndex = (index - 1) >> 2;
+      const parentDeadline = deadlines[parentIndex]!;
+      if (deadline > parentDeadline) break;
       const parent = nodes[parentIndex]!;
-      if (!isBefore(node, parent)) break;
+      if (deadline === parentDeadline && node.sequence > parent.sequence) break;
       nodes[index] = parent;
+      deadlines[index] = parentDeadline;
       parent.index = index;
       index = parentIndex;
     }
     nodes[index] = node;
+    deadlines[index] = deadline;
+    node.index = index;
+    return index < start;
+  }
+
+  /** Puts the node where it belongs, at `index` or below. */
+  #down(node: N, deadline: number, index: number): void {
+    const nodes = this.#nodes;
+    const deadlines = this.#deadlines;
+    const { length } = nodes;
+    for (;;) {
+      let first = 4 * index + 1;
+      if (first >= length) break;
+      let earliest = deadlines[first]!;
+      const end = Math.min(first + 4, length);
+      for (let i = first + 1; i < end; i++) {
+        const other = deadlines[i]!;
+        if (other > earliest) continue;
+        if (other === earliest && nodes[i]!.sequence > nodes[first]!.sequence) continue;
+        first = i;
+        earliest = other;
+      }
+      if (deadline < earliest) break;
+      const child = nodes[first]!;
+      if (deadline === earliest && node.sequence < child.sequence) break;
+      nodes[index] = child;
+      deadlines[index] = earliest;
+      child.index = index;
+      index = first;
+    }
+    nodes[index] = node;
+    deadlines[index] = deadline;
     node.index = index;
   }
 
-  #down(node: N, index: number): void {
-    const nodes = this.#nodes;
-    for (;;) {
-      let childIndex = 2 * index + 1;
-      if (childIndex >= nodes.length) break;
-      const right = childIndex + 1;
-      if (right < nodes.length && isBefore(nodes[right]!, nodes[childIndex]!)) childIndex = right;
-      const child = nodes[childIndex]!;
-      if (!isBefore(child, node)) break;
-      nodes[index] = child;
-      child.index = index;
-      index = childIndex;
-    }
-    nodes[index] = node;
-    node.index = index;
+  #resize(capacity: number): void {
+    const old = this.#deadlines;
+    this.#deadlines = new Float64Array(capacity);
+    if (capacity > old.length) this.#deadlines.set(old);
   }
 }

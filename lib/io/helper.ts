@@ -4,8 +4,8 @@
  * or under another library's scheduler, it is a `main` of its own.
  */
 import { isOperation } from "../internal/check.ts";
-import { SHIELD } from "../fiber/context.ts";
-import { currentFiberOrNull, ENDED_ABORTED, FiberCore } from "../fiber/fiber.ts";
+import { currentFiberOrNull, FiberCore } from "../fiber/fiber.ts";
+import { ENDED_ABORTED, SHIELD } from "../fiber/flags.ts";
 import { main } from "../fiber/main.ts";
 import { spawnIn } from "../fiber/scheduler.ts";
 import { FiberAborted } from "../operation/errors.ts";

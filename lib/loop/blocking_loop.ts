@@ -1,39 +1,40 @@
-import type { CancelHandle } from "../operation/event_base.ts";
+import { doorbell, type Holder } from "./doorbell.ts";
 import type { EventLoop } from "./event_loop.ts";
-import { clock, Timers } from "./timers.ts";
+import { clock, TimerLoop } from "./timers.ts";
 
-/** What `Atomics.wait` may be asked to sleep at once. */
-const LONGEST_SLEEP_MS = 2 ** 31 - 1;
+/** How often it looks though nobody has rung, while somebody waits for another thread. */
+const LOOK_MS = 1000;
 
-/** A loop that sleeps the thread itself, on a word of shared memory. */
-class BlockingLoop implements EventLoop {
-  readonly #timers = new Timers(clock);
-  /** The doorbell: counts interruptions. A sleeper compares it, so none is ever missed. */
-  readonly #doorbell = new Int32Array(new SharedArrayBuffer(4));
+/** A loop that sleeps the thread itself, on the thread's doorbell. */
+export class BlockingLoop extends TimerLoop implements Holder {
+  #holds = 0;
+  #blocking = false;
 
-  oneStep(options: { block: boolean }): boolean {
-    const rings = Atomics.load(this.#doorbell, 0);
-    if (this.#timers.fireDue()) return true;
-    if (this.#timers.size === 0) return false;
+  override oneStep(options: { block: boolean }): boolean {
+    const answered = doorbell.answer(); // however often it is rung, timers fire
+    if (this.timers.fireDue() || answered) return true;
+    if (this.timers.size === 0 && this.#holds === 0) return false;
     if (options.block) {
-      const delay = Math.min(this.#timers.nextDeadline - clock(), LONGEST_SLEEP_MS);
-      if (delay > 0) Atomics.wait(this.#doorbell, 0, rings, delay);
-      this.#timers.fireDue();
+      this.#blocking = true;
+      const delay = this.timers.nextDeadline - clock();
+      const rung = doorbell.sleep(this.#holds > 0 ? Math.min(delay, LOOK_MS) : delay);
+      this.#blocking = false;
+      if (!this.timers.fireDue() && !rung && this.#holds > 0) doorbell.look();
     }
     return true;
   }
 
-  onTimer(
-    delayMs: number,
-    options: { repeat: boolean },
-    f: (self: CancelHandle) => void,
-  ): CancelHandle {
-    return this.#timers.add(delayMs, options, f);
+  override interruptIfInBlockingSection(): void {
+    if (this.#blocking) doorbell.ring();
   }
 
-  interruptIfInBlockingSection(): void {
-    Atomics.add(this.#doorbell, 0, 1);
-    Atomics.notify(this.#doorbell, 0);
+  /** Somebody waits for another thread: as long as that is so, something may come. */
+  hold(): void {
+    this.#holds++;
+  }
+
+  release(): void {
+    this.#holds--;
   }
 }
 

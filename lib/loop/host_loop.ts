@@ -11,9 +11,9 @@
  * so that timers and I/O of the host make progress however busy the fibers are, and a program
  * that does little never pays for a hop.
  */
-import type { CancelHandle } from "../operation/event_base.ts";
 import type { EventLoop } from "./event_loop.ts";
-import { clock, Timers } from "./timers.ts";
+import { hop } from "./hop.ts";
+import { clock, TimerLoop } from "./timers.ts";
 
 /** For how long microtasks may follow each other before the host gets a turn. */
 const BREATH_MS = 4;
@@ -23,22 +23,7 @@ const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
 type TimeoutId = ReturnType<typeof setTimeout>;
 
-/** A macrotask hop: `setImmediate` where there is one, else a message to oneself. */
-const hop: (f: () => void) => void = (() => {
-  const { setImmediate } = globalThis as { setImmediate?: (f: () => void) => void };
-  if (setImmediate !== undefined) return setImmediate;
-  return (f) => {
-    const { port1, port2 } = new MessageChannel();
-    port2.onmessage = () => {
-      port1.close(); // an open port would keep the program alive
-      f();
-    };
-    port1.postMessage(undefined);
-  };
-})();
-
-class HostLoop implements EventLoop {
-  readonly #timers = new Timers(clock);
+class HostLoop extends TimerLoop {
   #timeout: TimeoutId | undefined;
   /** The deadline that the host timer is armed for. */
   #armedFor = Infinity;
@@ -46,32 +31,25 @@ class HostLoop implements EventLoop {
   #lastTurn = clock();
 
   constructor() {
-    this.#timers.onAdd = (deadline) => {
+    super();
+    this.timers.onAdd = (deadline) => {
       if (this.#timeout === undefined || deadline < this.#armedFor) this.#armSoon();
     };
-    this.#timers.onEmpty = () => this.#armSoon();
+    this.timers.onEmpty = () => this.#armSoon();
   }
 
   /** Never sleeps: the thread belongs to JavaScript. */
-  oneStep(options: { block: boolean }): boolean {
-    const fired = this.#timers.fireDue();
-    if (options.block && !fired && this.#timers.size > 0) {
+  override oneStep(options: { block: boolean }): boolean {
+    const fired = this.timers.fireDue();
+    if (options.block && !fired && this.timers.size > 0) {
       throw new TypeError(
         "Cannot block on the host loop: it is JavaScript's own; pass loop: blockingLoop()",
       );
     }
-    return fired || this.#timers.size > 0;
+    return fired || this.timers.size > 0;
   }
 
-  onTimer(
-    delayMs: number,
-    options: { repeat: boolean },
-    f: (self: CancelHandle) => void,
-  ): CancelHandle {
-    return this.#timers.add(delayMs, options, f);
-  }
-
-  interruptIfInBlockingSection(): void {}
+  override interruptIfInBlockingSection(): void {}
 
   /** Calls `f` soon, in a turn of its own if the host is due one. */
   schedule(f: () => void): void {
@@ -97,14 +75,14 @@ class HostLoop implements EventLoop {
   }
 
   #arm(): void {
-    const deadline = this.#timers.nextDeadline;
+    const deadline = this.timers.nextDeadline;
     if (this.#timeout !== undefined) {
       // An earlier timeout stays: it finds nothing due and arms anew.
-      if (this.#timers.size > 0 && this.#armedFor <= deadline) return;
+      if (this.timers.size > 0 && this.#armedFor <= deadline) return;
       clearTimeout(this.#timeout);
       this.#timeout = undefined;
     }
-    if (this.#timers.size === 0) {
+    if (this.timers.size === 0) {
       this.#armedFor = Infinity;
       return;
     }
@@ -117,7 +95,7 @@ class HostLoop implements EventLoop {
     this.#timeout = undefined;
     this.#armedFor = Infinity;
     this.#lastTurn = clock();
-    this.#timers.fireDue();
+    this.timers.fireDue();
     this.#arm();
   }
 }

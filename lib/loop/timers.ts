@@ -1,15 +1,22 @@
 /** The timers of a loop: which there are, and which are due. Knows no way to wait. */
 import { checkDuration, checkFunction, checkOptions } from "../internal/check.ts";
 import { Heap, type HeapNode } from "../internal/heap.ts";
-import { trap } from "../internal/report.ts";
+import { reportUncaught } from "../internal/report.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
+import type { EventLoop } from "./event_loop.ts";
 
 /** The clock of every loop of ours: milliseconds since some fixed instant, never backwards. */
 export function clock(): number {
   return performance.now();
 }
 
-class Timer implements HeapNode, CancelHandle {
+/** What can be among the timers of a loop. */
+export interface Alarm extends HeapNode {
+  /** It is due, and no longer among them. */
+  ring(): void;
+}
+
+class Timer implements Alarm, CancelHandle {
   sequence = 0;
   index = -1;
 
@@ -21,13 +28,18 @@ class Timer implements HeapNode, CancelHandle {
     readonly fire: (self: CancelHandle) => void,
   ) {}
 
+  ring(): void {
+    this.fire(this);
+  }
+
   cancel(): void {
     this.timers.cancel(this);
+    this.deadline = Infinity; // cancelled from within `fire`: not again
   }
 }
 
 export class Timers {
-  readonly #heap = new Heap<Timer>();
+  readonly #heap = new Heap<Alarm>();
   /** Called when a timer was added, with its deadline. */
   onAdd: ((deadline: number) => void) | undefined;
   /** Called when a timer was cancelled and none is left. */
@@ -55,14 +67,23 @@ export class Timers {
     const delay = Math.max(0, delayMs);
     const deadline = this.now() + delay;
     const timer = new Timer(this, deadline, options?.repeat ? delay : Infinity, f);
-    this.#heap.insert(timer);
-    this.onAdd?.(deadline);
+    this.#insert(timer);
     return timer;
   }
 
-  cancel(timer: Timer): void {
-    this.#heap.remove(timer);
-    timer.deadline = Infinity; // cancelled from within `fire`: not again
+  /** Has `alarm` ring after `delayMs`, which is not negative. */
+  set(alarm: Alarm, delayMs: number): void {
+    alarm.deadline = this.now() + delayMs;
+    this.#insert(alarm);
+  }
+
+  #insert(alarm: Alarm): void {
+    this.#heap.insert(alarm);
+    this.onAdd?.(alarm.deadline);
+  }
+
+  cancel(alarm: Alarm): void {
+    this.#heap.remove(alarm);
     if (this.#heap.size === 0) this.onEmpty?.();
   }
 
@@ -71,23 +92,50 @@ export class Timers {
     const now = this.now();
     const added = this.#heap.inserted;
     let fired = false;
-    const again: Timer[] = [];
-    for (let timer = this.#heap.first(); timer !== undefined; timer = this.#heap.first()) {
-      if (timer.deadline > now || timer.sequence >= added) break;
-      this.#heap.remove(timer);
+    let again: Timer[] | null = null;
+    for (let alarm = this.#heap.first(); alarm !== undefined; alarm = this.#heap.first()) {
+      if (alarm.deadline > now || alarm.sequence >= added) break;
+      this.#heap.remove(alarm);
       fired = true;
-      const due = timer;
-      if (due.period !== Infinity) again.push(due);
-      trap(() => due.fire(due));
+      if (alarm instanceof Timer && alarm.period !== Infinity) (again ??= []).push(alarm);
+      try {
+        alarm.ring();
+      } catch (error) {
+        reportUncaught(error);
+      }
     }
-    for (const timer of again) this.#repeat(timer, now);
+    if (again !== null) { for (const timer of again) this.#repeat(timer, now); }
     return fired;
   }
 
   #repeat(timer: Timer, now: number): void {
     if (timer.deadline === Infinity) return;
     timer.deadline = Math.max(timer.deadline + timer.period, now);
-    this.#heap.insert(timer);
-    this.onAdd?.(timer.deadline);
+    this.#insert(timer);
   }
+}
+
+/** A loop whose timers are `Timers`: it has no others, so a sleep can be one of them itself. */
+export abstract class TimerLoop implements EventLoop {
+  readonly #timers = new Timers(clock);
+
+  /** The timers of `loop`, if it is one of these, and not something that looks like it. */
+  static timersOf(loop: EventLoop): Timers | undefined {
+    return #timers in loop ? loop.#timers : undefined;
+  }
+
+  protected get timers(): Timers {
+    return this.#timers;
+  }
+
+  onTimer(
+    delayMs: number,
+    options: { repeat: boolean },
+    f: (self: CancelHandle) => void,
+  ): CancelHandle {
+    return this.#timers.add(delayMs, options, f);
+  }
+
+  abstract oneStep(options: { block: boolean }): boolean;
+  abstract interruptIfInBlockingSection(): void;
 }

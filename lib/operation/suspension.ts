@@ -50,6 +50,12 @@ export const COMMITTED = 2;
 export const FAILED = 3;
 export const SPENT = 4;
 
+/**
+ * The states in order, for hot files to name anew: the engine compiles a module's own constant in,
+ * but loads an imported one, and checks it, at each use. They do so with `execution`, too.
+ */
+export const STATES = [COLD, WAITING, COMMITTED, FAILED, SPENT] as const;
+
 /** Whoever waits for an operation. */
 export interface Waiter {
   /** Lets it look at the operation again, soon. Idempotent until it has looked. */

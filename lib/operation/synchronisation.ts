@@ -22,19 +22,18 @@ import { show } from "../internal/check.ts";
 import { Random } from "../internal/random.ts";
 import type { NackEvent } from "./event.ts";
 import { Arm, COMPOSITE, CUSTOM } from "./event_base.ts";
-import { execution } from "../trigger/execution.ts";
+import { execution as cell } from "../trigger/execution.ts";
 import {
   asSeenByOthers,
-  COLD,
-  COMMITTED,
   elsewhere,
-  FAILED,
   type FiberSlot,
   inherit,
-  SPENT,
+  STATES,
   type Suspension,
-  WAITING,
 } from "./suspension.ts";
+
+const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
+const execution = cell;
 
 let random = new Random(0x5eed);
 

@@ -8,8 +8,9 @@ import {
   type SpawnOptions,
 } from "../fiber/mod.ts";
 import type { Context } from "../fiber/context.ts";
-import { ENDED_ABORTED, type FiberCore } from "../fiber/fiber.ts";
+import type { FiberCore } from "../fiber/fiber.ts";
 import { checkFiber, checkOpen } from "../fiber/scheduler.ts";
+import { ENDED_ABORTED } from "../fiber/flags.ts";
 
 /**
  * Spawns a fiber that runs `body`, and returns a promise of its value; it rejects with the

@@ -16,3 +16,25 @@
  */
 export { asyncContextThreads } from "./async_context.ts";
 export type { AsyncContextThreads } from "./async_context.ts";
+export { webWorkerThreads } from "./identity.ts";
+export { SharedChannel } from "./shared_channel.ts";
+export type { SharedChannelHandle, SharedChannelOptions } from "./shared_channel.ts";
+export { SharedTrigger } from "./shared_trigger.ts";
+export type { SharedTriggerHandle } from "./shared_trigger.ts";
+export type { Codec } from "./values.ts";
+export { callMain, runInMain } from "./call_main.ts";
+export { PoolClosedError, ThreadCrashedError } from "./errors.ts";
+export { ThreadPool } from "./pool.ts";
+export type {
+  ArgumentsOf,
+  FunctionPoolOptions,
+  Outcome,
+  PoolOptions,
+  ResultOf,
+  TasksOf,
+} from "./pool.ts";
+export type { PoolStatistics } from "./pool_core.ts";
+export { serve } from "./serve.ts";
+export type { ServeOptions, Service, Tasks } from "./serve.ts";
+export { cancelRequested, taskSignal } from "./task.ts";
+export { noop, transfer } from "./transfer.ts";

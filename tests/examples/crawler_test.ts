@@ -130,7 +130,7 @@ Deno.test("examples/crawler takes every link of a page once, resolved and withou
 function command(...args: string[]): Deno.Command {
   const program = new URL("../../examples/crawler.ts", import.meta.url).href;
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", "--allow-net", program, ...args],
+    args: ["run", "--quiet", "--no-prompt", "--allow-net", "--allow-read", program, ...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -24,10 +24,14 @@ export interface Script extends AsyncDisposable {
   readonly ended: Promise<Ended>;
 }
 
-/** Starts the script at `url`; one that hangs for half a minute is killed. */
+/**
+ * Starts the script at `url`; one that hangs for half a minute is killed. What comes after a flag
+ * `--` are arguments of the script's.
+ */
 export function startScript(url: URL, ...flags: string[]): Script {
+  const args = flags.splice(flags.indexOf("--") >>> 0).slice(1);
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", ...flags, url.href],
+    args: ["run", "--quiet", "--no-prompt", ...flags, url.href, ...args],
     env: { NO_COLOR: "1" },
     stdin: "null",
     stdout: "piped",

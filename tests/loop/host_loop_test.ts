@@ -333,3 +333,23 @@ Deno.test("EventLoop.onTimer() of the host loop: zero and negative delays are du
     assertEquals(log, ["a@0", "b@0", "c@0"]);
   });
 });
+
+Deno.test("a hop reads setImmediate the first time, from where it was at the import", async () => {
+  const kept = Object.getOwnPropertyDescriptor(globalThis, "setImmediate")!;
+  const setImmediate = (globalThis as Record<string, unknown>).setImmediate;
+  let reads = 0;
+  const fake = () => assert(false, "the fake was called");
+  try {
+    const get = () => (reads++, setImmediate);
+    Object.defineProperty(globalThis, "setImmediate", { configurable: true, get });
+    const another = "../../lib/loop/hop.ts?another"; // one that has never hopped
+    const { hop } = await import(another);
+    Object.defineProperty(globalThis, "setImmediate", { configurable: true, value: fake });
+    assertEquals(reads, 0);
+    await new Promise<void>((resolve) => hop(resolve));
+    await new Promise<void>((resolve) => hop(resolve));
+    assertEquals(reads, 1);
+  } finally {
+    Object.defineProperty(globalThis, "setImmediate", kept);
+  }
+});

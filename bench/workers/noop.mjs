@@ -1,0 +1,2 @@
+/** What the peers' threads do: piscina and tinypool call the default export. */
+export default () => {};

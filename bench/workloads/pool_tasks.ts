@@ -1,0 +1,32 @@
+/** Tasks that do nothing, in a pool of two threads: one after the other, and ten thousand at once. */
+import { poolOf } from "../peers/pools.ts";
+import type { Contender, Workload } from "../workload.ts";
+
+const pools = ["weft", "piscina", "tinypool", "workerpool"] as const;
+
+function contenders(run: (pool: string, n: number) => Promise<void>): Workload["run"] {
+  const entries = pools.map((pool): [string, Contender] => [pool, (n) => run(pool, n)]);
+  return Object.fromEntries(entries) as Record<typeof pools[number], Contender>;
+}
+
+export const poolRoundTrip: Workload = {
+  name: "pool-round-trip",
+  unit: "task",
+  size: { full: 5000, smoke: 100 },
+  targets: { piscina: 0.33, tinypool: 0.12, workerpool: 0.12 },
+  run: contenders(async (pool, n) => {
+    const run = await poolOf(pool);
+    for (let i = 0; i < n; i++) await run();
+  }),
+};
+
+export const poolBurst: Workload = {
+  name: "pool-burst",
+  unit: "task",
+  size: { full: 10_000, smoke: 100 },
+  targets: { piscina: 0.15, tinypool: null, workerpool: null },
+  run: contenders(async (pool, n) => {
+    const run = await poolOf(pool);
+    await Promise.all(Array.from({ length: n }, () => run()));
+  }),
+};

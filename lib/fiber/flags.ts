@@ -1,0 +1,35 @@
+/**
+ * The flags of contexts and fibers. Bits, because a boolean field costs eight bytes and there are
+ * many.
+ *
+ * Hot files make those that they ask at each step constants of their own (`suspension.ts` says why).
+ */
+
+/** The context is a fiber. */
+export const FIBER = 1 << 0;
+/** An abort from outside stops here. */
+export const SHIELD = 1 << 1;
+/** The abort was thrown into the body. */
+export const DELIVERED = 1 << 2;
+/** Cancelling it cancelled a fiber inside. */
+export const REACHED = 1 << 3;
+/** The body has ended; what is left is waiting for the kids. */
+export const CLOSING = 1 << 4;
+/** Nothing can be spawned in it any more. */
+export const CLOSED = 1 << 5;
+/** Its generator was dropped in the middle: it ends by itself when the last kid is gone. */
+export const ABANDONED = 1 << 6;
+
+// Of fibers alone.
+/** In a ready queue. */
+export const QUEUED = 1 << 8;
+/** In the middle of a step. */
+export const RUNNING = 1 << 9;
+export const TERMINATED = 1 << 11;
+/** A failure fails the parent context. */
+export const PROPAGATE = 1 << 12;
+/** Somebody has looked at the result. */
+export const OBSERVED = 1 << 13;
+/** How it ended; neither of the two: with a value. */
+export const ENDED_FAILED = 1 << 14;
+export const ENDED_ABORTED = 1 << 15;

@@ -1,0 +1,268 @@
+/**
+ * The doorbell: the one word of shared memory through which other threads wake this one.
+ *
+ * Ringing adds one to the word and notifies; what there is to do is found by the listeners, who
+ * look at whatever they wait for. A ring is a hint: it may come early, late, twice or for nothing,
+ * so a listener always looks again, and what happened while nobody slept is never missed, because
+ * a sleeper compares the word with the count that it last answered.
+ *
+ * Who sleeps on it:
+ *  - a blocking loop, with `sleep`, in `Atomics.wait`;
+ *  - the JavaScript loop, while somebody holds the doorbell (`hold`), with a single
+ *    `Atomics.waitAsync`, which can't be taken back and is reused. As that doesn't keep the program
+ *    alive, a timer does, which also looks by itself once a second: the thread that was to pass a
+ *    ring on may have died.
+ *
+ * To wake a thread takes ten times as long as to be answered by one that is awake. So before they
+ * sleep both stay awake for a moment and look: a blocking loop always, the JavaScript loop, a hop
+ * at a time, where the thread that it has just rung was awake, for otherwise it would keep the
+ * processor from it. Both learn from how often that was in vain, so a thread with nothing to do
+ * uses no processor.
+ *
+ * The word is private at first. Where threads know each other they have a common table of words,
+ * and the thread moves there (`moveTo`); if there are several tables, which takes threads that were
+ * made by hand and met late, it has a word in each, and a blocking loop visits them in turns.
+ */
+import { trap } from "../internal/report.ts";
+import { hop } from "./hop.ts";
+import { clock } from "./timers.ts";
+
+/** What `Atomics.wait` may be asked to sleep at once. */
+const LONGEST_SLEEP_MS = 2 ** 31 - 1;
+/** How often somebody who waits looks though nobody has rung. */
+const LOOK_MS = 1000;
+/** For how long a sleeper that waits on several words stays with each. */
+const VISIT_MS = 1;
+/** How long it stays awake, on the JavaScript loop. */
+const LINGER_MS = 0.05;
+/** About as many looks of a thread that blocks. */
+const LOOKS = 5000;
+/** It does so at least once in so many times, to see whether it is worth it again. */
+const RARELY = 127;
+
+interface TimerFunctions {
+  refTimer?(id: unknown): void;
+  unrefTimer?(id: unknown): void;
+}
+
+const { Deno: platform } = globalThis as unknown as { Deno: TimerFunctions | undefined };
+
+/** One word of a table that other threads know. */
+interface Home {
+  readonly words: Int32Array;
+  readonly index: number;
+  /** The count that was last answered. */
+  answered: number;
+  /** Whether a `waitAsync` is pending on it. */
+  pending: boolean;
+}
+
+/** What keeps a thread waiting for its doorbell while somebody waits: a loop. */
+export interface Holder {
+  /** Somebody waits. */
+  hold(): void;
+  /** And no longer does. */
+  release(): void;
+}
+
+class Doorbell implements Holder {
+  #homes: Home[] = [home(new Int32Array(new SharedArrayBuffer(4)), 0)];
+  #isPrivate = true;
+  readonly #listeners: Set<() => void> = new Set();
+  #hostHolds = 0;
+  /** Those who want to hear it, but keep nobody alive. */
+  #attendants = 0;
+  #lookTimer: unknown;
+  #tidying = false;
+  #lingering = false;
+  /** How many of the next sleeps begin without lingering; and how many did the last time. */
+  #straight = 0;
+  #failures = 0;
+  #turn = 0;
+
+  /** The first word that is not private takes its place; further ones are added. */
+  moveTo(words: Int32Array, index: number): void {
+    const added = home(words, index);
+    this.#homes = this.#isPrivate ? [added] : [...this.#homes, added];
+    this.#isPrivate = false;
+    if (this.#isAwaited) this.#waitAsync();
+  }
+
+  /** Rings it on behalf of this very thread. */
+  ring(): void {
+    const { words, index } = this.#homes[0]!;
+    ring(words, index);
+  }
+
+  /** Calls `f` whenever it has been rung, on this thread, until `unlisten`. */
+  listen(f: () => void): void {
+    this.#listeners.add(f);
+  }
+
+  unlisten(f: () => void): void {
+    this.#listeners.delete(f);
+  }
+
+  /** Tells the listeners if it has been rung since the last time: whether it has. */
+  answer(): boolean {
+    let rung = false;
+    for (const home of this.#homes) {
+      const count = Atomics.load(home.words, home.index);
+      if (count === home.answered) continue;
+      home.answered = count;
+      rung = true;
+    }
+    if (rung) this.look();
+    return rung;
+  }
+
+  /** Lets every listener look for what it waits for. */
+  look(): void {
+    for (const listener of this.#listeners) trap(listener);
+  }
+
+  /** The JavaScript loop answers it, and stays alive, until `release`. */
+  hold(): void {
+    if (this.#hostHolds++ > 0) return;
+    const isPartnerAwake = !wokeSleeper;
+    wokeSleeper = false;
+    if (this.#lookTimer === undefined) this.#lookTimer = setInterval(() => this.look(), LOOK_MS);
+    else setRef(this.#lookTimer, true);
+    if (isPartnerAwake) this.#linger();
+    else this.#waitAsync();
+  }
+
+  release(): void {
+    if (--this.#hostHolds > 0) return;
+    if (!setRef(this.#lookTimer, false)) return this.#stopLooking();
+    if (this.#tidying) return;
+    this.#tidying = true; // who waits again at once finds the timer still there
+    hop(() => {
+      this.#tidying = false;
+      if (this.#hostHolds === 0) this.#stopLooking();
+    });
+  }
+
+  /** The JavaScript loop answers it while it runs anyhow, until `unattend`. */
+  attend(): void {
+    this.#attendants++;
+    this.#waitAsync();
+  }
+
+  unattend(): void {
+    this.#attendants--;
+  }
+
+  get #isAwaited(): boolean {
+    return this.#hostHolds + this.#attendants > 0;
+  }
+
+  #stopLooking(): void {
+    clearInterval(this.#lookTimer as number);
+    this.#lookTimer = undefined;
+  }
+
+  /** The answer is likely to come before it would have fallen asleep: looks out for it. */
+  #linger(): void {
+    if (this.#lingering) return;
+    if (!this.#mayStayAwake()) return this.#waitAsync();
+    this.#lingering = true;
+    const end = clock() + LINGER_MS;
+    const poll = () => {
+      const rung = this.answer();
+      const late = clock() >= end;
+      if (!rung && !late && this.#hostHolds > 0) return hop(poll);
+      this.#lingering = false;
+      if (rung || late) this.#learn(rung);
+      if (this.#isAwaited) this.#waitAsync();
+    };
+    hop(poll);
+  }
+
+  #waitAsync(): void {
+    for (const home of this.#homes) {
+      if (home.pending) continue;
+      const { words, index, answered } = home;
+      const { async, value } = Atomics.waitAsync(words, index, answered);
+      home.pending = true;
+      const woken = () => {
+        home.pending = false;
+        this.answer();
+        if (this.#isAwaited) this.#waitAsync();
+      };
+      if (async) value.then(woken);
+      else queueMicrotask(woken); // rung meanwhile
+    }
+  }
+
+  /** Sleeps the thread for at most `ms`, or until it is rung; then answers. Whether it was rung. */
+  sleep(ms: number): boolean {
+    if (ms > 0 && !this.#spin()) {
+      const { words, index, answered } = this.#homes[this.#turn++ % this.#homes.length]!;
+      const longest = this.#homes.length > 1 ? VISIT_MS : LONGEST_SLEEP_MS;
+      Atomics.wait(words, index, answered, Math.min(ms, longest));
+    }
+    return this.answer();
+  }
+
+  /** Whether it was rung within a moment, which is counted in looks: the clock may stand still. */
+  #spin(): boolean {
+    if (!this.#mayStayAwake()) return this.#isRung();
+    for (let looks = LOOKS; looks > 0; looks--) {
+      if (!this.#isRung()) continue;
+      this.#learn(true);
+      return true;
+    }
+    this.#learn(false);
+    return false;
+  }
+
+  #mayStayAwake(): boolean {
+    return this.#straight === 0 || --this.#straight === 0;
+  }
+
+  /** Each time that it was in vain it is left out about twice as often, up to a point. */
+  #learn(wasWorthIt: boolean): void {
+    this.#failures = wasWorthIt ? this.#failures >> 1 : Math.min(2 * this.#failures + 1, RARELY);
+    this.#straight = wasWorthIt ? 0 : this.#failures;
+  }
+
+  #isRung(): boolean {
+    for (const { words, index, answered } of this.#homes) {
+      if (Atomics.load(words, index) !== answered) return true;
+    }
+    return false;
+  }
+}
+
+function home(words: Int32Array, index: number): Home {
+  return { words, index, answered: Atomics.load(words, index), pending: false };
+}
+
+/** Whether the timer keeps the program alive; false where the platform can't tell it to. */
+function setRef(timer: unknown, on: boolean): boolean {
+  const f = on ? platform?.refTimer : platform?.unrefTimer;
+  if (f !== undefined) f(timer);
+  else if (typeof (timer as { ref?: unknown })?.ref !== "function") return false;
+  else if (on) (timer as { ref(): void }).ref();
+  else (timer as { unref(): void }).unref();
+  return true;
+}
+
+/** That of this thread. */
+export const doorbell: Doorbell = new Doorbell();
+
+/** Hears the doorbell while the thread is awake or JavaScript's loop runs; keeps nobody alive. */
+export const attendance: Holder = {
+  hold: () => doorbell.attend(),
+  release: () => doorbell.unattend(),
+};
+
+/** Whether the last ring woke a thread: it will take its time, and needs a processor. */
+let wokeSleeper = false;
+
+/** Rings the doorbell of another thread, whose word is `words[index]`. */
+export function ring(words: Int32Array, index: number): void {
+  Atomics.add(words, index, 1);
+  wokeSleeper = Atomics.notify(words, index) > 0;
+}

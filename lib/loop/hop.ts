@@ -1,0 +1,30 @@
+/** The cheapest way to a macrotask of one's own. */
+
+type Hop = (f: () => void) => void;
+
+/**
+ * Where the host keeps its `setImmediate`, if it has one. Deno makes it when it is first read, which
+ * takes longer than to load all of Weft, so that is left to the first hop; and not read by its name
+ * then, for by that time a test may have put a clock of its own there.
+ */
+const immediate = Object.getOwnPropertyDescriptor(globalThis, "setImmediate");
+let chosen: Hop | undefined;
+
+/** Calls `f` in a macrotask of its own: `setImmediate` where there is one, else a message. */
+export function hop(f: () => void): void {
+  chosen ??= choose();
+  chosen(f);
+}
+
+function choose(): Hop {
+  const setImmediate: Hop | undefined = immediate?.get?.call(globalThis) ?? immediate?.value;
+  if (setImmediate !== undefined) return setImmediate;
+  return (f) => {
+    const { port1, port2 } = new MessageChannel();
+    port2.onmessage = () => {
+      port1.close(); // an open port would keep the program alive
+      f();
+    };
+    port1.postMessage(undefined);
+  };
+}

@@ -1,0 +1,84 @@
+import { show } from "../internal/check.ts";
+import type { Awaitable } from "../operation/types.ts";
+import { fromPromise } from "../promise/mod.ts";
+import { CALL_CANCELLED } from "./protocol.ts";
+import { abortOfCurrentJob } from "./task.ts";
+import { addOwnStack } from "./wire.ts";
+
+/** The thread, as far as calls into main need it. */
+export interface Caller {
+  /** Sends a call; `answer` is called once with what came back. */
+  call(name: string, args: unknown[], answer: (ok: boolean, value: unknown) => void): number;
+  /** Nobody waits for the answer any more. */
+  forget(id: number, type: number): void;
+  /** Sleeps the thread until something has come. */
+  sleep(): void;
+}
+
+let caller: Caller | undefined;
+
+export function setCaller(thread: Caller): void {
+  caller = thread;
+}
+
+function callerFor(name: unknown): Caller {
+  if (caller === undefined) {
+    throw new Error(`Cannot call ${show(name)} in main: this is no thread of a pool`);
+  }
+  if (typeof name !== "string") {
+    throw new TypeError(`Cannot call main: name must be a string, got ${show(name)}`);
+  }
+  return caller;
+}
+
+/**
+ * In a thread of a pool: calls the function that main gave to the pool by this name
+ * (`ThreadPool.make(…, { main: { … } })`), and blocks the whole thread until that has answered:
+ * at once, with a promise, or as a fiber. Returns what it returned, or throws what it threw.
+ *
+ * Cancellation: if the job is aborted, before or meanwhile, it throws the `Abort`, and main's
+ * function, if it is a fiber, is aborted. The rest of this thread stands still; a task that has more to do waits
+ * with `callMain`. Nor may main's function wait for a job of the same pool, unless a thread is sure
+ * to be free for it: one that blocks here isn't.
+ *
+ * @throws {Error} outside of a pool's thread
+ */
+export function runInMain(name: string, ...args: unknown[]): unknown {
+  const thread = callerFor(name);
+  const early = abortOfCurrentJob();
+  if (early !== undefined) throw early;
+  let answer: { readonly ok: boolean; readonly value: unknown } | undefined;
+  const id = thread.call(name, args, (ok, value) => answer = { ok, value });
+  while (answer === undefined) {
+    const abort = abortOfCurrentJob();
+    if (abort !== undefined) {
+      thread.forget(id, CALL_CANCELLED);
+      throw abort;
+    }
+    thread.sleep();
+  }
+  if (answer.ok) return answer.value;
+  addOwnStack(answer.value);
+  throw answer.value;
+}
+
+/**
+ * The same for tasks that must not block: suspends. Cancelled, it aborts main's function if that
+ * is a fiber.
+ *
+ * @throws {Error} outside of a pool's thread
+ */
+export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
+  const thread = callerFor(name);
+  const here = new Error();
+  return fromPromise((signal) =>
+    new Promise((resolve, reject) => {
+      const id = thread.call(name, args, (ok, value) => {
+        if (ok) return resolve(value);
+        addOwnStack(value, here);
+        reject(value);
+      });
+      signal.addEventListener("abort", () => thread.forget(id, CALL_CANCELLED));
+    })
+  );
+}

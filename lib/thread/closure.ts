@@ -1,0 +1,61 @@
+/** Functions that are sent to threads as their source. */
+import { checkFunction } from "../internal/check.ts";
+
+// deno-lint-ignore no-explicit-any -- nothing is known of it but its text
+type AnyFunction = (...args: any[]) => unknown;
+
+const sources: WeakMap<AnyFunction, string> = new WeakMap();
+
+/**
+ * The text of an expression that makes `f` anew.
+ *
+ * @throws {TypeError} if `f` is not a function, or is one whose source can't be had
+ */
+export function sourceOf(action: string, argument: string, f: unknown): string {
+  checkFunction(action, argument, f);
+  let source = sources.get(f as AnyFunction);
+  if (source === undefined) {
+    source = findSource(action, argument, f as AnyFunction);
+    sources.set(f as AnyFunction, source);
+  }
+  return source;
+}
+
+function findSource(action: string, argument: string, f: AnyFunction): string {
+  const text = Function.prototype.toString.call(f);
+  // A method's text is no expression, unless it stands in an object.
+  for (const source of [`(${text})`, `Object.values({ ${text} })[0]`]) {
+    if (!text.startsWith("class") && !ACCESSOR.test(text) && makesFunction(source)) return source;
+  }
+  throw new TypeError(
+    `Cannot ${action}: the source of ${argument} can't be had (it is bound, built in, a class, a ` +
+      `getter, or has a computed name); use a plain function, or a module of tasks`,
+  );
+}
+
+/** The text of a getter or a setter, but not of a function that is called so. */
+const ACCESSOR = /^(?:get|set)\s+[^\s(=]/;
+
+function makesFunction(source: string): boolean {
+  try {
+    return typeof functionFrom(source) === "function";
+  } catch {
+    return false;
+  }
+}
+
+/** The function that `source` makes. */
+export function functionFrom(source: string): AnyFunction {
+  return new Function(`"use strict"; return ${source}`)();
+}
+
+/** What a function throws that uses a name which it had captured, in words that help. */
+export function explainCapture(error: unknown): unknown {
+  const name = error instanceof ReferenceError && /^(\S+) is not defined$/.exec(error.message)?.[1];
+  if (!name) return error;
+  return new TypeError(
+    `Cannot run the function in a thread: it uses ${name}, which is not defined there; a function ` +
+      `that is sent to a thread must be self-contained, so pass what it captured as an argument`,
+    { cause: error },
+  );
+}

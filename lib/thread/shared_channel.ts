@@ -1,0 +1,329 @@
+import type { ChannelStatistics } from "../channel/channel.ts";
+import { ChannelClosedError } from "../channel/error.ts";
+import { count } from "../internal/circle.ts";
+import { checkCount, checkFunction, checkOptional, checkOptions, show } from "../internal/check.ts";
+import type { Event } from "../operation/event.ts";
+import type { Awaitable, Option } from "../operation/types.ts";
+import { hasMemory, ownRegistry } from "./registry.ts";
+import { SharedIterator } from "./shared_iterator.ts";
+import {
+  DRAINED,
+  NOTHING,
+  SharedReceive,
+  SharedReceiveEvent,
+  SharedSend,
+  SharedSendEvent,
+} from "./shared_operations.ts";
+import { SharedPort } from "./shared_port.ts";
+import { SharedQueue } from "./shared_queue.ts";
+import type { Codec } from "./values.ts";
+import type { SharedSide } from "./waiting.ts";
+
+/** How a shared channel is made. */
+export interface SharedChannelOptions<T> {
+  /** How many items it holds when nobody receives: at least 1. */
+  capacity: number;
+  /** How many bytes an item may take. Default 240; rounded up so that slots fill cache lines. */
+  slotBytes?: number;
+  /** How items become bytes, where they are not plain data. Every thread has to bring its own. */
+  codec?: Codec<T>;
+  /** For people: shown where a `Deadlock` says what a fiber waits on. Travels with the handle. */
+  name?: string;
+}
+
+/** What can be posted to another thread, which gets its end of the channel from it. */
+export interface SharedChannelHandle {
+  /** What it is a handle of. */
+  readonly kind: "weft.SharedChannel";
+  /** The items. */
+  readonly buffer: SharedArrayBuffer;
+  /** The threads that wait for them. */
+  readonly registry: SharedArrayBuffer;
+  /** The channel's name. */
+  readonly name: string | undefined;
+}
+
+const DEFAULT_SLOT_BYTES = 240;
+const MOST_BYTES = 2 ** 30;
+/** The flag of channels that have a codec. */
+const HAS_CODEC = 1;
+const ACTION = "make the shared channel";
+
+/** The ends that this realm has of each channel: one each, so that its waiters stand in one line. */
+const ports: Map<string, WeakRef<SharedPort<unknown>>> = new Map();
+const forgotten = new FinalizationRegistry((token: string) => {
+  if (ports.get(token)?.deref() === undefined) ports.delete(token);
+});
+
+/**
+ * A channel between threads: in shared memory, for any number of senders and receivers in any
+ * number of threads, first in, first out, each item to exactly one receiver. Bounded: a sender
+ * waits while there is no room. It works in fibers, with `await`, in threads that block, and in
+ * `select`, together with everything else.
+ *
+ * Items are copied. Plain data (as JSON has it), strings, numbers and `Uint8Array`s are fast; what
+ * else the structured clone takes (`Map`, `Date`, `undefined` inside of objects, …) is slower;
+ * functions, and memory that is shared, can't be sent. An object that appears twice in an item
+ * arrives as two, and an object without plain prototype loses it, as everywhere between threads.
+ *
+ * Cancellation: a `send` or a `receive` either happened or left the channel unchanged; one
+ * compare-and-set decides. A thread that dies while it waits takes no item with it and stops
+ * nobody. Waiting threads are woken in the order in which they came; one that is running and finds
+ * an item may take it before one that is being woken. Those who wait in one thread are woken in the
+ * order in which they came, too, and one who comes later waits behind them.
+ *
+ * While somebody waits the thread stays alive: for JavaScript's loop that means that a program in
+ * which nobody sends any more doesn't end. Close the channel when it is over.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { main, spawn } from "@weft/weft";
+ * import { SharedChannel } from "@weft/weft/thread";
+ *
+ * const words = new SharedChannel<string>({ capacity: 8 });
+ *
+ * function* say() {
+ *   const there = SharedChannel.from<string>(words.handle); // in a worker, as a rule
+ *   for (const word of ["warp", "weft"]) yield* there.send(word);
+ *   there.close();
+ * }
+ * function* listen() {
+ *   const heard: string[] = [];
+ *   for (let word = yield* words.receive(); word; word = yield* words.receive()) {
+ *     heard.push(word.value);
+ *   }
+ *   return heard;
+ * }
+ * const heard = await main(function* () {
+ *   spawn(say);
+ *   return yield* listen();
+ * });
+ * assertEquals(heard, ["warp", "weft"]);
+ * ```
+ */
+export class SharedChannel<T> implements AsyncIterable<T> {
+  /** To be posted to other threads, as often as one likes. */
+  readonly handle: SharedChannelHandle;
+  readonly #port: SharedPort<T>;
+  #receiveEvent: Event<T> | undefined;
+  #receiveOptionEvent: Event<Option<T>> | undefined;
+
+  /**
+   * An open and empty channel. Its memory, the capacity (rounded up to a power of two) times the
+   * size of a slot, is allocated at once.
+   *
+   * @throws {RangeError} if `capacity` is not an integer of at least 1, or that is more than a
+   * gigabyte
+   * @throws {TypeError} if an option is of the wrong type
+   */
+  constructor(options: SharedChannelOptions<T>);
+  /** @ignore the other end, for `from` */
+  constructor(options: undefined, handle: SharedChannelHandle, codec: Codec<T> | undefined);
+  constructor(
+    options: SharedChannelOptions<T> | undefined,
+    handle?: SharedChannelHandle,
+    codec?: Codec<T>,
+  ) {
+    this.handle = handle ?? makeHandle(options as SharedChannelOptions<T>);
+    this.#port = portOf(this.handle, handle === undefined ? options?.codec : codec);
+  }
+
+  /**
+   * This thread's end of the channel that `handle` is of; where the channel was made with a codec,
+   * this end has to bring one.
+   *
+   * @throws {TypeError} if it is no handle of a shared channel, or the codec is missing, or one too
+   * many
+   */
+  static from<T>(
+    handle: SharedChannelHandle,
+    options?: { codec?: Codec<T> },
+  ): SharedChannel<T> {
+    if (handle?.kind !== "weft.SharedChannel" || !hasMemory(handle)) {
+      throw new TypeError(
+        `Cannot open the shared channel: expected the handle of one, got ${show(handle)}`,
+      );
+    }
+    checkOptions("open the shared channel", options);
+    checkCodec("open the shared channel", options?.codec);
+    return new SharedChannel<T>(undefined, handle, options?.codec);
+  }
+
+  /**
+   * Sends a copy of `value`. Suspends while there is no room. If it is cancelled, nothing was sent.
+   *
+   * @throws {ChannelClosedError} with the value, if the channel is closed or is closed meanwhile
+   * @throws {TypeError} if the value can't be copied to another thread
+   * @throws {RangeError} if it is larger than a slot
+   */
+  send(value: T): Awaitable<void> {
+    return new SharedSend(this.#port, value);
+  }
+
+  /**
+   * Sends a copy of `value` if that needs no waiting: whether it was sent. Never suspends. Throws
+   * as `send` does.
+   */
+  trySend(value: T): boolean {
+    const port = this.#port;
+    return port.put(port.encode(value), value);
+  }
+
+  /** `send` as an event. */
+  sendEvent(value: T): Event<void> {
+    return new SharedSendEvent(this.#port, value);
+  }
+
+  /**
+   * Receives the next item, or `undefined` when the channel is closed and drained.
+   *
+   * Suspends while there is none. If it is cancelled, nothing was received.
+   */
+  receive(): Awaitable<Option<T>> {
+    return new SharedReceive(this.#port, false) as unknown as Awaitable<Option<T>>;
+  }
+
+  /**
+   * Receives the next item itself. Suspends while there is none.
+   *
+   * @throws {ChannelClosedError} when the channel is closed and drained
+   */
+  receiveOrThrow(): Awaitable<T> {
+    return new SharedReceive(this.#port, true) as unknown as Awaitable<T>;
+  }
+
+  /**
+   * Receives the next item if there is one, else `undefined`. Never suspends.
+   *
+   * @throws {ChannelClosedError} when the channel is closed and drained
+   */
+  tryReceive(): Option<T> {
+    const item = this.#port.take();
+    if (item === NOTHING) return undefined;
+    if (item === DRAINED) throw new ChannelClosedError("receive from");
+    return { value: item as T };
+  }
+
+  /** `receiveOrThrow` as an event: the same one for every call. */
+  receiveEvent(): Event<T> {
+    return this.#receiveEvent ??= new SharedReceiveEvent(this.#port, true);
+  }
+
+  /** `receive` as an event, so that a close can be a branch. The same one for every call. */
+  receiveOptionEvent(): Event<Option<T>> {
+    return this.#receiveOptionEvent ??= new SharedReceiveEvent<T>(this.#port, false)
+      .map((item) => item as unknown === DRAINED ? undefined : { value: item });
+  }
+
+  /**
+   * Closes it, for all threads. What is held can still be received; whoever waits is told.
+   * Idempotent, never suspends, never throws.
+   */
+  close(): void {
+    this.#port.queue.close();
+  }
+
+  /** Whether it was closed, by whomever; there may still be items to receive. */
+  get isClosed(): boolean {
+    return this.#port.queue.isClosed;
+  }
+
+  /** How many items it holds, as far as that can be said while others send and receive. */
+  get size(): number {
+    return this.#port.queue.size + this.#port.receivers.returned;
+  }
+
+  /** Whether it holds no item. */
+  get isEmpty(): boolean {
+    return this.size === 0;
+  }
+
+  /** How many items it holds at most. */
+  get capacity(): number {
+    return this.#port.queue.capacity;
+  }
+
+  /**
+   * What is going on in it. Those who wait in this thread are counted one by one, and each other
+   * thread in which somebody waits counts as one.
+   */
+  statistics(): ChannelStatistics {
+    const { receivers, senders } = this.#port;
+    return {
+      size: this.size,
+      sendersWaiting: waitingOn(senders),
+      receiversWaiting: waitingOn(receivers),
+    };
+  }
+
+  /**
+   * Receives until the channel is closed and drained. Leaving the loop early loses nothing: a
+   * `return` takes back the receives that still wait.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
+    return new SharedIterator(this.#port);
+  }
+}
+
+function waitingOn(side: SharedSide): number {
+  const threads = side.queue.sleepers(side.side);
+  return count(side.first) + threads - (side.isAsleep ? 1 : 0);
+}
+
+function makeHandle<T>(options: SharedChannelOptions<T>): SharedChannelHandle {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`Cannot ${ACTION}: options must have a capacity, got ${show(options)}`);
+  }
+  const { capacity, slotBytes = DEFAULT_SLOT_BYTES, codec, name } = options;
+  checkFinite("capacity", capacity);
+  checkFinite("slotBytes", slotBytes);
+  checkCodec(ACTION, codec);
+  checkOptional(ACTION, "name", name, "string");
+  if (SharedQueue.layout(capacity, slotBytes).bytes > MOST_BYTES) {
+    throw new RangeError(
+      `Cannot ${ACTION}: ${capacity} slots of ${slotBytes} bytes take more than a gigabyte`,
+    );
+  }
+  const flags = codec === undefined ? 0 : HAS_CODEC;
+  return {
+    kind: "weft.SharedChannel",
+    buffer: SharedQueue.allocate(capacity, Math.max(slotBytes, 8), flags),
+    registry: ownRegistry().buffer,
+    name,
+  };
+}
+
+function checkFinite(argument: string, value: unknown): void {
+  checkCount(ACTION, argument, value, 1);
+  if (value !== Infinity) return;
+  throw new RangeError(
+    `Cannot ${ACTION}: ${argument} must be finite, as the memory is allocated at once`,
+  );
+}
+
+function checkCodec(action: string, codec: unknown): void {
+  if (codec === undefined) return;
+  const { encode, decode } = codec as Codec<unknown>;
+  checkFunction(action, "codec.encode", encode);
+  checkFunction(action, "codec.decode", decode);
+}
+
+function portOf<T>(handle: SharedChannelHandle, codec: Codec<T> | undefined): SharedPort<T> {
+  const queue = new SharedQueue(handle.buffer, handle.registry);
+  const { token } = queue;
+  const hasCodec = (queue.flags & HAS_CODEC) !== 0;
+  if (hasCodec !== (codec !== undefined)) {
+    throw new TypeError(
+      hasCodec
+        ? "Cannot open the shared channel: it was made with a codec; pass the same to from"
+        : "Cannot open the shared channel: it was made without a codec; pass none to from",
+    );
+  }
+  const known = ports.get(token)?.deref() as SharedPort<T> | undefined;
+  if (known !== undefined) return known;
+  const port = new SharedPort<T>(queue, codec, handle.name);
+  ports.set(token, new WeakRef(port as SharedPort<unknown>));
+  forgotten.register(port, token);
+  return port;
+}

@@ -1,0 +1,315 @@
+/**
+ * A bounded queue in shared memory: any number of threads put in, any number take out, first in,
+ * first out, and nobody ever waits for a thread that was stopped in the middle of its program.
+ *
+ * After the bounded queue of Dmitry Vyukov. Each slot has a sequence word that says whose turn it
+ * is; positions count in twos and wrap around, and slot `i` is the place of each position `p` with
+ * `p / 2 = i` modulo the number of slots `n`:
+ *
+ *     sequence = p            free: the sender at position p may fill it
+ *     sequence = p + 2        full: the receiver at position p may empty it
+ *     sequence = p + 2n       free again, for the sender one lap later
+ *
+ * A sender claims position `p` by moving TAIL from `p` to `p + 2` with a compare-and-set, fills the
+ * slot, and publishes it by its sequence word; a receiver does the like with HEAD. That
+ * compare-and-set is the commit: either it happened, or nothing has. Between claim and publication
+ * there is no code of the user's and no wait, and a worker's thread isn't stopped there either.
+ *
+ * The lowest bit of TAIL says that the queue is closed: so an item is either in before the close,
+ * or refused.
+ *
+ * Who waits for items (or for room) is a thread, not a fiber: it notes its place in the registry in
+ * a table of sleepers, *then looks again*, and sleeps on its doorbell. Who has put in an item (or
+ * made room) looks whether there may be sleepers (AWAKE is 0), takes the one that came first out
+ * of the table, and rings. Of the two looks at least one sees the other. A thread that was rung
+ * and finds more than it takes passes the ring on; so does one that was rung and has lost interest.
+ * A ring that goes to a thread that dies is lost: therefore everybody who sleeps looks again now
+ * and then. A full table is no harm either: who finds no line is not rung, but looks all the same.
+ */
+import { joinRegistry, type Registry, tokenOf } from "./registry.ts";
+
+// Words of the header. What different threads write stands 64 bytes apart.
+const SLOTS = 2;
+const CAPACITY = 3;
+const SLOT_WORDS = 4;
+const FLAGS = 5;
+const TAIL = 16;
+const HEAD = 32;
+/** For each side: whether there may be sleepers, the next ticket, and the table with its use. */
+const SIDES = [48, 160] as const;
+const MAYBE_ASLEEP = 0;
+const NEXT_TICKET = 1;
+/** How many lines of the table were ever in use: the rest needn't be looked at. */
+const USED_LINES = 2;
+const TABLE = 16;
+const LINES = 64;
+const HEADER_WORDS = 272;
+
+// Words of a slot.
+const SEQUENCE = 0;
+export const KIND = 1;
+export const LENGTH = 2;
+export const EXTRA = 3;
+export const DATA = 4;
+
+/**
+ * A flag of a queue: of several sleepers the one that fell asleep last is woken, for it is the one
+ * that is warm. Others are up to who uses the queue.
+ */
+export const WAKES_LAST = 1 << 16;
+
+/** Those who wait for items, and those who wait for room. */
+export const RECEIVERS = 0;
+export const SENDERS = 1;
+export type Side = typeof RECEIVERS | typeof SENDERS;
+
+// What `claim` and `take` say if they give no slot.
+export const NOT_NOW = 0;
+export const CLOSED = -1;
+
+const CLOSED_BIT = 1;
+/** A line of the table: the ticket, and the place + 1 below. */
+const TICKET_SHIFT = 15;
+const PLACE_MASK = (1 << TICKET_SHIFT) - 1;
+
+export class SharedQueue {
+  readonly words: Int32Array;
+  readonly numbers: Float64Array;
+  readonly bytes: Uint8Array;
+  readonly chars: Uint16Array;
+  readonly registry: Registry;
+  readonly place: number;
+  readonly slotBytes: number;
+  readonly capacity: number;
+  readonly mask: number;
+  readonly slotWords: number;
+  /** HEAD as this thread saw it last. */
+  #knownHead = 0;
+
+  /** Memory for a queue of `capacity` items of at most `slotBytes`. */
+  static allocate(capacity: number, slotBytes: number, flags = 0): SharedArrayBuffer {
+    const { slots, slotWords, bytes } = SharedQueue.layout(capacity, slotBytes);
+    const buffer = new SharedArrayBuffer(bytes);
+    const words = new Int32Array(buffer);
+    words.set(crypto.getRandomValues(new Int32Array(2)), 0);
+    words[SLOTS] = slots;
+    words[CAPACITY] = capacity;
+    words[SLOT_WORDS] = slotWords;
+    words[FLAGS] = flags;
+    for (let i = 0; i < slots; i++) words[HEADER_WORDS + i * slotWords + SEQUENCE] = 2 * i;
+    return buffer;
+  }
+
+  /** How many slots of how many words that takes, and how many bytes in all. */
+  static layout(
+    capacity: number,
+    slotBytes: number,
+  ): { slots: number; slotWords: number; bytes: number } {
+    let slots = 2; // with a single one, full and free again would look the same
+    while (slots < capacity) slots *= 2;
+    const slotWords = Math.ceil((slotBytes / 4 + DATA) / 16) * 16;
+    return { slots, slotWords, bytes: (HEADER_WORDS + slots * slotWords) * 4 };
+  }
+
+  constructor(readonly buffer: SharedArrayBuffer, registry: SharedArrayBuffer) {
+    this.words = new Int32Array(buffer);
+    this.numbers = new Float64Array(buffer);
+    this.bytes = new Uint8Array(buffer);
+    this.chars = new Uint16Array(buffer);
+    const joined = joinRegistry(registry);
+    this.registry = joined.registry;
+    this.place = joined.place;
+    this.mask = this.words[SLOTS]! - 1;
+    this.capacity = this.words[CAPACITY]!;
+    this.slotWords = this.words[SLOT_WORDS]!;
+    this.slotBytes = (this.slotWords - DATA) * 4;
+  }
+
+  get #wakesLast(): boolean {
+    return (this.words[FLAGS]! & WAKES_LAST) !== 0;
+  }
+
+  get flags(): number {
+    return this.words[FLAGS]!;
+  }
+
+  get token(): string {
+    return tokenOf(this.buffer);
+  }
+
+  #slotOf(position: number): number {
+    return HEADER_WORDS + ((position >>> 1) & this.mask) * this.slotWords;
+  }
+
+  /** A slot to fill and `publish`, or NOT_NOW (there is no room), or CLOSED. */
+  claim(): number {
+    const { words } = this;
+    for (;;) {
+      const tail = Atomics.load(words, TAIL);
+      if ((tail & CLOSED_BIT) !== 0) return CLOSED;
+      if (this.#isFull(tail)) return NOT_NOW;
+      const slot = this.#slotOf(tail);
+      const ahead = (Atomics.load(words, slot + SEQUENCE) - tail) | 0;
+      if (ahead < 0) return NOT_NOW; // its receiver is still reading
+      if (
+        ahead === 0 && Atomics.compareExchange(words, TAIL, tail, (tail + 2) | 0) === tail
+      ) return slot;
+    }
+  }
+
+  /** HEAD is looked at only where what was known of it doesn't do: receivers keep writing it. */
+  #isFull(tail: number): boolean {
+    const known = (tail - this.#knownHead) | 0;
+    if (known >= 0 && known < 2 * this.capacity) return false;
+    this.#knownHead = Atomics.load(this.words, HEAD);
+    return ((tail - this.#knownHead) | 0) >= 2 * this.capacity;
+  }
+
+  /** The slot that `claim` gave has been filled. */
+  publish(slot: number): void {
+    const { words } = this;
+    Atomics.store(words, slot + SEQUENCE, (words[slot + SEQUENCE]! + 2) | 0);
+    if (Atomics.load(words, SIDES[RECEIVERS] + MAYBE_ASLEEP) !== 0) this.wake(RECEIVERS);
+  }
+
+  /** A slot to read and `free`, or NOT_NOW (there is no item), or CLOSED (and never will be). */
+  take(): number {
+    const { words } = this;
+    for (;;) {
+      const head = Atomics.load(words, HEAD);
+      const slot = this.#slotOf(head);
+      const ahead = (Atomics.load(words, slot + SEQUENCE) - head - 2) | 0;
+      if (ahead === 0) {
+        if (Atomics.compareExchange(words, HEAD, head, (head + 2) | 0) === head) return slot;
+      } else if (ahead < 0) {
+        const tail = Atomics.load(words, TAIL);
+        if ((tail & ~CLOSED_BIT) === head) return tail === head ? NOT_NOW : CLOSED;
+        if (Atomics.load(words, HEAD) === head) return NOT_NOW; // its sender is still writing
+      }
+    }
+  }
+
+  /** The slot that `take` gave has been read. */
+  free(slot: number): void {
+    const { words } = this;
+    Atomics.store(words, slot + SEQUENCE, (words[slot + SEQUENCE]! + 2 * this.mask) | 0);
+    if (Atomics.load(words, SIDES[SENDERS] + MAYBE_ASLEEP) !== 0) this.wake(SENDERS);
+  }
+
+  /** From now on nothing goes in; true for who closed it. */
+  close(): boolean {
+    const closed = (Atomics.or(this.words, TAIL, CLOSED_BIT) & CLOSED_BIT) === 0;
+    // Who comes later looks and sees it. Without the limit, one who sleeps again because a sender
+    // is still writing would be woken again and again.
+    if (closed) {
+      for (let n = 0; n < LINES && this.wake(RECEIVERS); n++);
+      for (let n = 0; n < LINES && this.wake(SENDERS); n++);
+    }
+    return closed;
+  }
+
+  get isClosed(): boolean {
+    return (Atomics.load(this.words, TAIL) & CLOSED_BIT) !== 0;
+  }
+
+  get size(): number {
+    const head = Atomics.load(this.words, HEAD); // first: so it is never more than there were
+    const tail = Atomics.load(this.words, TAIL) & ~CLOSED_BIT;
+    return Math.min(this.capacity, ((tail - head) | 0) >>> 1);
+  }
+
+  /** Whether somebody who waits on this side would get on now. */
+  isReady(side: Side): boolean {
+    const { words } = this;
+    const tail = Atomics.load(words, TAIL);
+    if (side === SENDERS) {
+      if ((tail & CLOSED_BIT) !== 0) return true;
+      if (((tail - Atomics.load(words, HEAD)) | 0) >= 2 * this.capacity) return false;
+      return ((Atomics.load(words, this.#slotOf(tail) + SEQUENCE) - tail) | 0) >= 0;
+    }
+    const head = Atomics.load(words, HEAD);
+    if (((Atomics.load(words, this.#slotOf(head) + SEQUENCE) - head - 2) | 0) >= 0) return true;
+    return tail === (head | CLOSED_BIT);
+  }
+
+  /** Notes that this thread sleeps: its line in the table, to be given to `leave`; -1: it is full. */
+  enter(side: Side): number {
+    const { words } = this;
+    const base = SIDES[side];
+    const ticket = Atomics.add(words, base + NEXT_TICKET, 1);
+    const entry = (ticket << TICKET_SHIFT) | (this.place + 1); // of the ticket as much as there is room
+    for (let line = 0; line < LINES; line++) {
+      if (Atomics.compareExchange(words, base + TABLE + line, 0, entry) !== 0) continue;
+      this.#noteUsed(base + USED_LINES, line + 1);
+      Atomics.store(words, base + MAYBE_ASLEEP, 1); // last: who sees it finds the entry
+      return line;
+    }
+    return -1;
+  }
+
+  #noteUsed(index: number, lines: number): void {
+    const { words } = this;
+    for (let used = Atomics.load(words, index); used < lines; used = Atomics.load(words, index)) {
+      Atomics.compareExchange(words, index, used, lines);
+    }
+  }
+
+  /** Whether this thread still stands in `line`: nobody has rung for it. */
+  isEntered(side: Side, line: number): boolean {
+    const entry = Atomics.load(this.words, SIDES[side] + TABLE + line);
+    return (entry & PLACE_MASK) === this.place + 1;
+  }
+
+  /** It no longer sleeps; false if it has been rung. */
+  leave(side: Side, line: number): boolean {
+    const { words } = this;
+    const index = SIDES[side] + TABLE + line;
+    const entry = Atomics.load(words, index);
+    return (entry & PLACE_MASK) === this.place + 1 &&
+      Atomics.compareExchange(words, index, entry, 0) === entry;
+  }
+
+  /**
+   * Rings for whoever sleeps longest on this side, or shortest where the queue says so; false if
+   * nobody does.
+   */
+  wake(side: Side): boolean {
+    const { words } = this;
+    const base = SIDES[side];
+    for (;;) {
+      Atomics.store(words, base + MAYBE_ASLEEP, 0);
+      let first = -1;
+      let firstEntry = 0;
+      let others = false;
+      const used = Atomics.load(words, base + USED_LINES);
+      for (let line = 0; line < used; line++) {
+        const entry = Atomics.load(words, base + TABLE + line);
+        if (entry === 0) continue;
+        others ||= first >= 0;
+        if (first >= 0 && isOlder(entry, firstEntry) === this.#wakesLast) continue;
+        first = line;
+        firstEntry = entry;
+      }
+      if (first < 0) return false;
+      if (others) Atomics.store(words, base + MAYBE_ASLEEP, 1);
+      if (Atomics.compareExchange(words, base + TABLE + first, firstEntry, 0) !== firstEntry) {
+        continue;
+      }
+      const place = (firstEntry & PLACE_MASK) - 1;
+      if (!this.registry.isTaken(place)) continue; // its thread has died
+      this.registry.ring(place);
+      return true;
+    }
+  }
+
+  /** How many threads sleep on this side: for tests and people. */
+  sleepers(side: Side): number {
+    const table = this.words.subarray(SIDES[side] + TABLE, SIDES[side] + TABLE + LINES);
+    return table.reduce((n, entry) => entry === 0 ? n : n + 1, 0);
+  }
+}
+
+/** By the tickets, which wrap around; the place below them makes no difference. */
+function isOlder(entry: number, than: number): boolean {
+  return ((entry - than) | 0) < 0;
+}

@@ -1,0 +1,171 @@
+/**
+ * Those of this thread who wait for one side of a shared queue: for items, or for room.
+ *
+ * The thread stands once in the queue's table of sleepers, for all of them; here they wait in line.
+ * Nobody is ever handed anything: when the queue may be ready, the first in line is woken, and
+ * takes for itself when its turn to run comes. So a wait that is cancelled is a matter of this
+ * thread alone, an item is taken in the same step in which the waiter goes on, and a thread that
+ * dies while it waits takes nothing with it.
+ *
+ * Woken are always the first few in line. Whoever was woken and leaves the line, because it got
+ * what it wanted or because it was cancelled, sees to it that the next one has a look.
+ */
+import { append, type Linked, remove } from "../internal/circle.ts";
+import { loopOf } from "../fiber/time.ts";
+import { BlockingLoop } from "../loop/blocking_loop.ts";
+import { doorbell, type Holder } from "../loop/doorbell.ts";
+import { type EventLoop, hostLoop } from "../loop/mod.ts";
+import type { CancelHandle } from "../operation/event_base.ts";
+import type { Waiter } from "../operation/suspension.ts";
+import type { SharedQueue, Side } from "./shared_queue.ts";
+
+/** How often a loop that doesn't know the doorbell looks by itself. */
+const POLL_MS = 1;
+
+/** How often it looks again before somebody gets in line, some 20 ns each. */
+const MOST_LOOKS = 100;
+const FEW_LOOKS = 8;
+
+/** Somebody in line. */
+export interface SharedWaiter extends Linked<SharedWaiter> {
+  /** Whether it was told to look, and hasn't yet. */
+  woken: boolean;
+  /** What keeps its thread listening meanwhile. */
+  holder: Holder | null;
+  /** Lets it look, soon. */
+  wake(): void;
+}
+
+export class SharedSide {
+  first: SharedWaiter | null = null;
+  /** Items that were given back, and are here rather than in the queue. */
+  returned = 0;
+  /** Where this thread stands in the table of sleepers; -1: nowhere. */
+  #line = -1;
+  #patience = MOST_LOOKS;
+
+  constructor(readonly queue: SharedQueue, readonly side: Side) {}
+
+  get isReady(): boolean {
+    return this.returned > 0 || this.queue.isReady(this.side);
+  }
+
+  /** Whether this thread stands in the table of sleepers. */
+  get isAsleep(): boolean {
+    return this.#line >= 0 && this.queue.isEntered(this.side, this.#line);
+  }
+
+  /** To the end of the line; `holder` keeps the thread listening meanwhile. */
+  enlist(node: SharedWaiter, holder: Holder): void {
+    holder.hold(); // first: a loop of the user's may throw
+    if (this.first === null) doorbell.listen(this.look);
+    this.first = append(this.first, node);
+    node.woken = false;
+    node.holder = holder;
+    if (this.first === node) this.#sleep(); // or those before it see to it that it is woken
+  }
+
+  /**
+   * Whether the queue becomes ready within a moment, for one who is about to get in line: to be
+   * woken takes longer than the other thread does as a rule. Not if it was in vain lately.
+   */
+  isWorthWaiting(): boolean {
+    if (this.first !== null) return false;
+    for (let looks = this.#patience; looks > 0; looks--) {
+      if (!this.queue.isReady(this.side)) continue;
+      this.#patience = MOST_LOOKS;
+      return true;
+    }
+    this.#patience >>= 1;
+    return false;
+  }
+
+  /** Out of the line, whether it has got what it waited for or not. */
+  delist(node: SharedWaiter): void {
+    if (node.woken && this.#patience < FEW_LOOKS) this.#patience = FEW_LOOKS; // perhaps now
+    this.first = remove(this.first, node);
+    node.holder!.release();
+    node.holder = null;
+    if (this.first !== null) {
+      if (node.woken) this.#sleep();
+      return;
+    }
+    doorbell.unlisten(this.look);
+    const rung = this.#line >= 0 && !this.queue.leave(this.side, this.#line);
+    this.#line = -1;
+    if ((rung || node.woken) && this.isReady) this.queue.wake(this.side);
+  }
+
+  /** Whether `node` may take what there is: it is first, or woken like all who stand before it. */
+  mayLook(node: SharedWaiter): boolean {
+    const { first } = this;
+    if (node === first) return true;
+    if (!node.woken) return false;
+    for (let other = first!; other !== node; other = other.after!) if (!other.woken) return false;
+    return true;
+  }
+
+  /** It was woken for nothing, and waits on. */
+  waitOn(node: SharedWaiter): void {
+    let other = node;
+    do { // those who were woken after it don't overtake it
+      other.woken = false;
+      other = other.after!;
+    } while (other !== this.first && other.woken);
+    this.#sleep();
+  }
+
+  /** The same for one who looks itself if there is something: whether there is. */
+  rest(node: SharedWaiter): boolean {
+    node.woken = false;
+    return this.#enter();
+  }
+
+  /** The thread's doorbell was rung, or it is time to look. */
+  readonly look = (): void => {
+    if (this.first !== null) this.#sleep();
+  };
+
+  #sleep(): void {
+    if (this.#enter()) this.#rouse();
+  }
+
+  /** First it says that it sleeps, then it looks: so nothing comes unnoticed in between. */
+  #enter(): boolean {
+    if (!this.isAsleep) this.#line = this.queue.enter(this.side);
+    return this.isReady;
+  }
+
+  #rouse(): void {
+    const { first } = this;
+    for (let node = first!;; node = node.after!) {
+      if (!node.woken) {
+        node.woken = true;
+        return node.wake();
+      }
+      if (node.after === first) return;
+    }
+  }
+}
+
+/** What keeps the loop that `waiter` waits on listening to the doorbell. */
+export function holderFor(waiter: Waiter | null): Holder {
+  const loop = loopOf(waiter);
+  if (loop === hostLoop()) return doorbell;
+  return loop instanceof BlockingLoop ? loop : new Poller(loop);
+}
+
+/** For loops of the user's. */
+class Poller implements Holder {
+  #timer: CancelHandle | undefined;
+
+  constructor(readonly loop: EventLoop) {}
+
+  hold(): void {
+    this.#timer = this.loop.onTimer(POLL_MS, { repeat: true }, () => doorbell.look());
+  }
+
+  release(): void {
+    this.#timer?.cancel();
+  }
+}

@@ -1,0 +1,796 @@
+/** Shared channels as one thread sees them. Between threads: `shared_channel_threads_test.ts`. */
+import { Buffer } from "node:buffer";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import {
+  afterEvent,
+  type Awaitable,
+  Channel,
+  ChannelClosedError,
+  Deadlock,
+  type Fiber,
+  FiberAborted,
+  main,
+  type Operation,
+  run,
+  select,
+  sleep,
+  spawn,
+  timeoutEvent,
+  when,
+} from "@weft/weft";
+import { blockingLoop } from "@weft/weft/loop";
+import { type Codec, SharedChannel, type SharedChannelHandle } from "@weft/weft/thread";
+import { runLifo } from "../../examples/schedulers/lifo.ts";
+import { errorOf as errorOfResult, valueOf } from "../kit/results.ts";
+import { hostTurn, uncaughtSoon } from "../kit/uncaught.ts";
+import { virtualLoop } from "../kit/virtual_loop.ts";
+import { errorOf, virtually } from "../kit/virtually.ts";
+import { CANCEL_STYLES, ToyScheduler } from "../world5/toy_scheduler.ts";
+
+const idle = { size: 0, sendersWaiting: 0, receiversWaiting: 0 };
+
+function full(capacity = 1): SharedChannel<number> {
+  const channel = new SharedChannel<number>({ capacity });
+  for (let n = 0; n < capacity; n++) channel.trySend(n);
+  return channel;
+}
+
+/** Lets every fiber run until it waits: a loop of one's own looks at the channels now and then. */
+function* settle() {
+  yield* sleep(10);
+}
+
+/** A fiber that waits on `operation`, and keeps its failure to itself. */
+function* waiting<T>(operation: () => Operation<T>) {
+  const fiber = spawn(operation, { propagateCancelToParent: false });
+  yield* settle();
+  return fiber;
+}
+
+// Making one -------------------------------------------------------------------------------------
+
+Deno.test("SharedChannel() is open and empty", () => {
+  const channel = new SharedChannel<string>({ capacity: 3, name: "words" });
+  assertEquals([channel.capacity, channel.size, channel.isEmpty], [3, 0, true]);
+  assertEquals(channel.isClosed, false);
+  assertEquals(channel.statistics(), idle);
+  assertEquals(channel.handle.kind, "weft.SharedChannel");
+  assertEquals(channel.handle.name, "words");
+});
+
+// deno-lint-ignore no-explicit-any -- arguments of the wrong type are what is tested
+const badOptions: [any, typeof TypeError | typeof RangeError, string][] = [
+  [undefined, TypeError, "options must have a capacity, got undefined"],
+  [null, TypeError, "got null"],
+  [3, TypeError, "got 3"],
+  [{}, TypeError, "capacity must be a number"],
+  [{ capacity: "3" }, TypeError, '"3"'],
+  [{ capacity: 0 }, RangeError, "at least 1"],
+  [{ capacity: -1 }, RangeError, "-1"],
+  [{ capacity: 1.5 }, RangeError, "1.5"],
+  [{ capacity: NaN }, RangeError, "NaN"],
+  [{ capacity: Infinity }, RangeError, "capacity must be finite"],
+  [{ capacity: 1, slotBytes: 0 }, RangeError, "slotBytes"],
+  [{ capacity: 1, slotBytes: Infinity }, RangeError, "slotBytes must be finite"],
+  [{ capacity: 2 ** 20, slotBytes: 2 ** 11 }, RangeError, "more than a gigabyte"],
+  [{ capacity: 2 ** 27, slotBytes: 1 }, RangeError, "more than a gigabyte"],
+  [{ capacity: 2 ** 53, slotBytes: 1 }, RangeError, "more than a gigabyte"],
+  [{ capacity: 1, slotBytes: 2 ** 40 }, RangeError, "more than a gigabyte"],
+  [{ capacity: 1, name: 3 }, TypeError, "name must be a string"],
+  [{ capacity: 1, codec: {} }, TypeError, "codec.encode must be a function"],
+  [{ capacity: 1, codec: { encode() {} } }, TypeError, "codec.decode must be a function"],
+];
+
+for (const [options, errorClass, shown] of badOptions) {
+  Deno.test(`SharedChannel(${Deno.inspect(options)}) throws a ${errorClass.name}`, () => {
+    const error = assertThrows(() => new SharedChannel(options), errorClass);
+    assertStringIncludes(error.message, "Cannot make the shared channel: ");
+    assertStringIncludes(error.message, shown);
+  });
+}
+
+Deno.test("SharedChannel.from() opens the same channel, once or often", () => {
+  const channel = new SharedChannel<number>({ capacity: 2 });
+  const handle = structuredClone(channel.handle);
+  const ends = [SharedChannel.from<number>(handle), SharedChannel.from<number>(channel.handle)];
+  ends[0]!.trySend(1);
+  ends[1]!.trySend(2);
+  assertEquals([channel.size, channel.tryReceive(), ends[0]!.tryReceive()], [2, { value: 1 }, {
+    value: 2,
+  }]);
+  ends[1]!.close();
+  assertEquals([channel.isClosed, ends[0]!.isClosed], [true, true]);
+});
+
+Deno.test("SharedChannel.from() refuses what is no handle", () => {
+  const { handle } = new SharedChannel({ capacity: 1 });
+  const bad: unknown[] = [undefined, null, 3, {}, { ...handle, kind: "weft.SharedTrigger" }, {
+    ...handle,
+    buffer: new ArrayBuffer(8),
+  }, { ...handle, registry: undefined }];
+  for (const handle of bad) {
+    const error = assertThrows(() => SharedChannel.from(handle as SharedChannelHandle), TypeError);
+    assertStringIncludes(error.message, "Cannot open the shared channel: expected the handle");
+  }
+});
+
+const bytes: Codec<number> = { encode: (n) => new Uint8Array([n]), decode: ([n]) => n! };
+
+Deno.test("SharedChannel.from() wants a codec where there is one, and none where there is none", () => {
+  const coded = new SharedChannel<number>({ capacity: 1, codec: bytes });
+  const plain = new SharedChannel<number>({ capacity: 1 });
+  assertThrows(() => SharedChannel.from(coded.handle), TypeError, "made with a codec");
+  assertThrows(() => SharedChannel.from(plain.handle, { codec: bytes }), TypeError, "without a");
+  const bad = { codec: { encode: bytes.encode } } as { codec: Codec<number> };
+  assertThrows(() => SharedChannel.from(coded.handle, bad), TypeError, "codec.decode");
+  assertThrows(() => SharedChannel.from(plain.handle, 3 as never), TypeError, "options must be");
+  SharedChannel.from(coded.handle, { codec: bytes }).trySend(7);
+  assertEquals(coded.tryReceive(), { value: 7 });
+});
+
+// Sending and receiving --------------------------------------------------------------------------
+
+Deno.test("SharedChannel.send() suspends while the channel is full", () => {
+  virtually(function* () {
+    const channel = full(2);
+    const third = yield* waiting(() => channel.send(2));
+    assertEquals(third.state, "running");
+    assertEquals(channel.statistics(), { size: 2, sendersWaiting: 1, receiversWaiting: 0 });
+    assertEquals(yield* channel.receive(), { value: 0 });
+    assertStrictEquals(yield* third, undefined);
+    assertEquals([channel.tryReceive(), channel.tryReceive()], [{ value: 1 }, { value: 2 }]);
+    assertEquals(channel.statistics(), idle);
+  });
+});
+
+Deno.test("SharedChannel.receive() suspends until somebody sends", () => {
+  virtually(function* () {
+    const channel = new SharedChannel<string>({ capacity: 1 });
+    const receiver = yield* waiting(() => channel.receive());
+    assertEquals(channel.statistics(), { ...idle, receiversWaiting: 1 });
+    yield* channel.send("it");
+    assertEquals(yield* receiver, { value: "it" });
+    assertEquals(channel.statistics(), idle);
+  });
+});
+
+Deno.test("SharedChannel.trySend() is false, and sends nothing, while it is full", () => {
+  const channel = full();
+  assertEquals(channel.trySend(1), false);
+  assertEquals(channel.tryReceive(), { value: 0 });
+  assertEquals([channel.tryReceive(), channel.trySend(2)], [undefined, true]);
+  assertEquals(channel.tryReceive(), { value: 2 });
+});
+
+Deno.test("SharedChannel.send() copies the value as it is when the wait begins", () => {
+  virtually(function* () {
+    const channel = new SharedChannel<unknown>({ capacity: 1 });
+    const value = { n: [1], bytes: new Uint8Array([1]) };
+    const raw = new Uint8Array([1]);
+    channel.trySend(0);
+    const first = yield* waiting(() => channel.send(value));
+    const second = yield* waiting(() => channel.send(raw));
+    value.n.push(2);
+    value.bytes[0] = 9;
+    raw[0] = 9;
+    assertEquals(yield* channel.receive(), { value: 0 });
+    assertEquals(yield* channel.receive(), { value: { n: [1], bytes: new Uint8Array([1]) } });
+    assertEquals(yield* channel.receive(), { value: new Uint8Array([1]) });
+    yield* first;
+    yield* second;
+  });
+});
+
+Deno.test("SharedChannel.send() copies what encode returns when the wait begins, be it a Buffer", () => {
+  virtually(function* () {
+    const scratch = Buffer.alloc(1);
+    const codec: Codec<number> = {
+      encode: (n) => scratch.fill(n),
+      decode: ([n]) => n!,
+    };
+    const channel = new SharedChannel<number>({ capacity: 1, codec });
+    yield* channel.send(1);
+    const second = yield* waiting(() => channel.send(2));
+    scratch.fill(9);
+    assertEquals([yield* channel.receiveOrThrow(), yield* channel.receiveOrThrow()], [1, 2]);
+    yield* second;
+  });
+});
+
+Deno.test("SharedChannel.send() throws at once what can't be sent, also while it is full", () => {
+  virtually(function* () {
+    const channel = full() as SharedChannel<unknown>;
+    assertInstanceOf(yield* errorOf(channel.send(() => 1)), TypeError);
+    assertInstanceOf(yield* errorOf(channel.send("x".repeat(1000))), RangeError);
+    assertInstanceOf(yield* errorOf(channel.sendEvent(Symbol())), TypeError);
+    assertInstanceOf(yield* errorOf(select({ s: channel.sendEvent(Symbol()) })), TypeError);
+    assertEquals(channel.statistics(), { ...idle, size: 1 });
+  });
+});
+
+// Order ------------------------------------------------------------------------------------------
+
+Deno.test("law 7: receivers of a SharedChannel are served first in, first out, whichever way they wait", () => {
+  virtually(function* () {
+    const channel = new SharedChannel<number>({ capacity: 8 });
+    const served: string[] = [];
+    const waiters: [string, () => Operation<unknown>][] = [
+      ["receive", () => channel.receive()],
+      ["receiveOrThrow", () => channel.receiveOrThrow()],
+      ["receiveEvent", () => channel.receiveEvent()],
+      ["select", () => select([when(channel.receiveOptionEvent(), (n) => n)])],
+      ["receive again", () => channel.receive()],
+    ];
+    const fibers: Fiber<void>[] = [];
+    for (const [name, wait] of waiters) {
+      fibers.push(
+        yield* waiting(function* () {
+          yield* wait();
+          served.push(name);
+        }),
+      );
+    }
+    assertEquals(channel.statistics().receiversWaiting, waiters.length);
+    for (let n = 0; n < waiters.length; n++) channel.trySend(n);
+    for (const fiber of fibers) yield* fiber;
+    assertEquals(served, waiters.map(([name]) => name));
+    assertEquals(channel.statistics(), idle);
+  });
+});
+
+Deno.test("law 7: senders of a SharedChannel are served first in, first out, whichever way they wait", () => {
+  virtually(function* () {
+    const channel = full();
+    for (let n = 1; n <= 6; n++) {
+      yield* waiting(function* () {
+        if (n % 3 === 0) yield* channel.send(n);
+        else if (n % 3 === 1) yield* channel.sendEvent(n);
+        else yield* select({ sent: channel.sendEvent(n) });
+      });
+    }
+    assertEquals(channel.statistics(), { size: 1, sendersWaiting: 6, receiversWaiting: 0 });
+    for (let n = 0; n <= 6; n++) assertEquals(yield* channel.receiveOrThrow(), n);
+    assertEquals(channel.statistics(), idle);
+  });
+});
+
+Deno.test("law 7: SharedChannel.receive() doesn't overtake those who wait for an item that is there", () => {
+  virtually(function* () {
+    const channel = new SharedChannel<number>({ capacity: 4 });
+    const first = yield* waiting(() => channel.receive());
+    channel.trySend(1);
+    const late = spawn(() => channel.receive()); // before the first one has run
+    const select1 = spawn(() => select({ item: channel.receiveEvent() }));
+    channel.trySend(2);
+    channel.trySend(3);
+    assertEquals(yield* first, { value: 1 });
+    assertEquals(yield* late, { value: 2 });
+    assertEquals((yield* select1).value, 3);
+  });
+});
+
+// Closing ----------------------------------------------------------------------------------------
+
+Deno.test("SharedChannel.close() tells everybody who waits to receive, each his own way", () => {
+  virtually(function* () {
+    const channel = new SharedChannel<number>({ capacity: 1 });
+    const waits = [
+      yield* waiting(() => channel.receive()),
+      yield* waiting(() => errorOf(channel.receiveOrThrow())),
+      yield* waiting(() => errorOf(channel.receiveEvent())),
+      yield* waiting(() => channel.receiveOptionEvent()),
+      yield* waiting(() => select({ item: channel.receiveOptionEvent() })),
+    ] as const;
+    channel.close();
+    channel.close();
+    assertStrictEquals(yield* waits[0], undefined);
+    assertInstanceOf(yield* waits[1], ChannelClosedError);
+    assertInstanceOf(yield* waits[2], ChannelClosedError);
+    assertStrictEquals(yield* waits[3], undefined);
+    assertEquals(yield* waits[4], { kind: "item", value: undefined });
+    assertEquals(channel.statistics(), idle);
+  });
+});
+
+Deno.test("SharedChannel.close() gives every sender that waits its value back, and keeps what is held", () => {
+  virtually(function* () {
+    const channel = full();
+    const values = [{ n: 1 }, { n: 2 }, { n: 3 }];
+    const typed = channel as unknown as SharedChannel<{ n: number }>;
+    const waits = [
+      yield* waiting(() => errorOf(typed.send(values[0]!))),
+      yield* waiting(() => errorOf(typed.sendEvent(values[1]!))),
+      yield* waiting(() => errorOf(select({ sent: typed.sendEvent(values[2]!) }))),
+    ];
+    channel.close();
+    for (const [index, wait] of waits.entries()) {
+      const error = yield* wait;
+      assertInstanceOf(error, ChannelClosedError);
+      assertStrictEquals(error.value, values[index]);
+    }
+    assertEquals(channel.statistics(), { ...idle, size: 1 });
+    assertEquals(channel.tryReceive(), { value: 0 });
+    assertThrows(() => channel.tryReceive(), ChannelClosedError, "Cannot receive from");
+    assertThrows(() => channel.trySend(1), ChannelClosedError, "Cannot send to");
+    assertStrictEquals(yield* channel.receive(), undefined);
+  });
+});
+
+// Cancelling -------------------------------------------------------------------------------------
+
+const points: Record<string, (channel: SharedChannel<number>) => Operation<unknown>> = {
+  "receive()": (channel) => channel.receive(),
+  "receiveOrThrow()": (channel) => channel.receiveOrThrow(),
+  "receiveEvent()": (channel) => channel.receiveEvent(),
+  "receiveOptionEvent()": (channel) => channel.receiveOptionEvent(),
+  "a select of two receives": (channel) =>
+    select({ a: channel.receiveEvent(), b: channel.receiveEvent() }),
+};
+
+for (const [what, wait] of Object.entries(points)) {
+  Deno.test(`law 4: SharedChannel.${what} that is aborted, asleep or woken, leaves the item to the next`, () => {
+    for (const isWoken of [false, true]) {
+      virtually(function* () {
+        const channel = new SharedChannel<number>({ capacity: 2 });
+        const first = yield* waiting(() => wait(channel));
+        const second = yield* waiting(() => channel.receiveOrThrow());
+        if (isWoken) channel.trySend(1);
+        first.abort();
+        if (!isWoken) channel.trySend(1);
+        assertInstanceOf(errorOfResult(yield* first.join()), FiberAborted);
+        assertEquals(yield* second, 1);
+        assertEquals(channel.statistics(), idle);
+      });
+    }
+  });
+}
+
+Deno.test("law 4: SharedChannel.send() that is aborted, asleep or woken, has sent nothing", () => {
+  for (const isWoken of [false, true]) {
+    for (const how of ["send", "sendEvent"] as const) {
+      virtually(function* () {
+        const channel = full();
+        const first = yield* waiting(() => channel[how](1));
+        const second = yield* waiting(() => channel.send(2));
+        if (isWoken) assertEquals(channel.tryReceive(), { value: 0 });
+        first.abort();
+        if (!isWoken) assertEquals(channel.tryReceive(), { value: 0 });
+        yield* second;
+        assertEquals(channel.tryReceive(), { value: 2 });
+        assertEquals(channel.statistics(), idle);
+      });
+    }
+  }
+});
+
+Deno.test("law 9: ten thousand cancelled waits on a SharedChannel leave nothing behind", () => {
+  virtually(function* () {
+    const [empty, filled] = [new SharedChannel<number>({ capacity: 1 }), full()];
+    const fibers: Fiber<unknown>[] = [];
+    for (let n = 0; n < 5000; n++) {
+      fibers.push(spawn(() => empty.receive(), { propagateCancelToParent: false }));
+      fibers.push(spawn(() => filled.send(n), { propagateCancelToParent: false }));
+    }
+    yield* settle();
+    assertEquals(empty.statistics().receiversWaiting, 5000);
+    assertEquals(filled.statistics().sendersWaiting, 5000);
+    for (const fiber of fibers) fiber.abort();
+    assertEquals([empty.statistics(), filled.statistics()], [idle, { ...idle, size: 1 }]);
+    yield* settle();
+  });
+});
+
+// Select -----------------------------------------------------------------------------------------
+
+Deno.test("law 6: select() between a SharedChannel, a local one and time takes one of them", () => {
+  virtually(function* () {
+    const shared = new SharedChannel<string>({ capacity: 1 });
+    const local = new Channel<string>({ capacity: 0 });
+    const events = () => ({
+      shared: shared.receiveEvent(),
+      local: local.receiveEvent(),
+      time: afterEvent(100),
+    });
+    const choose = () => waiting(() => select(events()));
+
+    const first = yield* choose();
+    yield* shared.send("a");
+    assertEquals(yield* first, { kind: "shared", value: "a" });
+
+    const second = yield* choose();
+    yield* local.send("b");
+    assertEquals(yield* second, { kind: "local", value: "b" });
+
+    assertEquals((yield* select(events())).kind, "time");
+    assertEquals([shared.statistics(), local.statistics()], [idle, idle]);
+  });
+});
+
+Deno.test("law 6: select() that sends to a SharedChannel or receives from it does one of them", () => {
+  virtually(function* () {
+    const [a, b] = [full(), new SharedChannel<number>({ capacity: 1 })];
+    const both = yield* waiting(() => select({ sent: a.sendEvent(7), got: b.receiveEvent() }));
+    yield* b.send(8);
+    assertEquals(yield* both, { kind: "got", value: 8 });
+    assertEquals(a.statistics(), { ...idle, size: 1 });
+
+    const again = yield* waiting(() => select({ sent: a.sendEvent(7), got: b.receiveEvent() }));
+    assertEquals(a.tryReceive(), { value: 0 });
+    assertEquals(yield* again, { kind: "sent", value: undefined });
+    assertEquals([a.tryReceive(), b.statistics()], [{ value: 7 }, idle]);
+  });
+});
+
+Deno.test("law 6: select() with both ends of a SharedChannel sends to itself only what it has room for", () => {
+  virtually(function* () {
+    const channel = new SharedChannel<number>({ capacity: 1 });
+    const ends = () => select({ got: channel.receiveEvent(), sent: channel.sendEvent(1) });
+    assertEquals(yield* ends(), { kind: "sent", value: undefined });
+    assertEquals(yield* ends(), { kind: "got", value: 1 });
+    assertEquals(channel.statistics(), idle);
+  });
+});
+
+Deno.test("law 6: select() with several arms on one SharedChannel passes on what it doesn't take", () => {
+  virtually(function* () {
+    const channel = new SharedChannel<number>({ capacity: 4 });
+    const event = channel.receiveEvent();
+    const many = yield* waiting(() =>
+      select([
+        when(event, (n) => n),
+        when(event, (n) => -n),
+        when(channel.receiveOptionEvent(), () => 0),
+      ])
+    );
+    const others = [
+      yield* waiting(() => channel.receiveOrThrow()),
+      yield* waiting(() => select([when(event, (n) => n), when(event, (n) => n)])),
+    ];
+    for (const n of [1, 2, 3]) channel.trySend(n);
+    assertEquals(yield* many, 1);
+    assertEquals([yield* others[0]!, yield* others[1]!], [2, 3]);
+    assertEquals(channel.statistics(), idle);
+  });
+});
+
+Deno.test("law 6: select() with a timeout on a SharedChannel, over and over, loses nothing", () => {
+  virtually(function* () {
+    const channel = new SharedChannel<number>({ capacity: 1 });
+    spawn(function* () {
+      for (let n = 0; n < 50; n++) {
+        yield* sleep(n % 7);
+        yield* channel.send(n);
+      }
+      channel.close();
+    });
+    const received: unknown[] = [];
+    let timeouts = 0;
+    for (;;) {
+      const { kind, value } = yield* select({
+        item: channel.receiveOptionEvent(),
+        time: afterEvent(3),
+      });
+      if (kind === "time") timeouts++;
+      else if (value === undefined) break;
+      else received.push(value.value);
+    }
+    assertEquals(received, Array.from({ length: 50 }, (_, n) => n));
+    assert(timeouts > 0);
+    assertEquals(channel.statistics(), idle);
+  });
+});
+
+Deno.test("law 4: a codec that brings a partner for another arm of the select sends nothing by its own", () => {
+  virtually(function* () {
+    const local = new Channel<string>({ capacity: 0 });
+    let armed = false;
+    const codec: Codec<number> = {
+      encode: (n) => {
+        if (armed) local.trySend("partner");
+        return new Uint8Array([n]);
+      },
+      decode: ([n]) => n!,
+    };
+    const channel = new SharedChannel<number>({ capacity: 1, codec });
+    channel.trySend(1);
+    const both = yield* waiting(() =>
+      select({ sent: channel.sendEvent(2), got: local.receiveEvent() })
+    );
+    armed = true;
+    assertEquals(channel.tryReceive(), { value: 1 });
+    assertEquals(yield* both, { kind: "got", value: "partner" });
+    assertEquals([channel.statistics(), local.statistics()], [idle, idle]);
+  });
+});
+
+Deno.test("law 4: a codec that brings a partner for another arm while it decodes sends that away", () => {
+  virtually(function* () {
+    const local = new Channel<string>({ capacity: 1 });
+    const codec: Codec<number> = {
+      encode: (n) => new Uint8Array([n]),
+      decode: ([n]) => {
+        local.trySend("partner");
+        return n!;
+      },
+    };
+    const channel = new SharedChannel<number>({ capacity: 1, codec });
+    const both = yield* waiting(() =>
+      select({ item: channel.receiveEvent(), got: local.receiveEvent() })
+    );
+    channel.trySend(2);
+    assertEquals(yield* both, { kind: "item", value: 2 });
+    assertEquals([local.tryReceive(), channel.statistics()], [{ value: "partner" }, idle]);
+  });
+});
+
+// Codecs that throw ------------------------------------------------------------------------------
+
+Deno.test("law 13: what decode throws is thrown at whoever receives, and the next item comes as ever", async () => {
+  const error = new Error("decode");
+  const codec: Codec<number> = {
+    encode: (n) => new Uint8Array([n]),
+    decode: ([n]) => {
+      if (n === 13) throw error;
+      return n!;
+    },
+  };
+  const ways: [string, (channel: SharedChannel<number>) => Operation<unknown>][] = [
+    ["receive", (channel) => channel.receive()],
+    ["receiveOrThrow", (channel) => channel.receiveOrThrow()],
+    ["receiveEvent", (channel) => channel.receiveEvent()],
+    ["select", (channel) => select({ item: channel.receiveEvent() })],
+  ];
+  for (const [name, receive] of ways) {
+    for (const waits of [false, true]) {
+      virtually(function* () {
+        const channel = new SharedChannel<number>({ capacity: 2, codec });
+        if (!waits) channel.trySend(13);
+        const fiber = yield* waiting(() => errorOf(receive(channel) as Awaitable<unknown>));
+        const next = yield* waiting(() => channel.receiveOrThrow());
+        if (waits) channel.trySend(13);
+        channel.trySend(7);
+        assertStrictEquals(yield* fiber, error, name);
+        assertEquals(yield* next, 7);
+        assertEquals(channel.statistics(), idle);
+      });
+    }
+  }
+  const channel = new SharedChannel<number>({ capacity: 2, codec });
+  const received: unknown[] = [];
+  const uncaught = await uncaughtSoon(async () => {
+    const iterator = channel[Symbol.asyncIterator]();
+    const nexts = [iterator.next(), iterator.next()];
+    channel.trySend(13);
+    channel.trySend(7);
+    received.push(await assertRejects(() => nexts[0]!), await nexts[1]);
+    channel.trySend(13);
+    received.push(await assertRejects(() => iterator.next()));
+    assertEquals(assertThrows(() => (channel.trySend(13), channel.tryReceive())), error);
+  });
+  assertEquals(received, [error, { done: false, value: 7 }, error]);
+  assertEquals([uncaught, channel.statistics()], [[], idle]);
+});
+
+Deno.test("law 13: what encode throws is thrown at the sender, and nothing was sent", () => {
+  virtually(function* () {
+    const error = new Error("encode");
+    const codec: Codec<number> = {
+      encode: (n) => {
+        if (n === 13) throw error;
+        return new Uint8Array([n]);
+      },
+      decode: ([n]) => n!,
+    };
+    const channel = new SharedChannel<number>({ capacity: 1, codec });
+    assertStrictEquals(yield* errorOf(channel.send(13)), error);
+    assertStrictEquals(yield* errorOf(channel.sendEvent(13)), error);
+    assertStrictEquals(yield* errorOf(select({ sent: channel.sendEvent(13) })), error);
+    assertEquals(channel.statistics(), idle);
+    yield* channel.send(1);
+    assertEquals(channel.tryReceive(), { value: 1 });
+  });
+});
+
+Deno.test("SharedChannel.sendEvent() whose value can no longer be sent when there is room fails then", () => {
+  virtually(function* () {
+    const channel = full() as SharedChannel<unknown>;
+    const value: Record<string, unknown> = {};
+    const sender = yield* waiting(() => errorOf(channel.sendEvent(value)));
+    value.f = () => 1;
+    channel.tryReceive();
+    assertInstanceOf(yield* sender, TypeError);
+    assertEquals(channel.statistics(), idle);
+  });
+});
+
+// Worlds -----------------------------------------------------------------------------------------
+
+Deno.test("SharedChannel in async functions: for await receives until it is closed", async () => {
+  const channel = new SharedChannel<number>({ capacity: 2 });
+  const sending = (async () => {
+    for (let n = 0; n < 20; n++) await channel.send(n);
+    channel.close();
+  })();
+  const items: number[] = [];
+  for await (const item of channel) items.push(item);
+  await sending;
+  assertEquals(items, Array.from({ length: 20 }, (_, n) => n));
+  await assertRejects(async () => await channel.send(1), ChannelClosedError);
+  await assertRejects(async () => await channel.receiveOrThrow(), ChannelClosedError);
+  assertStrictEquals(await channel.receive(), undefined);
+  assertEquals(channel.statistics(), idle);
+});
+
+Deno.test("SharedChannel iterator: return() takes back the receives that wait, and loses nothing", async () => {
+  const channel = new SharedChannel<number>({ capacity: 4 });
+  const iterator = channel[Symbol.asyncIterator]();
+  assertStrictEquals(iterator[Symbol.asyncIterator](), iterator);
+  const waits = [iterator.next(), iterator.next()];
+  assertEquals(channel.statistics().receiversWaiting, 2);
+  const over = { done: true, value: undefined } as const;
+  assertEquals(await iterator.return!(), over);
+  assertEquals(await Promise.all(waits), [over, over]);
+  assertEquals(await iterator.next(), over);
+  for (const n of [1, 2, 3]) channel.trySend(n);
+  for await (const item of channel) {
+    assertEquals(item, 1);
+    break;
+  }
+  assertEquals(channel.statistics(), { ...idle, size: 2 });
+});
+
+for (const [name, runNow] of Object.entries({ run, runLifo })) {
+  Deno.test(`SharedChannel under ${name} on a blocking loop: fibers wait for each other`, () => {
+    const channel = new SharedChannel<number>({ capacity: 2 });
+    const result = runNow(function* () {
+      spawn(function* () {
+        for (let n = 0; n < 100; n++) yield* channel.send(n);
+        channel.close();
+      });
+      let sum = 0;
+      for (let n = yield* channel.receive(); n; n = yield* channel.receive()) sum += n.value;
+      return sum;
+    }, { loop: blockingLoop() });
+    assertEquals(valueOf(result), 4950);
+    assertEquals(channel.statistics(), idle);
+  });
+}
+
+Deno.test("SharedChannel.receive() in run() without a loop is stuck, and the Deadlock says what is missing", () => {
+  const channel = new SharedChannel<number>({ capacity: 1, name: "jobs" });
+  const error = errorOfResult(run(() => channel.receive()));
+  assertInstanceOf(error, Deadlock);
+  assertStringIncludes(error.message, 'a receive from shared channel "jobs"');
+  assertStringIncludes(error.message, "pass loop: blockingLoop()");
+  assertEquals(channel.statistics(), idle);
+});
+
+Deno.test("law 10: a blocking loop that is rung again and again still fires its timers", () => {
+  const channel = new SharedChannel<number>({ capacity: 1 });
+  const result = run(function* () {
+    const busy = spawn(function* () {
+      for (;;) yield* channel.send(1);
+    });
+    spawn(function* () {
+      while ((yield* channel.receive()) !== undefined);
+    });
+    yield* sleep(1);
+    busy.abort();
+    channel.close();
+    return "slept";
+  }, { loop: blockingLoop() });
+  assertEquals(result, { ok: true, value: "slept" });
+});
+
+for (const resumesAtOnce of [false, true]) {
+  const how = resumesAtOnce ? "within release" : "later";
+  Deno.test(`SharedChannel under a foreign scheduler that resumes ${how}: items pass, and closes`, async () => {
+    const toy = new ToyScheduler({ resumesAtOnce });
+    const channel = new SharedChannel<number>({ capacity: 2 });
+    const receiver = toy.spawn(function* () {
+      const items: number[] = [];
+      for (let n = yield* channel.receive(); n; n = yield* channel.receive()) items.push(n.value);
+      return items;
+    });
+    const sender = toy.spawn(function* () {
+      for (let n = 0; n < 10; n++) yield* channel.send(n);
+      channel.close();
+      return yield* errorOf(channel.send(1));
+    });
+    await toy.during(async () => {
+      while (receiver.state !== "returned" || sender.state !== "returned") {
+        toy.run();
+        await hostTurn();
+      }
+    });
+    assertEquals(receiver.value, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    assertInstanceOf(sender.value, ChannelClosedError);
+    assertEquals(channel.statistics(), idle);
+  });
+
+  for (const style of CANCEL_STYLES) {
+    Deno.test(`law 4: a foreign task that is cancelled (${style}) on a SharedChannel leaves the item, ${how}`, async () => {
+      const toy = new ToyScheduler({ resumesAtOnce });
+      const channel = new SharedChannel<number>({ capacity: 1 });
+      const cancelled = toy.spawn(() => channel.receiveOrThrow());
+      const selecting = toy.spawn(() =>
+        select({ item: channel.receiveEvent(), time: timeoutEvent(60_000) })
+      );
+      const next = toy.spawn(() => channel.receiveOrThrow());
+      toy.run();
+      assertEquals(channel.statistics().receiversWaiting, 3);
+      toy.cancel(cancelled, style);
+      toy.cancel(selecting, style);
+      assertEquals(channel.statistics().receiversWaiting, 1);
+      channel.trySend(7);
+      await toy.during(async () => {
+        while (next.state !== "returned") {
+          toy.run();
+          await hostTurn();
+        }
+      });
+      assertEquals([next.value, channel.statistics()], [7, idle]);
+    });
+  }
+}
+
+Deno.test("law 4: foreign tasks that resume each other at once, and cancel each other, lose nothing", async () => {
+  const toy = new ToyScheduler({ resumesAtOnce: true });
+  const channel = new SharedChannel<number>({ capacity: 2 });
+  const received: number[] = [];
+  const first = toy.spawn(function* () {
+    received.push(yield* channel.receiveOrThrow());
+  });
+  toy.spawn(function* () {
+    received.push(yield* channel.receiveOrThrow());
+    toy.cancel(first, "onCancel, then throw"); // in the middle of the first one's commit
+  });
+  toy.run();
+  channel.trySend(1);
+  channel.trySend(2);
+  await toy.during(async () => {
+    while (received.length < 2) await hostTurn();
+  });
+  assertEquals([received.toSorted(), channel.statistics()], [[1, 2], idle]);
+});
+
+// A loop of one's own, which throws --------------------------------------------------------------
+
+Deno.test("SharedChannel.receive() on a loop that refuses a timer throws that, and doesn't wait", () => {
+  const channel = new SharedChannel<number>({ capacity: 1 });
+  const loop = virtualLoop();
+  const error = new Error("no timers");
+  loop.onTimer = () => {
+    throw error;
+  };
+  const waits: (() => Operation<unknown>)[] = [
+    () => channel.receive(),
+    () => channel.receiveEvent(),
+  ];
+  for (const wait of waits) {
+    assertStrictEquals(errorOfResult(run(wait, { loop })), error);
+    assertEquals(channel.statistics(), idle);
+  }
+});
+
+Deno.test("SharedChannel in main: fibers wait, and leave no timer behind", async () => {
+  const channel = new SharedChannel<number>({ capacity: 1 });
+  const sum = await main(function* () {
+    spawn(function* () {
+      for (let n = 0; n < 50; n++) yield* channel.send(n);
+      channel.close();
+    });
+    let sum = 0;
+    for (let n = yield* channel.receive(); n; n = yield* channel.receive()) sum += n.value;
+    return sum;
+  });
+  assertEquals([sum, channel.statistics()], [1225, idle]);
+});

@@ -1,0 +1,187 @@
+/** The other end of shared channels and triggers, in each of the five worlds. */
+import { main, run } from "@weft/weft";
+import { blockingLoop } from "@weft/weft/loop";
+import {
+  SharedChannel,
+  type SharedChannelHandle,
+  SharedTrigger,
+  type SharedTriggerHandle,
+  webWorkerThreads,
+} from "@weft/weft/thread";
+import { runLifo } from "../../../examples/schedulers/lifo.ts";
+import { serveTasks } from "../../kit/workers.ts";
+import { valueOf } from "../../kit/results.ts";
+
+type Body<T> = () => Generator<never, T, unknown>;
+
+/** Where code may wait that is written as a generator. */
+const generators = {
+  "a fiber": <T>(body: Body<T>): PromiseLike<T> => main(body),
+  "a blocking run": <T>(body: Body<T>): T => valueOf(run(body, { loop: blockingLoop() })),
+  "a scheduler of one's own": <T>(body: Body<T>): T =>
+    valueOf(runLifo(body, { loop: blockingLoop() })),
+  "Effection": async <T>(body: Body<T>): Promise<T> => {
+    const { inEffection } = await import("./peer_worlds.ts");
+    return await inEffection(body);
+  },
+  "Effect": async <T>(body: Body<T>): Promise<T> => {
+    const { inEffect } = await import("./peer_worlds.ts");
+    return await inEffect(body);
+  },
+};
+
+/** All of them. */
+export type World = keyof typeof generators | "an async function";
+
+/** All of them, by name. */
+export const WORLDS: readonly World[] = [
+  ...Object.keys(generators) as (keyof typeof generators)[],
+  "an async function",
+];
+
+/** Runs `body` in a world that takes generators. */
+export function inWorld<T>(world: World, body: Body<T>): PromiseLike<T> | T {
+  return generators[world as keyof typeof generators](body);
+}
+
+/** Passes on what comes, until it is drained; how many that was. */
+export function relay(
+  world: World,
+  from: SharedChannel<unknown>,
+  to: SharedChannel<unknown>,
+): PromiseLike<number> | number {
+  if (world === "an async function") return relayAwaiting(from, to);
+  return inWorld(world, function* () {
+    let count = 0;
+    for (let item = yield* from.receive(); item; item = yield* from.receive()) {
+      yield* to.send(item.value);
+      count++;
+    }
+    return count;
+  });
+}
+
+async function relayAwaiting(
+  from: SharedChannel<unknown>,
+  to: SharedChannel<unknown>,
+): Promise<number> {
+  let count = 0;
+  for await (const item of from) {
+    await to.send(item);
+    count++;
+  }
+  return count;
+}
+
+/** What the tasks are given. */
+export interface Input {
+  readonly world: World;
+  readonly from: SharedChannelHandle;
+  readonly to: SharedChannelHandle;
+  readonly trigger: SharedTriggerHandle;
+  readonly items: readonly unknown[];
+  readonly log: SharedArrayBuffer;
+}
+
+const tasks = {
+  relay: ({ world, from, to }: Input) =>
+    relay(world, SharedChannel.from(from), SharedChannel.from(to)),
+
+  /** Sends the items, one by one. */
+  send: ({ world, to, items }: Input) => {
+    const channel = SharedChannel.from(to);
+    return inWorld(world, function* () {
+      for (const item of items) yield* channel.send(item);
+    });
+  },
+
+  /** Receives one item. */
+  receive: ({ world, from }: Input) => {
+    const channel = SharedChannel.from(from);
+    return inWorld(world, function* () {
+      return yield* channel.receive();
+    });
+  },
+
+  /** Sends an item that doesn't fit, or isn't to be had any more: how that ended. */
+  sendAndTell: ({ world, to, items }: Input) => {
+    const channel = SharedChannel.from(to);
+    return inWorld(world, function* (): Generator<never, unknown, unknown> {
+      try {
+        yield* channel.send(items[0]);
+        return "sent";
+      } catch (error) {
+        return { name: (error as Error).name, value: (error as { value?: unknown }).value };
+      }
+    });
+  },
+
+  awaitTrigger: ({ world, trigger }: Input) => {
+    const shared = SharedTrigger.from(trigger);
+    return inWorld(world, function* () {
+      yield* shared.await();
+      return "woken";
+    });
+  },
+
+  releaseTrigger: ({ trigger }: Input) => {
+    const { release } = SharedTrigger.from(trigger);
+    for (let n = 0; n < 3; n++) release();
+  },
+
+  awaitTwice: ({ trigger }: Input) => {
+    try {
+      SharedTrigger.from(trigger).await();
+      return "awaited";
+    } catch (error) {
+      return String(error);
+    }
+  },
+
+  /** A channel that is made here, before this thread has met any other. */
+  make: async ({ to }: Input) => {
+    const made = new SharedChannel<unknown>({ capacity: 2 });
+    const before = webWorkerThreads.id(webWorkerThreads.self());
+    // The handle travels as a message, not as an item: memory that is shared can't be copied.
+    const scope = globalThis as unknown as { postMessage(message: unknown): void };
+    scope.postMessage({ ok: true, value: { handle: made.handle, before } });
+    const there = SharedChannel.from<unknown>(to);
+    await relay("an async function", made, there);
+    await there.send({ number: webWorkerThreads.id(webWorkerThreads.self()) });
+  },
+
+  /** Hands its handles on to a worker of its own, and waits for nothing. */
+  handOn: (input: Input) => {
+    const worker = new Worker(import.meta.url, { type: "module", name: "test grandchild" });
+    worker.onmessage = () => worker.terminate();
+    worker.postMessage({ task: "relay", input });
+  },
+
+  identify: ({ from }: Partial<Input>) => {
+    if (from !== undefined) SharedChannel.from(from);
+    return [0, 0].map(() => webWorkerThreads.id(webWorkerThreads.self()));
+  },
+
+  /** Starts to wait, as often as there are items, and ends the thread meanwhile. */
+  closeWhileWaiting: ({ from, items }: Input) => {
+    const channel = SharedChannel.from(from);
+    for (const _ of items) channel.receive().then(() => {});
+    close();
+  },
+
+  exitWhileWaiting: ({ from }: Input) => {
+    SharedChannel.from(from).receive().then(() => {});
+    Deno.exit();
+  },
+
+  waitForEver: async ({ from }: Input) => {
+    await SharedChannel.from(from).receive();
+  },
+} satisfies Record<string, (input: never) => unknown>;
+
+/** The names of the tasks. */
+export type TaskName = keyof typeof tasks;
+
+declare function close(): void;
+
+if ("WorkerGlobalScope" in globalThis) serveTasks(tasks);
