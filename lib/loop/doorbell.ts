@@ -40,12 +40,18 @@ const LOOKS = 5000;
 /** It does so at least once in so many times, to see whether it is worth it again. */
 const RARELY = 127;
 
-interface TimerFunctions {
+interface Platform {
+  readonly version?: { readonly deno: string };
   refTimer?(id: unknown): void;
   unrefTimer?(id: unknown): void;
 }
 
-const { Deno: platform } = globalThis as unknown as { Deno: TimerFunctions | undefined };
+const { Deno: platform } = globalThis as unknown as { Deno: Platform | undefined };
+
+/** Deno before 2.7 settles a `waitAsync` when its loop next has something else to do: so it has. */
+const isSlowToHear = /^(?:1|2\.[0-6])\./.test(platform?.version?.deno ?? "");
+/** How often it looks there. */
+const TICK_MS = 2;
 
 /** One word of a table that other threads know. */
 interface Home {
@@ -126,8 +132,8 @@ class Doorbell implements Holder {
     if (this.#hostHolds++ > 0) return;
     const isPartnerAwake = !wokeSleeper;
     wokeSleeper = false;
-    if (this.#lookTimer === undefined) this.#lookTimer = setInterval(() => this.look(), LOOK_MS);
-    else setRef(this.#lookTimer, true);
+    this.#startLooking();
+    setRef(this.#lookTimer, true);
     if (isPartnerAwake) this.#linger();
     else this.#waitAsync();
   }
@@ -143,14 +149,22 @@ class Doorbell implements Holder {
     });
   }
 
+  #startLooking(): void {
+    this.#lookTimer ??= setInterval(() => this.look(), isSlowToHear ? TICK_MS : LOOK_MS);
+  }
+
   /** The JavaScript loop answers it while it runs anyhow, until `unattend`. */
   attend(): void {
     this.#attendants++;
+    if (isSlowToHear && this.#lookTimer === undefined) {
+      this.#startLooking();
+      setRef(this.#lookTimer, false);
+    }
     this.#waitAsync();
   }
 
   unattend(): void {
-    this.#attendants--;
+    if (--this.#attendants === 0 && this.#hostHolds === 0) this.#stopLooking();
   }
 
   get #isAwaited(): boolean {
@@ -158,6 +172,7 @@ class Doorbell implements Holder {
   }
 
   #stopLooking(): void {
+    if (isSlowToHear && this.#attendants > 0) return;
     clearInterval(this.#lookTimer as number);
     this.#lookTimer = undefined;
   }
