@@ -9,7 +9,7 @@ import { expectTotal, type Workload } from "../workload.ts";
 const channels: Record<ValueKind, SharedChannel<unknown>> = {
   objects: new SharedChannel({ capacity: 1024 }),
   numbers: new SharedChannel({ capacity: 1024, slotBytes: 8 }),
-  bytes: new SharedChannel({ capacity: 1024, slotBytes: 64 }),
+  bytes: new SharedChannel({ capacity: 1024, slotBytes: 64, pooledBytes: true }),
 };
 let worker: Promise<Worker> | undefined;
 

@@ -15,7 +15,7 @@ import {
   SharedSendEvent,
 } from "./shared_operations.ts";
 import { SharedPort } from "./shared_port.ts";
-import { SharedQueue } from "./shared_queue.ts";
+import { POOLS_BYTES, SharedQueue } from "./shared_queue.ts";
 import type { Codec } from "./values.ts";
 import type { SharedSide } from "./waiting.ts";
 
@@ -27,6 +27,12 @@ export interface SharedChannelOptions<T> {
   slotBytes?: number;
   /** How items become bytes, where they are not plain data. Every thread has to bring its own. */
   codec?: Codec<T>;
+  /**
+   * Whether small `Uint8Array`s are received as views of a buffer that they share with others, as
+   * Node's `Buffer`s are: five times as fast. Then mind their `byteOffset`, and don't transfer
+   * their `buffer`. Default false: each has a buffer of its own.
+   */
+  pooledBytes?: boolean;
   /** For people: shown where a `Deadlock` says what a fiber waits on. Travels with the handle. */
   name?: string;
 }
@@ -275,17 +281,18 @@ function makeHandle<T>(options: SharedChannelOptions<T>): SharedChannelHandle {
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`Cannot ${ACTION}: options must have a capacity, got ${show(options)}`);
   }
-  const { capacity, slotBytes = DEFAULT_SLOT_BYTES, codec, name } = options;
+  const { capacity, slotBytes = DEFAULT_SLOT_BYTES, codec, name, pooledBytes = false } = options;
   checkFinite("capacity", capacity);
   checkFinite("slotBytes", slotBytes);
   checkCodec(ACTION, codec);
   checkOptional(ACTION, "name", name, "string");
+  checkOptional(ACTION, "pooledBytes", pooledBytes, "boolean");
   if (SharedQueue.layout(capacity, slotBytes).bytes > MOST_BYTES) {
     throw new RangeError(
       `Cannot ${ACTION}: ${capacity} slots of ${slotBytes} bytes take more than a gigabyte`,
     );
   }
-  const flags = codec === undefined ? 0 : HAS_CODEC;
+  const flags = (codec === undefined ? 0 : HAS_CODEC) | (pooledBytes ? POOLS_BYTES : 0);
   return {
     kind: "weft.SharedChannel",
     buffer: SharedQueue.allocate(capacity, Math.max(slotBytes, 8), flags),

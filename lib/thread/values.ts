@@ -14,6 +14,7 @@
  */
 import { show } from "../internal/check.ts";
 import { DATA, KIND, LENGTH, type SharedQueue } from "./shared_queue.ts";
+import { pieceOf } from "./slab.ts";
 
 /** Between values and bytes. */
 export interface Codec<T> {
@@ -199,6 +200,10 @@ export class Decoded {
         this.text = readWide(queue.chars, data * 2, length / 2);
         return;
       case BYTES:
+        if (queue.poolsBytes) {
+          this.bytes = pieceOf(queue, slot, length);
+          return;
+        } // falls through
       case CLONE:
       case CUSTOM:
         this.bytes = queue.bytes.slice(data * 4, data * 4 + length) as Uint8Array<ArrayBuffer>;
