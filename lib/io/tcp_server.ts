@@ -254,7 +254,9 @@ class Acceptor {
         pause = FIRST_PAUSE_MS;
         this.#spawn(served, conn);
       } catch (error) {
-        if (error instanceof Abort || !isPassing(error)) throw error;
+        if (error instanceof Abort) throw error;
+        if (isOneClient(error)) continue;
+        if (!isFull(error)) throw error;
         yield* sleep(pause);
         pause = Math.min(2 * pause, LONGEST_PAUSE_MS);
       }
@@ -302,9 +304,30 @@ function* finish(connection: Connection): Generator<never, void, unknown> {
   }
 }
 
-/** Whether accepting may well succeed later: too many files are open, or a client was too quick. */
-function isPassing(error: unknown): boolean {
-  if (isReset(error)) return true;
-  const { code } = error as { code?: unknown };
-  return ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"].includes(code as string);
+/** What accepting fails with when that one client is gone, or can't be reached, or isn't let in. */
+const ONE_CLIENT = [
+  "ENOTCONN", // a reset while it waited in line
+  "EPROTO",
+  "ENETDOWN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EHOSTDOWN",
+  "EPERM", // of a firewall
+];
+
+/** What it fails with as long as too much is open. */
+const FULL = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
+
+/** Whether it is about the client that was to be accepted, which is out of the line now. */
+function isOneClient(error: unknown): boolean {
+  return isReset(error) || ONE_CLIENT.includes(codeOf(error));
+}
+
+/** Whether the client still waits in line, for a time with more room. */
+function isFull(error: unknown): boolean {
+  return FULL.includes(codeOf(error));
+}
+
+function codeOf(error: unknown): string {
+  return String((error as { code?: unknown } | null | undefined)?.code);
 }

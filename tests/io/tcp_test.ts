@@ -18,6 +18,7 @@ import {
   map,
   type Operation,
   protect,
+  type Result,
   scope,
   select,
   spawn,
@@ -252,6 +253,86 @@ Deno.test("TcpServer({ maxConnections }) serves no more at a time; the others wa
   }, { maxConnections: 3 });
   assertEquals(answers.length, 20);
   assertEquals(most, 3);
+});
+
+Deno.test({
+  name: "TcpServer: a client that resets while it waits in line is no matter to the server",
+  ignore: !hasPython(),
+  async fn() {
+    const reset = "import socket, struct, sys\n" +
+      "s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n" +
+      "s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))\n" +
+      "s.close()";
+    await withServer(echo, function* (server) {
+      yield* TcpClient.withConnect(server.address, function* (input, output) {
+        yield* say(output, "first"); // so nobody else is accepted
+        yield* input.readLine();
+        for (let n = 0; n < 3; n++) {
+          const args = ["-c", reset, `${server.address.port}`];
+          yield* fromPromise(new Deno.Command("python3", { args }).output());
+        }
+      });
+      assertEquals(yield* TcpClient.withConnect(server.address, ask("hello")), "hello");
+    }, { maxConnections: 1 });
+  },
+});
+
+function hasPython(): boolean {
+  try {
+    return new Deno.Command("python3", { args: ["-c", ""] }).outputSync().success;
+  } catch {
+    return false;
+  }
+}
+
+/** What a server does, and how long it waits, when accepting fails so, once for each code. */
+async function acceptFailingWith(codes: readonly string[]): Promise<Result<unknown>> {
+  const { listen } = Deno;
+  const failures = codes.map((code) => Object.assign(new Error(code), { code }));
+  try {
+    Deno.listen = ((options: Deno.TcpListenOptions) => {
+      const listener = listen(options);
+      const accept = listener.accept.bind(listener);
+      listener.accept = () => {
+        const failure = failures.shift();
+        return failure === undefined ? accept() : Promise.reject(failure);
+      };
+      return listener;
+    }) as typeof Deno.listen;
+    return await main(function* () {
+      const fiber = spawn(
+        function* () {
+          const server = yield* TcpServer.establish(address, echo);
+          const started = performance.now();
+          yield* TcpClient.withConnect(server.address, ask("hello"));
+          yield* server.shutdown();
+          return performance.now() - started;
+        },
+        { propagateCancelToParent: false },
+      );
+      return yield* fiber.join();
+    });
+  } finally {
+    Deno.listen = listen;
+  }
+}
+
+Deno.test("TcpServer accepts again at once after a failure about one client", async () => {
+  const codes = ["ENOTCONN", "ECONNABORTED", "ECONNRESET", "EPROTO", "ENETDOWN", "EHOSTUNREACH"];
+  const result = await acceptFailingWith([...codes, "ENETUNREACH", "EHOSTDOWN", "EPERM"]);
+  assert(result.ok, Deno.inspect(result));
+  assert(result.value as number < 1000, `${result.value} ms`); // doubled pauses would be 2.5 s
+});
+
+Deno.test("TcpServer waits, ever longer, while there is no room for another connection", async () => {
+  const result = await acceptFailingWith(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
+  assert(result.ok, Deno.inspect(result));
+  assert(result.value as number >= 5 + 10 + 20 + 40 - 4, `${result.value} ms`);
+});
+
+Deno.test("TcpServer: any other failure to accept ends it", async () => {
+  const result = await acceptFailingWith(["EINVAL"]);
+  assertEquals((errorOfResult(result) as Error).message, "EINVAL");
 });
 
 Deno.test("TcpServer.shutdown() stops accepting at once, and lets the connections finish", async () => {
