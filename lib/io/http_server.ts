@@ -173,7 +173,9 @@ class Responder {
   readonly #server: Deno.HttpServer<Deno.Addr>;
   readonly #stopping = new Channel<never>({ name: "shutdown" });
   #stopped: Promise<void> | undefined;
-  #served: Scope | undefined;
+  /** Where requests are served; `undefined`: its fiber has not begun; `null`: nor ever will. */
+  #served: Scope | null | undefined;
+  readonly #begun = Promise.withResolvers<void>();
 
   constructor({ tls, ...options }: HttpServerOptions, handler: HttpHandler) {
     this.#handler = handler;
@@ -184,7 +186,12 @@ class Responder {
       onListen() {},
       onError: streamFailed,
     } as Deno.ServeTcpOptions, (request, info) => this.#serve(request, info));
-    this.fiber = spawn(() => this.#live(), { name: "HTTP server" });
+    this.fiber = spawn(() => this.#live(), {
+      name: "HTTP server",
+      finally: () => {
+        if (this.#served === undefined) this.#begin(null); // it was aborted before its first step
+      },
+    });
   }
 
   get address(): Deno.Addr {
@@ -198,10 +205,16 @@ class Responder {
 
   #live(): Operation<void> {
     return scope((served) => {
-      this.#served = served;
       served.onRelease(() => this.#end());
+      this.#begin(served);
       return this.#stopping.closeEvent();
     });
+  }
+
+  #begin(served: Scope | null): void {
+    this.#served = served;
+    this.#begun.resolve();
+    if (served === null) this.#controller.abort();
   }
 
   /** No request is left. */
@@ -221,7 +234,8 @@ class Responder {
 
   #serve(request: Request, info: Deno.ServeHandlerInfo): Response | Promise<Response> {
     const served = this.#served;
-    if (served === undefined || served.error !== undefined) return unavailable();
+    if (served === undefined) return this.#begun.promise.then(() => this.#serve(request, info));
+    if (served === null || served.error !== undefined) return unavailable();
     const { promise, resolve } = Promise.withResolvers<Response>();
     const exchange: Exchange = { request, info, handler: this.#handler, respond: resolve };
     this.requests++;

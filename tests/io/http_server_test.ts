@@ -6,6 +6,7 @@ import {
   main,
   map,
   type Operation,
+  scope,
   spawn,
   yieldNow,
 } from "@weft/weft";
@@ -276,6 +277,40 @@ Deno.test("law 1: HttpServer: an abort of its scope ends it in the middle of eve
     for (let turn = 0; turn < turns; turn++) await hostTurn();
     await program.abort();
     await Promise.all(clients);
+  }
+});
+
+Deno.test("law 1: HttpServer: a scope that fails before the server's fiber has begun closes it, too", async () => {
+  const boom = new Error("right after");
+  let port = 0;
+  const error = await main(() =>
+    errorOf(scope(function* () {
+      port = (yield* HttpServer.establish(options, hello)).address.port;
+      throw boom;
+    }))
+  );
+  assertEquals(error, boom);
+  await hostTurn();
+  await assertRejects(() => fetch(`http://127.0.0.1:${port}/`));
+});
+
+Deno.test("HttpServer: a request that comes before the server's fiber has begun waits for it", async () => {
+  const { serve } = Deno;
+  let early: Response | Promise<Response> | undefined;
+  try {
+    // deno-lint-ignore no-explicit-any -- it has many signatures
+    Deno.serve = ((options: any, handler: any) => {
+      const completed = Promise.resolve();
+      early = handler(new Request("http://early/"), { completed });
+      return serve(options, handler);
+      // deno-lint-ignore no-explicit-any
+    }) as any;
+    await withServer(hello, function* () {
+      const response = yield* fromPromise(Promise.resolve(early!));
+      assertEquals([response.status, yield* fromPromise(response.text())], [200, "hello"]);
+    });
+  } finally {
+    Deno.serve = serve;
   }
 });
 
