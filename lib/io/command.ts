@@ -1,11 +1,14 @@
 import { afterEvent, select, when } from "../event/mod.ts";
 import { all, protect, scope } from "../fiber/mod.ts";
+import { currentFiber } from "../fiber/fiber.ts";
 import { GeneratorOperation } from "../fiber/generator_operation.ts";
 import { checkDuration, checkFunction, checkOptions, show } from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { promiseEvent } from "../promise/mod.ts";
+import { StreamClosedError } from "./errors.ts";
 import { Input } from "./input.ts";
+import { failureWithout, Linger } from "./linger.ts";
 import { Output } from "./output.ts";
 
 /** How a command is run. Its `stdin` and `stdout` are "piped" unless told otherwise. */
@@ -98,7 +101,8 @@ function isTerminated(error: unknown): boolean {
  *
  * Suspends. When `body` has returned and all that it spawned is gone, the child's pipes are closed,
  * and it is waited for. If `body` fails or is aborted, also during that wait, the child is sent
- * SIGTERM, and SIGKILL when `graceMs` have passed.
+ * SIGTERM, and SIGKILL when `graceMs` have passed. Clean-up of `body`'s that is protected, to close
+ * `child.stdin` for example, has a second for it; then the child's stdin is discarded.
  *
  * Needs `--allow-run`.
  *
@@ -186,15 +190,22 @@ function* feed(
   yield* withoutReader(() =>
     typeof input === "string" ? child.stdin.outputString(input) : child.stdin.output(input)
   );
-  yield* withoutReader(() => child.stdin.close());
+  yield* closeStdin(child.stdin);
 }
 
-/** A child need not read all that there is for it. */
+/** To close can't be aborted, but to wait for a child that doesn't read can. */
+function* closeStdin(stdin: Output): Generator<never, void, unknown> {
+  if (stdin.statistics().buffered > 0) yield* withoutReader(() => stdin.flush());
+  yield* withoutReader(() => stdin.close());
+}
+
+/** A child need not read all that there is for it; and its stdin may be closed already. */
 function* withoutReader(write: () => Awaitable<void>): Generator<never, void, unknown> {
   try {
     yield* write();
   } catch (error) {
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    if (error instanceof Deno.errors.BrokenPipe || error instanceof StreamClosedError) return;
+    throw error;
   }
 }
 
@@ -218,11 +229,8 @@ function* useChild<T>(
     const child = new Child(process, pipes);
     let ended = false;
     try {
-      const value = yield* scope(() => body(child));
-      if (pipes.stdin !== undefined) {
-        const { stdin } = pipes;
-        yield* withoutReader(() => stdin.close());
-      }
+      const value = yield* useWhileItLasts(child, pipes.stdin, body);
+      if (pipes.stdin !== undefined) yield* closeStdin(pipes.stdin);
       yield* closeAll(pipes);
       yield* child.status;
       ended = true;
@@ -231,6 +239,34 @@ function* useChild<T>(
       if (!ended) yield* protect(() => end(child, pipes, graceMs));
     }
   });
+}
+
+/**
+ * Runs `body`. Its protected clean-up, a `child.stdin.close()` above all, may depend on a child that
+ * doesn't read: then it goes on without.
+ */
+function* useWhileItLasts<T>(
+  child: Child,
+  stdin: Output | undefined,
+  body: (child: Child) => Operation<T>,
+): Generator<never, T, unknown> {
+  const fiber = currentFiber("use the command");
+  let linger: Linger | undefined;
+  try {
+    return yield* scope(() => {
+      linger = new Linger(fiber, () => {
+        child.kill("SIGTERM");
+        stdin?.discard();
+      });
+      return body(child);
+    });
+  } catch (error) {
+    const failure = failureWithout((error) => linger?.caused(error) === true, error);
+    if (failure !== null) throw failure.error;
+    throw fiber.context.error === undefined ? error : fiber.deliver();
+  } finally {
+    linger?.cancel();
+  }
 }
 
 /** Ends a child whose body has failed or was aborted. */

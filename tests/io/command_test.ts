@@ -1,5 +1,16 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { Event, fromPromise, main, type Operation, scope, spawn, yieldNow } from "@weft/weft";
+import {
+  Event,
+  fromPromise,
+  main,
+  type Operation,
+  protect,
+  scope,
+  spawn,
+  Timeout,
+  withTimeout,
+  yieldNow,
+} from "@weft/weft";
 import { type Child, commandOutput, withCommand } from "@weft/weft/io";
 import { hostTurn } from "../kit/uncaught.ts";
 import { errorOf } from "../kit/virtually.ts";
@@ -191,6 +202,64 @@ test("a failed command is told from a missing one", async () => {
   const error = await main(() => errorOf(commandOutput("no-such-command-anywhere")));
   assertInstanceOf(error, Deno.errors.NotFound);
   assertEquals((await commandOutput("false")).code, 1);
+});
+
+const flood = "x".repeat(1 << 20); // more than a pipe holds
+
+test("withCommand(): an abort while it closes the stdin of a child that doesn't read ends the child", async () => {
+  const started = performance.now();
+  const error = await main(() =>
+    errorOf(withTimeout(50, () =>
+      shell("exec sleep 60", function* (child) {
+        yield* child.stdin.outputString(flood);
+      })))
+  );
+  assertInstanceOf(error, Timeout);
+  assert(performance.now() - started < 900);
+});
+
+test("commandOutput(): an abort while a child doesn't read its input ends the child", async () => {
+  const input = "x".repeat(200_000);
+  const started = performance.now();
+  const error = await main(() =>
+    errorOf(withTimeout(50, () => commandOutput("sleep", { args: ["60"], input })))
+  );
+  assertInstanceOf(error, Timeout);
+  assert(performance.now() - started < 900);
+});
+
+test("withCommand(): a body that closes the stdin of a child that doesn't read can be aborted", async () => {
+  let pid = 0;
+  const error = await main(() =>
+    errorOf(withTimeout(20, () =>
+      shell("exec sleep 60", function* (child) {
+        pid = child.pid;
+        yield* child.stdin.outputString(flood);
+        yield* child.stdin.close();
+      })))
+  );
+  assertInstanceOf(error, Timeout);
+  assertEquals(isAlive(pid), false);
+});
+
+test("withCommand(): an aborted body may still tell the child, and close its stdin", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    await main(() =>
+      errorOf(withTimeout(20, () =>
+        shell(`trap '' TERM; cat > ${path}`, function* (child) {
+          try {
+            yield* Event.never();
+          } finally {
+            yield* protect(() => child.stdin.outputLine("quit"));
+            yield* child.stdin.close();
+          }
+        })))
+    );
+    assertEquals(await Deno.readTextFile(path), "quit\n");
+  } finally {
+    await Deno.remove(path);
+  }
 });
 
 test("withCommand() in a fiber of its own: a failure beside it ends it", async () => {

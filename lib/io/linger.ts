@@ -1,0 +1,60 @@
+/**
+ * Clean-up that is protected (a last line, a flush, a close) may depend on somebody who doesn't
+ * read, and then an abort would never come to its end. So from the abort on there is a while for it;
+ * then whatever it waits for is closed under it, and what that makes it throw is nobody's failure.
+ */
+import type { FiberCore } from "../fiber/fiber.ts";
+import type { CancelHandle } from "../operation/event_base.ts";
+import { StreamClosedError } from "./errors.ts";
+
+/** For how long the clean-up of an aborted body may use what it was given. */
+export const LINGER_MS = 1000;
+
+export class Linger implements CancelHandle {
+  /** Whether the while is over, and `giveUp` was called. */
+  isOver = false;
+  readonly #cancel: () => void;
+
+  /** Calls `giveUp` a while after what `fiber` does now was aborted, unless this is cancelled. */
+  constructor(fiber: FiberCore<unknown>, giveUp: () => void) {
+    const { context, scheduler } = fiber;
+    const callbacks = (context.extra.onCancel ??= new Set());
+    let timer: CancelHandle | undefined;
+    const onCancel = () => {
+      timer = scheduler.loop.onTimer(LINGER_MS, { repeat: false }, () => {
+        this.isOver = true;
+        giveUp();
+      });
+    };
+    if (context.error === undefined) callbacks.add(onCancel);
+    else onCancel();
+    this.#cancel = () => {
+      callbacks.delete(onCancel);
+      timer?.cancel();
+    };
+  }
+
+  cancel(): void {
+    this.#cancel();
+  }
+
+  /** Whether it is because of `giveUp` that somebody threw `error`. */
+  caused(error: unknown): boolean {
+    return this.isOver && error instanceof StreamClosedError;
+  }
+}
+
+/**
+ * What a scope threw, without those failures that `isCaused`: `null` if nothing is left of it.
+ */
+export function failureWithout(
+  isCaused: (error: unknown) => boolean,
+  error: unknown,
+): { readonly error: unknown } | null {
+  if (isCaused(error)) return null;
+  if (!(error instanceof AggregateError)) return { error };
+  const rest = error.errors.filter((error) => !isCaused(error));
+  if (rest.length === error.errors.length) return { error };
+  if (rest.length <= 1) return rest.length === 0 ? null : { error: rest[0] };
+  return { error: new AggregateError(rest, error.message, { cause: error.cause }) };
+}
