@@ -3,12 +3,13 @@ import { all, protect, scope } from "../fiber/mod.ts";
 import { currentFiber } from "../fiber/fiber.ts";
 import { GeneratorOperation } from "../fiber/generator_operation.ts";
 import { checkDuration, checkFunction, checkOptions, show } from "../internal/check.ts";
+import type { CancelHandle } from "../operation/event_base.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { promiseEvent } from "../promise/mod.ts";
 import { StreamClosedError } from "./errors.ts";
 import { Input } from "./input.ts";
-import { failureWithout, Linger } from "./linger.ts";
+import { failureWithout, lingerIn } from "./linger.ts";
 import { Output } from "./output.ts";
 
 /** How a command is run. Its `stdin` and `stdout` are "piped" unless told otherwise. */
@@ -251,17 +252,20 @@ function* useWhileItLasts<T>(
   body: (child: Child) => Operation<T>,
 ): Generator<never, T, unknown> {
   const fiber = currentFiber("use the command");
-  let linger: Linger | undefined;
+  let linger: CancelHandle | undefined;
+  let gaveUp = false;
   try {
     return yield* scope(() => {
-      linger = new Linger(fiber, () => {
+      linger = lingerIn(fiber, () => {
+        gaveUp = true;
         child.kill("SIGTERM");
         stdin?.discard();
       });
       return body(child);
     });
   } catch (error) {
-    const failure = failureWithout((error) => linger?.caused(error) === true, error);
+    const isCaused = (error: unknown) => gaveUp && error instanceof StreamClosedError;
+    const failure = failureWithout(isCaused, error);
     if (failure !== null) throw failure.error;
     throw fiber.context.error === undefined ? error : fiber.deliver();
   } finally {

@@ -2,36 +2,44 @@
  * One connection, as its handler sees it: an input and an output, for as long as a body runs.
  *
  * How it ends, once the body and all that it spawned are gone:
- *  - the body returned: what was output is written, and the socket is closed;
+ *  - the body returned: what was output is written, that direction is closed, and then the socket,
+ *    as soon as the other side is done, or after `LINGER_MS`;
  *  - it threw, or was aborted: the socket is closed at once, and what was not written is forgotten.
  *
  * Closing the output closes that direction alone; the body may read on until the other side is done.
  *
  * Clean-up of the body's that is protected (a last line, a flush) may depend on a client that
- * doesn't read. So an abort gives it `LINGER_MS`; then the socket is closed under it.
+ * doesn't read. So an abort gives it `LINGER_MS`; then the socket is closed under it, and what it
+ * throws because of that is no failure.
  */
 import { currentFiber, type FiberCore } from "../fiber/fiber.ts";
-import { scope } from "../fiber/mod.ts";
+import { protect, scope, withCancelCallback } from "../fiber/mod.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import type { Operation } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
+import { buffers } from "./byte_queue.ts";
+import { StreamClosedError } from "./errors.ts";
 import { Input } from "./input.ts";
 import { borrows, failed } from "./insider.ts";
+import { failureWithout, LINGER_MS, lingerIn } from "./linger.ts";
 import { Output } from "./output.ts";
+import { read } from "./read_write.ts";
+import type { Reader } from "./reader.ts";
 import { sinkOf, type Writer } from "./writer.ts";
 
 /** What runs with a connection. */
 export type ConnectionBody<T> = (input: Input, output: Output) => Operation<T>;
 
-/** For how long the clean-up of an aborted body may use the connection. */
-const LINGER_MS = 1000;
-
 export class Connection {
   readonly input: Input;
   readonly output: Output;
   readonly #conn: Deno.Conn;
+  readonly #reader: Reader;
   readonly #writer: Writer;
   #isOpen = true;
+  #hasWritten = false;
+  /** Whether it was closed under an aborted body. */
+  #isGivenUp = false;
   /** What reading or writing failed with. */
   readonly #failures = new Set<unknown>();
 
@@ -41,29 +49,48 @@ export class Connection {
     const onFailure = (error: unknown) => void this.#failures.add(error);
     const reader = { read: (p: Uint8Array) => conn.read(p), [failed]: onFailure };
     const writer = {
-      write: (p: Uint8Array) => conn.write(p),
+      write: (p: Uint8Array) => {
+        this.#hasWritten = true;
+        return conn.write(p);
+      },
       [failed]: onFailure,
       [borrows]: true,
     };
+    this.#reader = reader;
     this.#writer = writer;
     this.input = Input.fromReader(reader, { close() {} });
     this.output = Output.fromWriter(writer, { close: () => fromPromise(() => this.#closeWrite()) });
   }
 
-  /** Whether it is the connection itself that failed with `error`: the other side is gone. */
+  /**
+   * Whether it is the connection itself that failed with `error`: the other side is gone, or it was
+   * closed under whoever used it.
+   */
   brokeWith(error: unknown): boolean {
+    if (this.#isGivenUp && error instanceof StreamClosedError) return true;
     return this.#failures.has(error);
   }
 
   /** Runs `body` with the connection, in the current fiber, and closes it. */
   *use<T>(body: ConnectionBody<T>): Generator<never, T, unknown> {
-    const linger = this.lingerIn(currentFiber("use a connection"));
+    const fiber = currentFiber("use a connection");
+    let linger: CancelHandle | undefined;
     try {
-      const value = yield* scope(() => body(this.input, this.output));
+      const value = yield* scope(() => {
+        linger = this.lingerIn(fiber); // in the scope: if a part of it fails, the rest has a while
+        return body(this.input, this.output);
+      });
+      linger?.cancel();
+      linger = this.lingerIn(fiber);
       yield* this.output.close();
+      yield* this.#outlast();
       return value;
+    } catch (error) {
+      const failure = this.#isGivenUp ? failureWithout((e) => this.brokeWith(e), error) : { error };
+      if (failure !== null) throw failure.error;
+      throw fiber.context.error === undefined ? error : fiber.deliver();
     } finally {
-      linger.cancel();
+      linger?.cancel();
       this.close();
     }
   }
@@ -73,28 +100,36 @@ export class Connection {
     const linger = this.lingerIn(currentFiber("finish a connection"));
     try {
       yield* this.output.close();
+      yield* this.#outlast();
     } finally {
       linger.cancel();
       this.close();
     }
   }
 
+  /**
+   * Reads and forgets what still comes, until the other side is done, too, for a while at most. A
+   * socket that is closed with something unread in it is reset, and the other side loses what it was
+   * sent. An abort ends the wait, and is too late: all was done.
+   */
+  *#outlast(): Generator<never, void, unknown> {
+    const { context, scheduler } = currentFiber("end a connection");
+    if (!this.#isOpen || !this.#hasWritten || context.error !== undefined) return;
+    const close = () => this.close();
+    const timer = scheduler.loop.onTimer(LINGER_MS, { repeat: false }, close);
+    try {
+      yield* withCancelCallback(close, () => protect(() => readToEnd(this.#reader)));
+    } finally {
+      timer.cancel();
+    }
+  }
+
   /** If what `fiber` is doing now is aborted, it is closed after a while, unless that is cancelled. */
   lingerIn(fiber: FiberCore<unknown>): CancelHandle {
-    const { context, scheduler } = fiber;
-    const callbacks = (context.extra.onCancel ??= new Set());
-    let timer: CancelHandle | undefined;
-    const onCancel = () => {
-      timer = scheduler.loop.onTimer(LINGER_MS, { repeat: false }, () => this.close());
-    };
-    if (context.error === undefined) callbacks.add(onCancel);
-    else onCancel();
-    return {
-      cancel() {
-        callbacks.delete(onCancel);
-        timer?.cancel();
-      },
-    };
+    return lingerIn(fiber, () => {
+      this.#isGivenUp = true;
+      this.close();
+    });
   }
 
   /** Closes it now, whoever is using it. */
@@ -116,6 +151,17 @@ export class Connection {
       // The other side was faster, or it was closed meanwhile.
       if (this.#isOpen && !(error instanceof Deno.errors.NotConnected)) throw error;
     }
+  }
+}
+
+function* readToEnd(reader: Reader): Generator<never, void, unknown> {
+  const buffer = buffers.acquire();
+  try {
+    while ((yield* read(reader, buffer)) > 0);
+  } catch {
+    // The other side is gone, or it was closed: an end, too.
+  } finally {
+    buffers.recycle(buffer);
   }
 }
 

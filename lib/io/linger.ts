@@ -5,43 +5,26 @@
  */
 import type { FiberCore } from "../fiber/fiber.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
-import { StreamClosedError } from "./errors.ts";
 
 /** For how long the clean-up of an aborted body may use what it was given. */
 export const LINGER_MS = 1000;
 
-export class Linger implements CancelHandle {
-  /** Whether the while is over, and `giveUp` was called. */
-  isOver = false;
-  readonly #cancel: () => void;
-
-  /** Calls `giveUp` a while after what `fiber` does now was aborted, unless this is cancelled. */
-  constructor(fiber: FiberCore<unknown>, giveUp: () => void) {
-    const { context, scheduler } = fiber;
-    const callbacks = (context.extra.onCancel ??= new Set());
-    let timer: CancelHandle | undefined;
-    const onCancel = () => {
-      timer = scheduler.loop.onTimer(LINGER_MS, { repeat: false }, () => {
-        this.isOver = true;
-        giveUp();
-      });
-    };
-    if (context.error === undefined) callbacks.add(onCancel);
-    else onCancel();
-    this.#cancel = () => {
+/** Calls `giveUp` a while after what `fiber` does now was aborted, unless that is cancelled. */
+export function lingerIn(fiber: FiberCore<unknown>, giveUp: () => void): CancelHandle {
+  const { context, scheduler } = fiber;
+  const callbacks = (context.extra.onCancel ??= new Set());
+  let timer: CancelHandle | undefined;
+  const onCancel = () => {
+    timer = scheduler.loop.onTimer(LINGER_MS, { repeat: false }, giveUp);
+  };
+  if (context.error === undefined) callbacks.add(onCancel);
+  else onCancel();
+  return {
+    cancel() {
       callbacks.delete(onCancel);
       timer?.cancel();
-    };
-  }
-
-  cancel(): void {
-    this.#cancel();
-  }
-
-  /** Whether it is because of `giveUp` that somebody threw `error`. */
-  caused(error: unknown): boolean {
-    return this.isOver && error instanceof StreamClosedError;
-  }
+    },
+  };
 }
 
 /**

@@ -20,8 +20,9 @@ export interface TcpClientFunctions {
   /**
    * Connects, runs `body` with the connection, closes it, and returns what `body` returned.
    *
-   * Suspends. When `body` has returned and all that it spawned is gone, what it output is written;
-   * if it failed or was aborted, what was not written is forgotten. An abort while it connects ends
+   * Suspends. When `body` has returned and all that it spawned is gone, what it output is written,
+   * and the other side has a second to end the connection, or it could lose that; if `body` failed or
+   * was aborted, what was not written is forgotten. An abort while it connects ends
    * that at once; a connection that comes too late is closed.
    *
    * Needs `--allow-net`; for a Unix socket also `--allow-read` and `--allow-write` of its path.

@@ -115,7 +115,8 @@ export class TcpServer<A extends Deno.Addr = ListenAddr<"tcp">> implements Async
    * Listens at `address`, and returns when it does. From then on `handler` runs for each connection,
    * in a fiber of its own in the server's. Under `await` the server lives in a `main` of its own.
    *
-   * A handler that returns: what it output is written, and the connection is closed. One that fails:
+   * A handler that returns: what it output is written, and the connection is closed, once the client
+   * is done, too, or after a second. One that fails:
    * its connection is closed, the failure goes to the uncaught handler (the console, where none is
    * set), and the server goes on. That the other side is gone, and reading or writing failed
    * because of that, is not reported. One that is aborted may clean up for a second, then its

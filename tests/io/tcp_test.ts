@@ -6,6 +6,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { delay } from "@std/async";
 import {
   Abort,
   afterEvent,
@@ -22,6 +23,8 @@ import {
   scope,
   select,
   spawn,
+  Timeout,
+  withTimeout,
   yieldNow,
 } from "@weft/weft";
 import { type Input, type Output, TcpClient, TcpServer } from "@weft/weft/io";
@@ -77,9 +80,16 @@ function* rawClient(
   server: TcpServer,
   body: (conn: Deno.TcpConn) => Promise<unknown>,
 ): Operation<void> {
-  const conn = yield* fromPromise(Deno.connect(server.address));
+  yield* fromPromise(rawConnect(server, body));
+}
+
+async function rawConnect(
+  server: TcpServer,
+  body: (conn: Deno.TcpConn) => Promise<unknown>,
+): Promise<void> {
+  const conn = await Deno.connect(server.address);
   try {
-    yield* fromPromise(body(conn));
+    await body(conn);
   } finally {
     try {
       conn.close();
@@ -469,6 +479,122 @@ Deno.test("TcpServer: an output that is discarded while the client doesn't read 
     })
   );
   assertEquals([log, reported], [["StreamClosedError"], []]);
+});
+
+Deno.test("TcpServer: a client gets the whole answer to a request of which the handler reads only the head", async () => {
+  const answer = "y".repeat(1 << 20);
+  const lengths: number[] = [];
+  await withServer(function* (_peer, input, output) {
+    yield* input.readLine();
+    yield* output.outputString(answer);
+  }, function* (server) {
+    for (let n = 0; n < 5; n++) {
+      yield* rawClient(server, async (conn) => {
+        await conn.write(bytes("head\n" + "x".repeat(100_000)));
+        for (let turn = 0; turn < 50; turn++) await hostTurn();
+        const all = await new Response(conn.readable).bytes();
+        lengths.push(all.length);
+      });
+    }
+  });
+  assertEquals(lengths, Array(5).fill(answer.length));
+});
+
+Deno.test("TcpServer: a connection that is over lingers for a client that isn't done; an abort ends that", async () => {
+  await withServer(function* (_peer, input, output) {
+    yield* output.outputLine("bye");
+    yield* output.close();
+    yield* input.close();
+  }, (server) =>
+    rawClient(server, async (conn) => {
+      const buffer = new Uint8Array(10);
+      assertEquals([await conn.read(buffer), await conn.read(buffer)], [4, null]);
+      for (let turn = 0; turn < 10; turn++) {
+        await conn.write(bytes("and another thing"));
+        await hostTurn();
+      }
+      assertEquals(server.statistics().connections, 1);
+      const started = performance.now();
+      await server.shutdown({ graceMs: 1 });
+      assert(performance.now() - started < 500);
+    }));
+});
+
+Deno.test("TcpServer: a connection that is over is closed though the client never is done", async () => {
+  await withServer(
+    (_peer, _input, output) => output.outputLine("bye"),
+    (server) =>
+      rawClient(server, async () => {
+        while (server.statistics().accepted === 0 || server.statistics().connections > 0) {
+          await delay(10);
+        }
+      }),
+  );
+});
+
+Deno.test("TcpClient.withConnect(): an abort while it waits for the other side to be done changes nothing", async () => {
+  await withServer(() => Event.never(), function* (server) {
+    const started = performance.now();
+    const fiber = spawn(() =>
+      TcpClient.withConnect(server.address, function* (_input, output) {
+        yield* output.outputLine("that is all");
+        return "value";
+      })
+    );
+    while (server.statistics().accepted === 0) yield* fromPromise(hostTurn());
+    for (let turn = 0; turn < 10; turn++) yield* fromPromise(hostTurn());
+    yield* fiber.abort();
+    assertEquals(yield* fiber.join(), { ok: true, value: "value" });
+    assert(performance.now() - started < 500);
+  });
+});
+
+/** Outputs more than the systems between two programs hold. */
+function* tooMuch(_input: Input, output: Output): Operation<void> {
+  yield* output.output(new Uint8Array(30 << 20));
+}
+
+Deno.test("TcpClient.withConnect(): a timeout while the other side reads nothing is that timeout alone", async () => {
+  await withServer(() => Event.never(), function* (server) {
+    const error = yield* errorOf(
+      withTimeout(20, () => TcpClient.withConnect(server.address, tooMuch)),
+    );
+    assertInstanceOf(error, Timeout);
+    const boom = new Error("beside it");
+    const failed = yield* errorOf(
+      TcpClient.withConnect(server.address, function* (_input, output) {
+        spawn(() => protect(() => tooMuch(_input, output)));
+        spawn(function* () {
+          yield* protect(() => output.flush());
+        });
+        yield* yieldNow();
+        throw boom;
+      }),
+    );
+    assertEquals(failed, boom);
+  });
+});
+
+Deno.test("TcpServer: of a connection that it closes on purpose nothing is reported", async () => {
+  const reported = await uncaughtSoon(() =>
+    withServer(function* (_peer, input, output) {
+      if ((yield* input.readLine())?.value === "return") return yield* tooMuch(input, output);
+      try {
+        yield* Event.never();
+      } finally {
+        yield* protect(() => tooMuch(input, output));
+        yield* protect(() => output.flush());
+      }
+    }, (server) =>
+      rawClient(server, (conn) =>
+        rawConnect(server, async (other) => {
+          await conn.write(bytes("return\n"));
+          await other.write(bytes("wait\n"));
+          for (let turn = 0; turn < 20; turn++) await hostTurn();
+          await server.shutdown({ graceMs: 1 });
+        })))
+  );
+  assertEquals(reported, []);
 });
 
 Deno.test("TcpServer: a client half-closes and still gets its answer", async () => {
