@@ -88,7 +88,8 @@ export class HttpServer<A extends Deno.Addr = Deno.NetAddr> implements AsyncDisp
    * response was returned, and may feed its body: if it fails or is aborted, the body breaks off, and
    * the client can tell; if the client goes away, it is aborted. A handler that fails: the client
    * gets a 500, the failure goes to the uncaught handler (the console, where none is set), and the
-   * server goes on.
+   * server goes on. That the client has gone in the middle of its request, and reading that failed, is not
+   * reported.
    *
    * The scope waits for the server: end it with `shutdown`, or abort the scope.
    *
@@ -287,14 +288,30 @@ function* answer(exchange: Exchange): Generator<never, void, unknown> {
 }
 
 /** The fiber has ended, and all that it spawned. */
-function settle({ respond, breakOff }: Exchange, result: Result<void>): void {
+function settle({ request, respond, breakOff }: Exchange, result: Result<void>): void {
   if (result.ok) return;
   const { error } = result;
   const aborted = error instanceof FiberAborted;
-  if (!aborted) reportHandler(error);
+  if (!aborted && !(request.bodyUsed && isCutOff(error))) reportHandler(error);
   breakOff?.(error);
   respond(aborted ? unavailable() : new Response("Internal Server Error", { status: 500 }));
 }
+
+/**
+ * Whether it says that a request ended in the middle of its body. The signal doesn't tell: Deno
+ * leaves it alone, as the client may have gone, or merely have closed that direction. The text
+ * differs with how the body is read.
+ */
+function isCutOff(error: unknown): boolean {
+  const seen = new Set<unknown>();
+  for (let e = error; e instanceof Error && !seen.has(e); e = e.cause) {
+    if (e instanceof Deno.errors.BadResource && CUT_OFF.test(e.message)) return true;
+    seen.add(e);
+  }
+  return false;
+}
+
+const CUT_OFF = /^Cannot read (request )?body as underlying resource unavailable/;
 
 function unavailable(): Response {
   const headers = { connection: "close" };

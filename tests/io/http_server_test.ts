@@ -126,6 +126,63 @@ Deno.test("HttpServer aborts a request's fiber when its client goes away", async
   assertEquals(log, ["waiting", "gone"]);
 });
 
+Deno.test("HttpServer: a client that goes away in the middle of an upload is no failure of the handler's", async () => {
+  const heads = [
+    "content-length: 1000\r\n\r\nabc",
+    "transfer-encoding: chunked\r\n\r\n3\r\nabc\r\n",
+  ];
+  const failures: unknown[] = [];
+  function* upload(request: Request): Operation<string> {
+    try {
+      if (!request.url.endsWith("/stream")) return yield* fromPromise(request.text());
+      const chunks = channelFrom(request.body!);
+      while ((yield* chunks.receive()) !== undefined);
+      return "complete";
+    } catch (error) {
+      failures.push(error);
+      throw request.url.endsWith("/cause") ? new Error("upload", { cause: error }) : error;
+    }
+  }
+  const reported = await uncaughtSoon(() =>
+    withServer(function* (request) {
+      if (request.url.endsWith("/spawned")) {
+        return new Response(yield* spawn(() => upload(request)));
+      }
+      return new Response(yield* upload(request));
+    }, function* (_url, server) {
+      for (const path of ["plain", "stream", "cause", "spawned"]) {
+        for (const head of heads) {
+          const before = server.statistics().accepted;
+          const conn = yield* fromPromise(Deno.connect({ ...options, port: server.address.port }));
+          const request = bytes(`POST /${path} HTTP/1.1\r\nhost: x\r\n${head}`);
+          yield* fromPromise(conn.write(request));
+          yield* until(() => server.statistics().accepted > before);
+          conn.close();
+          yield* until(() => server.statistics().requests === 0);
+        }
+      }
+    })
+  );
+  assertEquals(reported, []);
+  assertEquals(failures.length, 8);
+});
+
+Deno.test("HttpServer: any other BadResource is a failure of the handler's", async () => {
+  const boom = new Deno.errors.BadResource("of a file");
+  const reported = await uncaughtSoon(() =>
+    withServer(function* (request) {
+      yield* fromPromise(request.text());
+      throw boom;
+    }, function* (url) {
+      assertEquals(
+        yield* textOf(url, { method: "POST", body: "complete" }),
+        "Internal Server Error",
+      );
+    })
+  );
+  assertEquals(reported, [boom]);
+});
+
 /** A body that a fiber of the request's makes. */
 function stream(make: (chunks: Channel<Uint8Array>) => Operation<void>): Response {
   const chunks = new Channel<Uint8Array>({ capacity: 0 });
