@@ -161,8 +161,13 @@ export class Buffered {
   finish(closer: FiberCore<unknown> | null, onFinished: OnFinished): void {
     this.#refuse();
     if (this.#failure !== null) onFinished(this.#told ? null : this.takeFailure());
-    else if (this.isFlushed(this.accepted)) onFinished(null);
+    else if (this.isFlushed(this.accepted)) this.#settle(onFinished);
     else this.waitToFlush(new LastFlush(this, closer, onFinished));
+  }
+
+  #settle(onFinished: OnFinished): void {
+    if (this.drain.settle === undefined) return onFinished(null);
+    this.drain.settle((end) => onFinished(end.kind === "failed" ? end : null));
   }
 
   #refuse(): void {

@@ -22,11 +22,16 @@ const CANCELLED: DrainEnd = { kind: "cancelled" };
 /** For whom hooks run. */
 export type Worker = Pick<HelperOptions<void>, "fiber" | "abortable">;
 
+const NOTHING = new Uint8Array(0);
+const NOBODY: Worker = { fiber: null };
+
 export interface Drain {
   /** Writes the whole of `piece`. */
   write(piece: Uint8Array, worker: Worker, onDrained: OnDrained): void;
   /** All has been written: passes that on to what is behind it. */
   flush(worker: Worker, onDrained: OnDrained): void;
+  /** Waits for others who write to what is behind it; for who has nothing to write, and closes it. */
+  settle?(onDrained: OnDrained): void;
   /** What is under way need not be written any more. */
   discard(): void;
   /** In words: "a TcpConn". */
@@ -49,6 +54,13 @@ export class WriterDrain implements Drain {
 
   flush(_worker: Worker, onDrained: OnDrained): void {
     onDrained(DONE);
+  }
+
+  /** A turn about nothing, behind those of others: a write that was cancelled goes on, for example. */
+  settle(onDrained: OnDrained): void {
+    if (!this.#sink.isIdle) return this.write(NOTHING, NOBODY, onDrained);
+    const failure = this.#sink.takeFailure();
+    onDrained(failure === null ? DONE : { kind: "failed", error: failure.error });
   }
 
   /** Unless its turn has begun: then it goes on to the end, or to the closing of the writer. */

@@ -157,6 +157,11 @@ export class Sink {
       }
       this.#busy = true; // before it begins: that may be a commit, and resume foreign code
       const turn = node.begin();
+      if (turn.bytes.length === 0) { // it only waited for those before it
+        this.#busy = false;
+        node.written(0);
+        continue;
+      }
       this.#node = node;
       this.#start(turn);
       this.#write();

@@ -282,6 +282,67 @@ Deno.test("an Output and write() over the same writer take turns", async () => {
   assertEquals(sink.all, "firstoutputlast");
 });
 
+Deno.test("an Output that has nothing to write closes the writer behind the writes of others", async () => {
+  for (const cancelled of [false, true]) {
+    const sink = new SlowWriter();
+    let closedAfter: string | undefined;
+    const close = () => void (closedAfter = sink.all);
+    const output = Output.fromWriter(sink, { close });
+    await main(function* () {
+      const writing = yield* waiting(write(sink, bytes("hello")));
+      yield* turn();
+      if (cancelled) yield* writing.abort();
+      const closing = yield* waiting(output.close());
+      for (let n = 0; n < 5; n++) {
+        yield* turn();
+        assertEquals(closedAfter, undefined);
+        sink.take(1);
+      }
+      yield* closing;
+      assertEquals(closedAfter, "hello");
+    });
+  }
+});
+
+Deno.test("law 13: Output.close() with nothing to write tells the failure of a write that was cancelled", async () => {
+  for (const over of [false, true]) {
+    const sink = new SlowWriter();
+    const output = Output.fromWriter(sink);
+    const boom = new Error("sink");
+    await main(function* () {
+      const writing = yield* waiting(write(sink, bytes("hello")));
+      yield* turn();
+      yield* writing.abort();
+      if (over) {
+        sink.fail(boom);
+        yield* turn();
+      }
+      const closing = spawn(() => errorOf(output.close()));
+      yield* turn();
+      if (!over) sink.fail(boom);
+      assertEquals(yield* closing, boom);
+    });
+  }
+});
+
+Deno.test("Output.discard() doesn't wait for the writes of others", async () => {
+  const sink = new SlowWriter();
+  let closed = false;
+  const output = Output.fromWriter(sink, { close: () => void (closed = true) });
+  await main(function* () {
+    const writing = yield* waiting(write(sink, bytes("hello")));
+    yield* turn();
+    const closing = yield* waiting(output.close());
+    yield* turn();
+    assertEquals(closed, false);
+    output.discard();
+    yield* closing;
+    assertEquals([closed, writing.state], [true, "running"]);
+    sink.take();
+    yield* writing;
+  });
+});
+
 Deno.test("write(), writeOnce() and writeEvent() check their arguments", () => {
   for (const f of [write, writeOnce, writeEvent]) {
     assertThrows(
