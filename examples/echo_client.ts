@@ -5,18 +5,20 @@
  * deno run --allow-net examples/echo_client.ts 7000
  * ```
  *
- * The end of the input (Ctrl-D) ends it once everything has come back.
+ * The end of the input (Ctrl-D) ends it once everything has come back; so does Ctrl-C, at once, and
+ * a server that hangs up.
  *
  * @module
  */
-import { main, type Operation, spawn } from "@weft/weft";
+import { FiberAborted, main, type Operation, spawn } from "@weft/weft";
 import { Input, Output, TcpClient } from "@weft/weft/io";
 
-/** Copies `source` into the connection and what comes back into `sink`, until both have ended. */
+/** Copies `source` into the connection and what comes back into `sink`, until that has ended. */
 export function* converse(source: Input, sink: Output, port: number): Operation<void> {
   yield* TcpClient.withConnect({ hostname: "127.0.0.1", port }, function* (input, output) {
-    spawn(() => send(source, output));
+    const sending = spawn(() => send(source, output));
     yield* forward(input, sink);
+    sending.abort("nobody listens any more");
   });
 }
 
@@ -36,9 +38,12 @@ function* forward(input: Input, output: Output): Operation<void> {
 
 if (import.meta.main) {
   const port = Number(Deno.args[0]);
+  const options = { name: "echo client", handleSignals: true };
   // Not awaited: a program that is stuck then ends as a Deadlock, which names its fibers.
-  main(() => converse(Input.fromReader(Deno.stdin), Output.fromWriter(Deno.stdout), port), {
-    name: "echo client",
-    handleSignals: true,
-  });
+  main(() => converse(Input.fromReader(Deno.stdin), Output.fromWriter(Deno.stdout), port), options)
+    // To exit, as a read of stdin can't be called back, and would keep the process alive.
+    .then(() => Deno.exit(), (error) => {
+      if (error instanceof FiberAborted) Deno.exit(); // by a signal, which has set the exit code
+      throw error;
+    });
 }

@@ -57,20 +57,18 @@ function test(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, ignore, fn });
 }
 
-test("examples/echo_server and examples/echo_client understand each other", async () => {
-  await using server = await start("echo_server");
-  const client = new Deno.Command(Deno.execPath(), {
-    args: [
-      "run",
-      "--quiet",
-      "--no-prompt",
-      "--allow-net",
-      example("echo_client").href,
-      `${server.port}`,
-    ],
+function startClient({ port }: Running): Deno.ChildProcess {
+  const url = example("echo_client").href;
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--no-prompt", "--allow-net", url, `${port}`],
     stdin: "piped",
     stdout: "piped",
   }).spawn();
+}
+
+test("examples/echo_server and examples/echo_client understand each other", async () => {
+  await using server = await start("echo_server");
+  const client = startClient(server);
   const input = client.stdin.getWriter();
   const text = "hello\n".repeat(50_000);
   const output = new Response(client.stdout).text();
@@ -80,6 +78,25 @@ test("examples/echo_server and examples/echo_client understand each other", asyn
   assertEquals((await client.status).code, 0);
   server.kill("SIGINT");
   assertEquals((await server.ended).code, 0);
+});
+
+test("examples/echo_client ends while its input is open: on Ctrl-C, and with the server", async () => {
+  await using server = await start("echo_server");
+  for (const end of ["Ctrl-C", "server"]) {
+    const client = startClient(server);
+    const guard = setTimeout(() => client.kill("SIGKILL"), 10_000);
+    const input = client.stdin.getWriter();
+    const output = client.stdout.getReader();
+    await input.write(new TextEncoder().encode("hello\n"));
+    assertEquals(new TextDecoder().decode((await output.read()).value), "hello\n");
+    (end === "server" ? server : client).kill("SIGINT");
+    const { code } = await client.status;
+    clearTimeout(guard);
+    assertEquals([end, code], [end, end === "server" ? 0 : 130]);
+    assertEquals((await output.read()).done, true);
+    await input.abort().catch(() => {});
+  }
+  await server.ended;
 });
 
 test("examples/echo_server lets a client finish on SIGTERM, and hangs up on one that doesn't", async () => {
