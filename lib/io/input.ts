@@ -51,7 +51,10 @@ export interface FromReaderOptions {
 
 /** How an input over a stream is closed. */
 export interface FromReadableOptions {
-  /** Whether the stream is merely unlocked, in the place of cancelled. Default false. */
+  /**
+   * Whether the stream is merely unlocked, in the place of cancelled. What this input has asked it
+   * for, up to the end of a chunk, and nobody has read, is forgotten. Default false.
+   */
   preventCancel?: boolean;
 }
 
