@@ -38,6 +38,11 @@ export function checkReader(action: string, reader: Reader): void {
   checkFunction(action, "source.read", reader.read);
 }
 
+/** What a read rejected with: anything, `undefined` too. */
+interface Failure {
+  readonly error: unknown;
+}
+
 export class ReaderSource extends Source {
   constructor(readonly reader: Reader) {
     super();
@@ -59,7 +64,7 @@ export class ReaderSource extends Source {
     else this.#read(takers);
   };
   readonly #onCount = (count: number | null): void => this.#ended(this.#most, undefined, count);
-  readonly #onError = (error: unknown): void => this.#ended(0, error);
+  readonly #onError = (error: unknown): void => this.#ended(0, { error });
   /** How many bytes the read under way may bring. */
   #most = 0;
 
@@ -70,16 +75,16 @@ export class ReaderSource extends Source {
     try {
       reading = this.reader.read(space);
     } catch (error) {
-      return this.#ended(0, error);
+      return this.#ended(0, { error });
     }
     Promise.resolve(reading).then(this.#onCount, this.#onError);
   }
 
-  #ended(most: number, error: unknown, count: number | null = null): void {
-    if (error !== undefined) (this.reader as Insider)[failed]?.(error);
+  #ended(most: number, failure: Failure | undefined, count: number | null = null): void {
+    if (failure !== undefined) (this.reader as Insider)[failed]?.(failure.error);
     const isCount = count === null || (Number.isInteger(count) && count >= 0 && count <= most);
     this.bytes.filled(isCount ? count ?? 0 : 0);
-    if (error !== undefined && !isReset(error)) this.failed(error);
+    if (failure !== undefined && !isReset(failure.error)) this.failed(failure.error);
     else if (!isCount) this.failed(badCount(most, count));
     else if (count === null || count === 0) this.ended();
     else this.arrived();

@@ -197,6 +197,25 @@ Deno.test("read() throws what the source rejects with, or throws, as it is", asy
   assertStrictEquals(await assertRejects(() => main(() => read(throwing, buffer(1)))), error);
 });
 
+Deno.test("read() throws undefined, too, if that is what the source rejects with, or throws", async () => {
+  const sources: Reader[] = [{ read: () => Promise.reject(undefined) }, {
+    read() {
+      throw undefined;
+    },
+  }];
+  for (const source of sources) {
+    const seen: unknown[] = [];
+    await main(function* () {
+      try {
+        seen.push(yield* read(source, buffer(1)));
+      } catch (error) {
+        seen.push("thrown", error);
+      }
+    });
+    assertEquals(seen, ["thrown", undefined]);
+  }
+});
+
 Deno.test("law 13: an end or a failure that came when nobody waited is told to the next, once", async () => {
   const source = new SlowReader();
   const error = new Error("broken");
