@@ -17,6 +17,8 @@ import { checkWriter, sinkOf, type Writer } from "./writer.ts";
  * in the order in which they came. The system is asked for no more than fits into the buffer, up to
  * 16 KiB.
  *
+ * A Web Stream has another `read`; for that there is {@linkcode Input.fromReadable}.
+ *
  * @throws {TypeError} if `source` has no method `read`, or `buffer` is not a `Uint8Array`
  *
  * @example

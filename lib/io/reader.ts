@@ -28,11 +28,21 @@ export function sourceOf(reader: Reader): ReaderSource {
   return source;
 }
 
+/** Their `read` is another one: it would eat a chunk, and a buffer that is given to it. */
+const WEB_STREAMS = [ReadableStream, ReadableStreamDefaultReader, ReadableStreamBYOBReader];
+
 /** @throws {TypeError} unless `reader` can be read from */
 export function checkReader(action: string, reader: Reader): void {
   if (typeof reader !== "object" && typeof reader !== "function" || reader === null) {
     throw new TypeError(
       `Cannot ${action}: source must be an object with a method read, got ${show(reader)}`,
+    );
+  }
+  if (WEB_STREAMS.some((type) => reader instanceof type)) {
+    throw new TypeError(
+      `Cannot ${action}: source is a ${
+        show(reader)
+      }, whose chunks come as they are; use Input.fromReadable`,
     );
   }
   checkFunction(action, "source.read", reader.read);

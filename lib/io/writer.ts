@@ -60,11 +60,19 @@ export function sinkOf(writer: Writer): Sink {
   return sink;
 }
 
+/** Their `write` is another one: it takes the whole chunk, and keeps it. */
+const WEB_STREAMS = [WritableStream, WritableStreamDefaultWriter];
+
 /** @throws {TypeError} unless `writer` can be written to */
 export function checkWriter(action: string, writer: Writer): void {
   if (typeof writer !== "object" && typeof writer !== "function" || writer === null) {
     throw new TypeError(
       `Cannot ${action}: sink must be an object with a method write, got ${show(writer)}`,
+    );
+  }
+  if (WEB_STREAMS.some((type) => writer instanceof type)) {
+    throw new TypeError(
+      `Cannot ${action}: sink is ${show(writer)}, which doesn't count; use Output.fromWritable`,
     );
   }
   checkFunction(action, "sink.write", writer.write);

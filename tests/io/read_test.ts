@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { cancelScope, Channel, Event, main, select, spawn, when, yieldNow } from "@weft/weft";
-import { read, type Reader, readEvent } from "@weft/weft/io";
+import { Input, read, type Reader, readEvent } from "@weft/weft/io";
 import {
   buffer,
   bytes,
@@ -288,6 +288,20 @@ Deno.test("read() and readEvent() check their arguments", () => {
     'Cannot read: buffer must be a Uint8Array, got "text"',
   );
   assertThrows(() => readEvent(readerOf(), [] as never), TypeError, "got an array of 0");
+});
+
+Deno.test("read() over a Web Stream says what to use, and eats nothing", async () => {
+  const stream = ReadableStream.from([bytes("chunk")]);
+  const into = buffer(5);
+  for (const source of [stream, stream.getReader()]) {
+    const message = "use Input.fromReadable";
+    assertThrows(() => read(source as never, into), TypeError, message);
+    assertThrows(() => readEvent(source as never, into), TypeError, message);
+    assertThrows(() => Input.fromReader(source as never), TypeError, message);
+    if (source instanceof ReadableStreamDefaultReader) source.releaseLock();
+  }
+  assertEquals(into.length, 5);
+  assertEquals(await Input.fromReadable(stream).inputAllText(), "chunk");
 });
 
 Deno.test("read() reads from what Deno opens", async () => {

@@ -359,6 +359,19 @@ Deno.test("write(), writeOnce() and writeEvent() check their arguments", () => {
   }
 });
 
+Deno.test("write() over a Web Stream says what to use, and writes nothing", () => {
+  const chunks: unknown[] = [];
+  const stream = new WritableStream({ write: (chunk) => void chunks.push(chunk) });
+  for (const sink of [stream, stream.getWriter()]) {
+    const message = "use Output.fromWritable";
+    assertThrows(() => write(sink as never, bytes("x")), TypeError, message);
+    assertThrows(() => writeOnce(sink as never, bytes("x")), TypeError, message);
+    assertThrows(() => writeEvent(sink as never, bytes("x")), TypeError, message);
+    assertThrows(() => Output.fromWriter(sink as never), TypeError, message);
+  }
+  assertEquals(chunks, []);
+});
+
 Deno.test("write() writes to what Deno opens", async () => {
   const path = await Deno.makeTempFile();
   try {
