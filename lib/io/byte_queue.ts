@@ -32,7 +32,7 @@ export class ByteQueue {
   #lent: Uint8Array | null = null;
   /** Whether reads bring so much that they are worth more room. */
   #flowing = false;
-  /** What `indexOf` looked for last, and in how many bytes, from the front, it isn't. */
+  /** What `indexOf` looked for last, and at how many places, from the front, it doesn't begin. */
   #sought: Uint8Array = NOTHING;
   #searched = 0;
 
@@ -66,20 +66,26 @@ export class ByteQueue {
     return count;
   }
 
-  /** Where `delimiter` begins, counted from the front, or -1. Looks at no byte twice. */
+  /**
+   * Where `delimiter` begins, counted from the front, or -1. Looks for its first byte nowhere twice,
+   * and never behind the end, where others' bytes are.
+   */
   indexOf(delimiter: Uint8Array): number {
     if (!sameBytes(delimiter, this.#sought)) {
       this.#sought = delimiter;
       this.#searched = 0;
     }
-    const last = this.#end - delimiter.length;
-    let at = this.#start + Math.max(0, this.#searched - delimiter.length + 1);
-    for (; at <= last; at++) {
-      at = this.#storage.indexOf(delimiter[0]!, at);
-      if (at < 0 || at > last) break;
-      if (delimiter.length === 1 || isAt(this.#storage, at, delimiter)) return at - this.#start;
+    const storage = this.#storage;
+    const after = this.#end - delimiter.length + 1;
+    const first = delimiter[0]!;
+    let at = this.#start + this.#searched;
+    while ((at = firstOf(storage, first, at, after)) < after) {
+      if (delimiter.length === 1 || isAt(storage, at, delimiter)) {
+        return this.#searched = at - this.#start;
+      }
+      at++;
     }
-    this.#searched = this.length;
+    this.#searched = Math.max(0, after - this.#start);
     return -1;
   }
 
@@ -192,6 +198,18 @@ function poolFor(byteCount: number): BufferPool | undefined {
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a === b) return true;
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+/** So many bytes are searched faster one by one than with a view of them. */
+const FEW_TO_SEARCH = 64;
+
+/** Where the first `byte` is, from `at` on, or `after`, if there is none before that. */
+function firstOf(storage: Uint8Array, byte: number, at: number, after: number): number {
+  const few = Math.min(after, at + FEW_TO_SEARCH);
+  for (; at < few; at++) if (storage[at] === byte) return at;
+  if (at >= after) return after;
+  const found = storage.subarray(at, after).indexOf(byte);
+  return found < 0 ? after : at + found;
 }
 
 function isAt(storage: Uint8Array, at: number, delimiter: Uint8Array): boolean {

@@ -118,3 +118,61 @@ Deno.test("ByteQueue.reserve() has room for more than a few bytes behind a long 
   queue.filled(0);
   assertEquals(queue.reserve(1).length, 1);
 });
+
+Deno.test("ByteQueue.indexOf() looks nowhere behind the end, and for the first byte nowhere twice", () => {
+  const delimiters = ["\n", "\r\n", "aab"].map(bytes);
+  const random = new Random(11);
+  const { indexOf } = Uint8Array.prototype;
+  const searched: number[] = [];
+  Uint8Array.prototype.indexOf = function (byte: number, from = 0) {
+    searched.push(this.length - from);
+    return indexOf.call(this, byte, from);
+  };
+  try {
+    for (const delimiter of delimiters) {
+      for (const part of [1, 100, 1000]) {
+        const queue = queueOf("");
+        let content = "";
+        searched.length = 0;
+        while (content.length < 5000) {
+          const more = "x".repeat(1 + random.below(part));
+          queue.append(bytes(more));
+          content += more;
+          assertEquals(queue.indexOf(delimiter), -1);
+        }
+        const sum = searched.reduce((sum, length) => sum + length, 0);
+        assert(sum <= content.length, `${sum} of ${content.length} bytes`);
+      }
+    }
+  } finally {
+    Uint8Array.prototype.indexOf = indexOf;
+  }
+});
+
+Deno.test("ByteQueue.indexOf() finds at random what a string does", () => {
+  const random = new Random(12);
+  for (let round = 0; round < 300; round++) {
+    const queue = queueOf("");
+    let content = "";
+    const delimiters = ["a", "ab", "aab", "ba"];
+    for (let n = 0; n < 20; n++) {
+      const more = Array.from({ length: random.below(round % 2 === 0 ? 4 : 150) }, () => {
+        return round % 3 === 0
+          ? "ab"[random.below(2)]!
+          : "abcccccccccccccccccccccccccc"[random.below(28)]!;
+      }).join("");
+      if (random.below(4) === 0) {
+        queue.prepend(bytes(more));
+        content = more + content;
+      } else {
+        queue.append(bytes(more));
+        content += more;
+      }
+      const delimiter = delimiters[random.below(random.below(2) === 0 ? 4 : 1)]!;
+      assertEquals(queue.indexOf(bytes(delimiter)), content.indexOf(delimiter), content);
+      const gone = random.below(content.length + 1);
+      queue.consume(gone);
+      content = content.slice(gone);
+    }
+  }
+});
