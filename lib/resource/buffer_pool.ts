@@ -55,7 +55,7 @@ export class BufferPool extends ResourcePool<Uint8Array> {
    * Gives a buffer back. Never suspends.
    *
    * @throws {TypeError} if it is not a whole buffer of this size
-   * @throws {Error} if it is in the pool already
+   * @throws {Error} if it was recycled already, and not acquired since
    */
   override recycle(buffer: Uint8Array): void {
     if (!(buffer instanceof Uint8Array) || buffer.length !== this.bufferSize) {

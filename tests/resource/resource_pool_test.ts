@@ -41,12 +41,35 @@ Deno.test("ResourcePool.recycle() clears what comes back, and drops what is too 
   assertEquals(none.statistics(), { kept: 0, inUse: 0 });
 });
 
-Deno.test("ResourcePool.recycle() refuses an item that is in the pool already", () => {
-  const pool = new ResourcePool({ make });
+Deno.test("ResourcePool.recycle() refuses an item that was recycled already, kept or not", () => {
+  const makes: (() => unknown)[] = [make, () => () => {}, () => new Uint8Array(1)];
+  for (const make of makes) {
+    for (const maxSize of [0, 1]) {
+      const pool = new ResourcePool({ make, maxSize });
+      const item = pool.acquire();
+      pool.recycle(item);
+      assertThrows(() => pool.recycle(item), Error, "it was recycled already");
+      assertEquals(pool.statistics(), { kept: maxSize, inUse: 0 });
+      const next = pool.acquire();
+      pool.recycle(next);
+      assertEquals(pool.statistics(), { kept: maxSize, inUse: 0 });
+    }
+  }
+});
+
+Deno.test("ResourcePool.recycle() refuses an item that its own clear recycles", () => {
+  const pool: ResourcePool<Item> = new ResourcePool({ make, clear: (item) => pool.recycle(item) });
   const item = pool.acquire();
+  assertThrows(() => pool.recycle(item), Error, "it was recycled already");
+  assertEquals(pool.statistics(), { kept: 0, inUse: 0 });
+});
+
+Deno.test("ResourcePool.recycle() keeps what it did not make, and counts it for nobody", () => {
+  const pool = new ResourcePool({ make });
+  const item = make();
   pool.recycle(item);
-  assertThrows(() => pool.recycle(item), Error, "it is in the pool already");
   assertEquals(pool.statistics(), { kept: 1, inUse: 0 });
+  assertStrictEquals(pool.acquire(), item);
 });
 
 Deno.test("ResourcePool of plain values may keep equal ones", () => {
