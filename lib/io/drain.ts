@@ -16,13 +16,14 @@ export type DrainEnd =
 
 export type OnDrained = (end: DrainEnd) => void;
 
+const NOTHING = new Uint8Array(0);
+
 const DONE: DrainEnd = { kind: "done" };
 const CANCELLED: DrainEnd = { kind: "cancelled" };
 
 /** For whom hooks run. */
 export type Worker = Pick<HelperOptions<void>, "fiber" | "abortable">;
 
-const NOTHING = new Uint8Array(0);
 const NOBODY: Worker = { fiber: null };
 
 export interface Drain {

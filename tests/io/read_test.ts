@@ -200,6 +200,7 @@ Deno.test("read() throws what the source rejects with, or throws, as it is", asy
 Deno.test("read() throws undefined, too, if that is what the source rejects with, or throws", async () => {
   const sources: Reader[] = [{ read: () => Promise.reject(undefined) }, {
     read() {
+      // deno-lint-ignore no-throw-literal -- somebody's code may
       throw undefined;
     },
   }];
