@@ -11,6 +11,8 @@ import { BufferPool } from "../resource/mod.ts";
 export const buffers = new BufferPool();
 /** For those through which much is flowing. */
 const bigBuffers = new BufferPool({ bufferSize: 64 * 1024, maxSize: 256 });
+/** Copied faster one by one than with a view of them. */
+const FEW = 64;
 
 const NOTHING = new Uint8Array(0);
 
@@ -61,7 +63,12 @@ export class ByteQueue {
   /** Moves the first bytes into `target`, as many as fit; how many that were. */
   moveInto(target: Uint8Array): number {
     const count = Math.min(target.length, this.length);
-    target.set(this.view(count));
+    if (count > FEW) target.set(this.view(count));
+    else {
+      const storage = this.#storage;
+      const start = this.#start;
+      for (let i = 0; i < count; i++) target[i] = storage[start + i]!;
+    }
     this.consume(count);
     return count;
   }
@@ -122,7 +129,9 @@ export class ByteQueue {
   /** Lends free space, at least one byte of it and at most `most`. */
   reserve(most: number): Uint8Array {
     this.#makeRoom(Math.min(most, this.#flowing ? bigBuffers.bufferSize : LEAST_READ));
-    return this.#lent = this.#storage.subarray(this.#end, this.#end + most);
+    const storage = this.#storage;
+    const isWhole = this.#end === 0 && most >= storage.length;
+    return this.#lent = isWhole ? storage : storage.subarray(this.#end, this.#end + most);
   }
 
   /** The first `count` bytes of the lent space are filled; nobody writes to it any more. */
@@ -133,7 +142,7 @@ export class ByteQueue {
       ? count >= bigBuffers.bufferSize / 8
       : count === lent.length && count >= LEAST_READ;
     const storage = this.#storage;
-    const atEnd = lent.buffer === storage.buffer &&
+    const atEnd = lent === storage ? this.#end === 0 : lent.buffer === storage.buffer &&
       lent.byteOffset === storage.byteOffset + this.#end;
     if (atEnd) this.#end += count;
     else this.append(lent.subarray(0, count));

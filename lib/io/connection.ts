@@ -16,7 +16,7 @@ import type { CancelHandle } from "../operation/event_base.ts";
 import type { Operation } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
 import { Input } from "./input.ts";
-import { borrows, failed } from "./insider.ts";
+import { borrows, failed, prompt } from "./insider.ts";
 import { Output } from "./output.ts";
 import { sinkOf, type Writer } from "./writer.ts";
 
@@ -39,11 +39,12 @@ export class Connection {
     this.#conn = conn;
     dontDelay(conn as Partial<Deno.TcpConn>);
     const onFailure = (error: unknown) => void this.#failures.add(error);
-    const reader = { read: (p: Uint8Array) => conn.read(p), [failed]: onFailure };
+    const reader = { read: (p: Uint8Array) => conn.read(p), [failed]: onFailure, [prompt]: true };
     const writer = {
       write: (p: Uint8Array) => conn.write(p),
       [failed]: onFailure,
       [borrows]: true,
+      [prompt]: true,
     };
     this.#writer = writer;
     this.input = Input.fromReader(reader, { close() {} });

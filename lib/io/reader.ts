@@ -7,7 +7,8 @@
  * the same connection share it, and each byte.
  */
 import { checkFunction, show } from "../internal/check.ts";
-import { failed, type Insider } from "./insider.ts";
+import { hostTurns } from "../loop/host_loop.ts";
+import { failed, type Insider, prompt } from "./insider.ts";
 import { Source, type TakerNode } from "./source.ts";
 
 /** What can be read from: `Deno.Conn`, `Deno.FsFile`, `Deno.stdin`, or the like of your own. */
@@ -15,6 +16,8 @@ export interface Reader {
   /** Reads into `p`: how many bytes, or `null` at the end. */
   read(p: Uint8Array): Promise<number | null>;
 }
+
+const host = hostTurns();
 
 const sources: WeakMap<Reader, ReaderSource> = new WeakMap();
 
@@ -39,17 +42,23 @@ export function checkReader(action: string, reader: Reader): void {
 }
 
 export class ReaderSource extends Source {
+  readonly #isPrompt: boolean;
+
   constructor(readonly reader: Reader) {
     super();
+    this.#isPrompt = prompt in reader;
   }
 
   describe(): string {
     return show(this.reader);
   }
 
-  /** In a microtask: it is code of somebody's. Whoever has left by then has taken nothing. */
-  protected pull(): void {
-    queueMicrotask(this.#start);
+  /**
+   * In a microtask, if it is code of somebody's. Whoever has left by then has taken nothing.
+   */
+  protected pull(taker: TakerNode): void {
+    if (this.#isPrompt) this.#read(taker);
+    else queueMicrotask(this.#start);
   }
 
   // One of each for all reads: there is only one read at a time.
@@ -58,7 +67,11 @@ export class ReaderSource extends Source {
     if (takers === null) this.gaveUp();
     else this.#read(takers);
   };
-  readonly #onCount = (count: number | null): void => this.#ended(this.#most, undefined, count);
+  readonly #onCount = (count: number | null): void => {
+    host.tell();
+    this.#ended(this.#most, undefined, count);
+    host.told();
+  };
   readonly #onError = (error: unknown): void => this.#ended(0, error);
   /** How many bytes the read under way may bring. */
   #most = 0;

@@ -17,7 +17,8 @@
  */
 import { checkFunction, show } from "../internal/check.ts";
 import { append, count, type Linked, remove } from "../internal/circle.ts";
-import { borrows, failed, type Insider } from "./insider.ts";
+import { hostTurns } from "../loop/host_loop.ts";
+import { borrows, failed, type Insider, prompt } from "./insider.ts";
 
 /** What can be written to: `Deno.Conn`, `Deno.FsFile`, `Deno.stdout`, or the like of your own. */
 export interface Writer {
@@ -48,6 +49,8 @@ export interface TurnNode extends Linked<TurnNode> {
 /** How many bytes a system write is given at most, where they must be copied. */
 const PIECE = 64 * 1024;
 
+const host = hostTurns();
+
 const sinks: WeakMap<Writer, Sink> = new WeakMap();
 
 /** The sink of `writer`, made when it is first asked for. */
@@ -72,6 +75,8 @@ export function checkWriter(action: string, writer: Writer): void {
 
 export class Sink {
   readonly writer: Writer;
+  readonly #isPrompt: boolean;
+  readonly #borrows: boolean;
   line: TurnNode | null = null;
   /** Whose turn it is; `null` while `busy`: of somebody who has left. */
   #node: TurnNode | null = null;
@@ -83,6 +88,8 @@ export class Sink {
 
   constructor(writer: Writer) {
     this.writer = writer;
+    this.#isPrompt = prompt in writer;
+    this.#borrows = borrows in writer;
   }
 
   describe(): string {
@@ -113,7 +120,9 @@ export class Sink {
 
   lineUp(node: TurnNode): void {
     this.line = append(this.line, node);
-    if (!this.#busy) this.#soon();
+    if (this.#busy) return;
+    if (this.#isPrompt) this.#next();
+    else this.#soon();
   }
 
   leave(node: TurnNode): void {
@@ -137,7 +146,7 @@ export class Sink {
     queueMicrotask(() => this.#write());
   }
 
-  /** In a microtask: `write` is code of somebody's. Whoever has left by then has written nothing. */
+  /** In a microtask: `write` may be code of somebody's. Whoever has left by then has written nothing. */
   #soon(): void {
     this.#busy = true;
     queueMicrotask(() => {
@@ -171,7 +180,7 @@ export class Sink {
   #write(): void {
     const turn = this.#turn!;
     // A writer may keep what it is given, so a piece is never used again, unless it is one of ours.
-    const isLent = turn.stable || (turn.steady === true && borrows in this.writer);
+    const isLent = turn.stable || (turn.steady === true && this.#borrows);
     const whole = this.#written === 0 && isLent;
     const piece = whole
       ? turn.bytes
@@ -189,7 +198,11 @@ export class Sink {
   }
 
   // One of each for all writes: there is only one write at a time.
-  readonly #onCount = (count: number): void => this.#wrote(null, count, this.#most);
+  readonly #onCount = (count: number): void => {
+    host.tell();
+    this.#wrote(null, count, this.#most);
+    host.told();
+  };
   readonly #onError = (error: unknown): void => this.#wrote({ error }, 0, this.#most);
   /** How many bytes the write under way was given. */
   #most = 0;
