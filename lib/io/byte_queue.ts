@@ -73,6 +73,21 @@ export class ByteQueue {
     return count;
   }
 
+  /** Moves everything to the back of `other`; without a copy, if that is empty and nothing is lent. */
+  pourInto(other: ByteQueue): void {
+    const { length } = this;
+    if (other.length > 0 || other.#lent !== null || this.#lent !== null) {
+      other.append(this.view(length));
+      return this.consume(length);
+    }
+    other.#replace(this.#storage, this.#owner);
+    other.#start = this.#start;
+    other.#end = this.#end;
+    other.#searched = 0;
+    this.#owner = "other"; // the storage is no longer this one's to give back
+    this.#release();
+  }
+
   /** Where `delimiter` begins, counted from the front, or -1. Looks at no byte twice. */
   indexOf(delimiter: Uint8Array): number {
     if (!sameBytes(delimiter, this.#sought)) {
