@@ -69,8 +69,11 @@ export class ReaderSource extends Source {
   };
   readonly #onCount = (count: number | null): void => {
     host.tell();
-    this.#ended(this.#most, undefined, count);
-    host.told();
+    try {
+      this.#ended(this.#most, undefined, count);
+    } finally {
+      host.told();
+    }
   };
   readonly #onError = (error: unknown): void => this.#ended(0, error);
   /** How many bytes the read under way may bring. */

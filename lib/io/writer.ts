@@ -200,8 +200,11 @@ export class Sink {
   // One of each for all writes: there is only one write at a time.
   readonly #onCount = (count: number): void => {
     host.tell();
-    this.#wrote(null, count, this.#most);
-    host.told();
+    try {
+      this.#wrote(null, count, this.#most);
+    } finally {
+      host.told();
+    }
   };
   readonly #onError = (error: unknown): void => this.#wrote({ error }, 0, this.#most);
   /** How many bytes the write under way was given. */
