@@ -109,7 +109,6 @@ export abstract class SchedulerCore implements Scheduler {
 
   /** Reports the first `count` failures that nobody has looked at. */
   reportFailures(count = this.#failed.length): void {
-    if (count === 0) return;
     for (const fiber of this.#failed.splice(0, count)) {
       if ((fiber.flags & OBSERVED) === 0) reportUncaught(fiber.result);
     }

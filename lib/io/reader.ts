@@ -7,7 +7,6 @@
  * the same connection share it, and each byte.
  */
 import { checkFunction, show } from "../internal/check.ts";
-import { hostTurns } from "../loop/host_loop.ts";
 import { failed, type Insider, prompt } from "./insider.ts";
 import { Source, type TakerNode } from "./source.ts";
 
@@ -16,8 +15,6 @@ export interface Reader {
   /** Reads into `p`: how many bytes, or `null` at the end. */
   read(p: Uint8Array): Promise<number | null>;
 }
-
-const host = hostTurns();
 
 const sources: WeakMap<Reader, ReaderSource> = new WeakMap();
 
@@ -67,14 +64,7 @@ export class ReaderSource extends Source {
     if (takers === null) this.gaveUp();
     else this.#read(takers);
   };
-  readonly #onCount = (count: number | null): void => {
-    host.tell();
-    try {
-      this.#ended(this.#most, undefined, count);
-    } finally {
-      host.told();
-    }
-  };
+  readonly #onCount = (count: number | null): void => this.#ended(this.#most, undefined, count);
   readonly #onError = (error: unknown): void => this.#ended(0, error);
   /** How many bytes the read under way may bring. */
   #most = 0;

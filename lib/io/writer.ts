@@ -17,7 +17,6 @@
  */
 import { checkFunction, show } from "../internal/check.ts";
 import { append, count, type Linked, remove } from "../internal/circle.ts";
-import { hostTurns } from "../loop/host_loop.ts";
 import { borrows, failed, type Insider, prompt } from "./insider.ts";
 
 /** What can be written to: `Deno.Conn`, `Deno.FsFile`, `Deno.stdout`, or the like of your own. */
@@ -48,8 +47,6 @@ export interface TurnNode extends Linked<TurnNode> {
 
 /** How many bytes a system write is given at most, where they must be copied. */
 const PIECE = 64 * 1024;
-
-const host = hostTurns();
 
 const sinks: WeakMap<Writer, Sink> = new WeakMap();
 
@@ -198,14 +195,7 @@ export class Sink {
   }
 
   // One of each for all writes: there is only one write at a time.
-  readonly #onCount = (count: number): void => {
-    host.tell();
-    try {
-      this.#wrote(null, count, this.#most);
-    } finally {
-      host.told();
-    }
-  };
+  readonly #onCount = (count: number): void => this.#wrote(null, count, this.#most);
   readonly #onError = (error: unknown): void => this.#wrote({ error }, 0, this.#most);
   /** How many bytes the write under way was given. */
   #most = 0;

@@ -18,9 +18,6 @@ import { clock, TimerLoop } from "./timers.ts";
 /** For how long microtasks may follow each other before the host gets a turn. */
 const BREATH_MS = 4;
 
-/** How many times something is scheduled for each look at the clock. */
-const LOOK_EVERY = 8;
-
 /** The longest delay that `setTimeout` takes. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1;
 
@@ -32,12 +29,6 @@ class HostLoop extends TimerLoop {
   #armedFor = Infinity;
   #arming = false;
   #lastTurn = clock();
-  /** How often something was scheduled since the last look at the clock. */
-  #unlooked = 0;
-  /** Whether the host is telling somebody something, on a stack of its own. */
-  #telling = false;
-  /** What is to run after that. */
-  #next: (() => void) | null = null;
 
   constructor() {
     super();
@@ -62,32 +53,8 @@ class HostLoop extends TimerLoop {
 
   /** Calls `f` soon, in a turn of its own if the host is due one. */
   schedule(f: () => void): void {
-    if (this.#isDue()) this.scheduleTurn(f);
-    else if (this.#telling && this.#next === null) this.#next = f;
-    else queueMicrotask(f);
-  }
-
-  /**
-   * To be called first by a reaction to a promise of the host's, with nothing else on the stack; and
-   * `told` last. What is scheduled in between runs in `told`: not in a microtask of its own, behind
-   * all others, so what has arrived is still in the caches.
-   */
-  tell(): void {
-    this.#telling = true;
-  }
-
-  told(): void {
-    this.#telling = false;
-    const next = this.#next;
-    this.#next = null;
-    next?.();
-  }
-
-  /** Whether the host is due a turn. A look at the clock costs more than most of what is scheduled. */
-  #isDue(): boolean {
-    if (++this.#unlooked < LOOK_EVERY) return false;
-    this.#unlooked = 0;
-    return clock() - this.#lastTurn >= BREATH_MS;
+    if (clock() - this.#lastTurn < BREATH_MS) queueMicrotask(f);
+    else this.scheduleTurn(f);
   }
 
   /** Calls `f` in a macrotask of its own. */

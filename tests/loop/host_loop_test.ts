@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { main, run, sleep } from "@weft/weft";
 import { type CancelHandle, hostLoop } from "@weft/weft/loop";
-import { hostTurns } from "../../lib/loop/host_loop.ts";
 import { Random } from "../../lib/internal/random.ts";
 import { type FakeTime, microtasks, withFakeTime } from "../kit/fake_time.ts";
 import { uncaughtSoon } from "../kit/uncaught.ts";
@@ -353,42 +352,4 @@ Deno.test("a hop reads setImmediate the first time, from where it was at the imp
   } finally {
     Object.defineProperty(globalThis, "setImmediate", kept);
   }
-});
-
-Deno.test("what is scheduled while the host tells something runs in told(), once", async () => {
-  const host = hostTurns();
-  await new Promise<void>((resolve) => host.scheduleTurn(resolve)); // it isn't due a turn
-  const log: string[] = [];
-  host.tell();
-  host.schedule(() => log.push("first"));
-  host.schedule(() => log.push("second"));
-  log.push("telling");
-  host.told();
-  log.push("told");
-  host.tell();
-  host.told();
-  host.schedule(() => log.push("third"));
-  assertEquals(log, ["telling", "first", "told"]);
-  await microtasks();
-  assertEquals(log, ["telling", "first", "told", "second", "third"]);
-});
-
-Deno.test("law 10: the host gets its turn, however often it tells something", async () => {
-  const host = hostTurns();
-  let turned = false;
-  let told = 0;
-  setTimeout(() => turned = true, 1);
-  await new Promise<void>((resolve) => {
-    const again = () => {
-      told++;
-      if (turned || told === 10_000_000) return resolve();
-      Promise.resolve().then(() => {
-        host.tell();
-        host.schedule(again);
-        host.told();
-      });
-    };
-    again();
-  });
-  assertEquals(turned, true);
 });
