@@ -1,5 +1,12 @@
 /** Pools of threads: what users see. */
-import { checkCount, checkDuration, checkOptional, checkOptions, show } from "../internal/check.ts";
+import {
+  checkCount,
+  checkDuration,
+  checkFiniteCount,
+  checkOptional,
+  checkOptions,
+  show,
+} from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
@@ -67,8 +74,9 @@ export type Outcome<R> = R extends Generator<unknown, infer T, never> ? T
  * the threads as their source and must be self-contained.
  *
  * First come, first served: whichever thread is free takes the next job. Arguments and results are
- * copied as `structuredClone` does; plain data is fast; `transfer` moves what can be moved. They
- * are copied no later than when a thread takes the job.
+ * copied, no later than when a thread takes the job: small plain data as JSON, which is fast (an
+ * object that appears twice in it arrives as two), all else as `structuredClone` does; `transfer`
+ * moves what can be moved.
  *
  * Cancellation: a job whose wait is cancelled is withdrawn if no thread has begun it. Otherwise its
  * task is told (`taskSignal`, `cancelRequested`, and each suspension of a task that is a fiber),
@@ -278,12 +286,14 @@ function check(
     maxQueued = Infinity,
     graceMs = 1000,
   } = options ?? {};
-  checkCount(ACTION, "size", size, 1);
-  if (size === Infinity) throw new RangeError(`Cannot ${ACTION}: size must be finite`);
+  checkFiniteCount(ACTION, "size", size, 1);
   checkOptional(ACTION, "name", name, "string");
   checkCount(ACTION, "maxQueued", maxQueued, 0);
   checkDuration(ACTION, "graceMs", graceMs);
-  if (typeof main !== "object" || main === null) {
+  if (graceMs < 0) {
+    throw new RangeError(`Cannot ${ACTION}: graceMs must not be negative, got ${graceMs}`);
+  }
+  if (typeof main !== "object" || main === null || Array.isArray(main)) {
     throw new TypeError(`Cannot ${ACTION}: main must be an object, got ${show(main)}`);
   }
   for (const [key, f] of Object.entries(main)) {
