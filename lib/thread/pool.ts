@@ -87,9 +87,12 @@ export type Outcome<R> = R extends Generator<unknown, infer T, never> ? T
  * notice, and a new one is started, after a pause if threads die at once. The death of one that
  * had no job is handed to the uncaught handler; without one it is printed, and the program goes on.
  *
+ * Threads are started from the event loop: a main that blocks, in `run` with `blockingLoop`, gets a
+ * `ThreadCrashedError` once the last thread has died.
+ *
  * A pool that nobody has closed doesn't keep the program alive. At the end its threads run
- * `atExit`, once tasks that were aborted have ended; for those it waits for `graceMs`, but no
- * longer than a second.
+ * `atExit`, once tasks that were aborted have ended; for both it waits for `graceMs`, but no longer
+ * than a second. A pool inside of a thread of another one is to be closed by the `atExit` there.
  *
  * Threads need permission to read their module (`--allow-read`), unless it is remote.
  *
