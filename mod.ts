@@ -38,4 +38,10 @@ export * from "./lib/trigger/mod.ts";
 export * from "./lib/fiber/mod.ts";
 export * from "./lib/event/mod.ts";
 export * from "./lib/channel/mod.ts";
-export * from "./lib/promise/mod.ts";
+export {
+  fromPromise,
+  promiseEvent,
+  spawnAsPromise,
+  spawnAsPromiseFromAnywhere,
+} from "./lib/promise/mod.ts";
+export type { FromPromiseOptions } from "./lib/promise/mod.ts";

@@ -13,17 +13,8 @@
  *
  * @module
  */
-import {
-  Channel,
-  channelFrom,
-  main,
-  type Operation,
-  readableFrom,
-  sleep,
-  spawn,
-  Timeout,
-  withTimeout,
-} from "@weft/weft";
+import { Channel, main, type Operation, sleep, spawn, Timeout, withTimeout } from "@weft/weft";
+import { channelFrom, readableFrom } from "@weft/weft/promise";
 import { HttpServer, signalEvent } from "@weft/weft/io";
 
 /** Answers one request, in a fiber of its own. */

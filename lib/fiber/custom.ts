@@ -1,7 +1,8 @@
 /** Somebody else's scheduler, and fibers of any type: the interface of the seed's `Fiber.E`. */
 import { append } from "../internal/circle.ts";
 import { checkFunction, checkOptional, show } from "../internal/check.ts";
-import { type EventLoop, hostLoop } from "../loop/mod.ts";
+import type { EventLoop } from "../loop/event_loop.ts";
+import { hostLoop } from "../loop/host_loop.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Operation } from "../operation/types.ts";
 import { cancelTree, type Context, mark, unlink } from "./context.ts";

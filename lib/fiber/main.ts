@@ -3,7 +3,7 @@ import { checkOptional, checkOptions, show } from "../internal/check.ts";
 import { onEndSignal, onLoopEmpty } from "../loop/host_exit.ts";
 import { hostTurns } from "../loop/host_loop.ts";
 import { clock } from "../loop/timers.ts";
-import type { CancelHandle } from "../loop/mod.ts";
+import type { CancelHandle } from "../operation/event_base.ts";
 import { FiberAborted } from "../operation/errors.ts";
 import type { Operation, Result } from "../operation/types.ts";
 import { breakDeadlock } from "./deadlock.ts";

@@ -1,7 +1,9 @@
 /** `run`: fibers to completion, on the calling thread, now. */
 import { checkOptional, checkOptions } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
-import { type CancelHandle, type EventLoop, hostLoop } from "../loop/mod.ts";
+import type { EventLoop } from "../loop/event_loop.ts";
+import { hostLoop } from "../loop/host_loop.ts";
+import type { CancelHandle } from "../operation/event_base.ts";
 import type { Operation, Result } from "../operation/types.ts";
 import { executeAs, execution, Refusal } from "../trigger/execution.ts";
 import { unblock as unblockFiber } from "./block.ts";

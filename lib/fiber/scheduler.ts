@@ -13,7 +13,7 @@ import {
 } from "../internal/check.ts";
 import { reportUncaught, trap } from "../internal/report.ts";
 import { Ring } from "../internal/ring.ts";
-import type { EventLoop } from "../loop/mod.ts";
+import type { EventLoop } from "../loop/event_loop.ts";
 import type { Deadlock } from "../operation/errors.ts";
 import type { Operation } from "../operation/types.ts";
 import { executeAs } from "../trigger/execution.ts";

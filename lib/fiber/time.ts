@@ -1,5 +1,7 @@
 import { checkDuration } from "../internal/check.ts";
-import { type CancelHandle, type EventLoop, hostLoop } from "../loop/mod.ts";
+import type { EventLoop } from "../loop/event_loop.ts";
+import { hostLoop } from "../loop/host_loop.ts";
+import type { CancelHandle } from "../operation/event_base.ts";
 import { type Alarm, TimerLoop, Timers } from "../loop/timers.ts";
 import { COLD, inherit, type Suspension, type Waiter } from "../operation/suspension.ts";
 import type { Awaitable } from "../operation/types.ts";

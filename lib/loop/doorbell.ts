@@ -34,9 +34,9 @@ const LOOK_MS = 1000;
 /** For how long a sleeper that waits on several words stays with each. */
 const VISIT_MS = 1;
 /** How long it stays awake, on the JavaScript loop. */
-const LINGER_MS = 0.05;
+const LINGER_MS = 0.02;
 /** About as many looks of a thread that blocks. */
-const LOOKS = 5000;
+const LOOKS = 2000;
 /** It does so at least once in so many times, to see whether it is worth it again. */
 const RARELY = 127;
 

@@ -38,7 +38,8 @@ class AbortEvent extends EventBase<unknown> {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { abortEvent, Channel, main, select } from "@weft/weft";
+ * import { Channel, main, select } from "@weft/weft";
+ * import { abortEvent } from "@weft/weft/promise";
  *
  * const jobs = new Channel<string>();
  * const signal = AbortSignal.abort("no more");
@@ -66,7 +67,8 @@ export function abortEvent(signal: AbortSignal): Event<unknown> {
  * @example
  * ```ts
  * import { assertRejects } from "@std/assert";
- * import { FiberAborted, main, sleep, withAbortSignal } from "@weft/weft";
+ * import { FiberAborted, main, sleep } from "@weft/weft";
+ * import { withAbortSignal } from "@weft/weft/promise";
  *
  * const signal = AbortSignal.timeout(1);
  * await assertRejects(

@@ -32,7 +32,8 @@ export interface ChannelFromOptions {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { channelFrom, main } from "@weft/weft";
+ * import { main } from "@weft/weft";
+ * import { channelFrom } from "@weft/weft/promise";
  *
  * const seen = await main(function* () {
  *   const numbers = channelFrom(ReadableStream.from([1, 2, 3]));
@@ -178,7 +179,8 @@ class StreamTap<T> implements Tap<T> {
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { Channel, readableFrom } from "@weft/weft";
+ * import { Channel } from "@weft/weft";
+ * import { readableFrom } from "@weft/weft/promise";
  *
  * const words = new Channel<string>();
  * for (const word of ["warp ", "and ", "weft"]) words.trySend(word);

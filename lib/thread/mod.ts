@@ -1,8 +1,14 @@
 /**
- * Threads and their identity.
+ * Threads: pools of them, and what they share.
  *
- * {@linkcode asyncContextThreads} tells the async contexts of one realm apart, for `perThread` of
- * domain-local-await (seed): the JavaScript counterpart of one systhread per scheduler.
+ * {@linkcode ThreadPool} is mwt's (seed): threads with a state of their own, which run the tasks
+ * that a module serves ({@linkcode serve}) or functions that are sent to them, and call back into
+ * main ({@linkcode runInMain}). {@linkcode SharedChannel} and {@linkcode SharedTrigger} reach from
+ * thread to thread, with Eio's rule across domains: complete or cancel, decided by one
+ * compare-and-set. The queue beneath them is Dmitry Vyukov's.
+ *
+ * {@linkcode webWorkerThreads} and {@linkcode asyncContextThreads} tell threads apart, for
+ * `perThread` of domain-local-await: Web Workers, or the async contexts of one realm.
  *
  * @example
  * ```ts

@@ -58,6 +58,9 @@ export const DATA = 4;
  */
 export const WAKES_LAST = 1 << 16;
 
+/** A flag of a queue: the bytes that are received may share a buffer. */
+export const POOLS_BYTES = 1 << 17;
+
 /** Those who wait for items, and those who wait for room. */
 export const RECEIVERS = 0;
 export const SENDERS = 1;
@@ -127,6 +130,11 @@ export class SharedQueue {
 
   get #wakesLast(): boolean {
     return (this.words[FLAGS]! & WAKES_LAST) !== 0;
+  }
+
+  /** Whether the bytes that are received may share a buffer. */
+  get poolsBytes(): boolean {
+    return (this.words[FLAGS]! & POOLS_BYTES) !== 0;
   }
 
   get flags(): number {

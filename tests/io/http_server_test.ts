@@ -1,16 +1,15 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import {
   Channel,
-  channelFrom,
   Event,
   fromPromise,
   main,
   map,
   type Operation,
-  readableFrom,
   spawn,
   yieldNow,
 } from "@weft/weft";
+import { channelFrom, readableFrom } from "@weft/weft/promise";
 import { type HttpHandler, HttpServer, TcpClient } from "@weft/weft/io";
 import { hostTurn, uncaughtSoon } from "../kit/uncaught.ts";
 import { errorOf } from "../kit/virtually.ts";

@@ -1,6 +1,5 @@
 import { assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
 import {
-  abortEvent,
   type Awaitable,
   Channel,
   Event,
@@ -9,9 +8,9 @@ import {
   sleep,
   spawn,
   when,
-  withAbortSignal,
   yieldNow,
 } from "@weft/weft";
+import { abortEvent, withAbortSignal } from "@weft/weft/promise";
 import { reasonOf } from "../kit/results.ts";
 import { errorOf, virtually, waiting } from "../kit/virtually.ts";
 

@@ -8,17 +8,16 @@ import {
 } from "@std/assert";
 import {
   Channel,
-  channelFrom,
   FiberAborted,
   fromPromise,
   Inactive,
   main,
-  readableFrom,
   scope,
   spawn,
   withTimeout,
   yieldNow,
 } from "@weft/weft";
+import { channelFrom, readableFrom } from "@weft/weft/promise";
 import { hostTurn, uncaughtSoon } from "../kit/uncaught.ts";
 import { errorOf } from "../kit/virtually.ts";
 

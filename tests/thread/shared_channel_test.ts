@@ -77,9 +77,13 @@ const badOptions: [any, typeof TypeError | typeof RangeError, string][] = [
   [{ capacity: -1 }, RangeError, "-1"],
   [{ capacity: 1.5 }, RangeError, "1.5"],
   [{ capacity: NaN }, RangeError, "NaN"],
-  [{ capacity: Infinity }, RangeError, "capacity must be finite"],
+  [{ capacity: Infinity }, RangeError, "capacity must be an integer of at least 1, got Infinity"],
   [{ capacity: 1, slotBytes: 0 }, RangeError, "slotBytes"],
-  [{ capacity: 1, slotBytes: Infinity }, RangeError, "slotBytes must be finite"],
+  [
+    { capacity: 1, slotBytes: Infinity },
+    RangeError,
+    "slotBytes must be an integer of at least 1, got Infinity",
+  ],
   [{ capacity: 2 ** 20, slotBytes: 2 ** 11 }, RangeError, "more than a gigabyte"],
   [{ capacity: 2 ** 27, slotBytes: 1 }, RangeError, "more than a gigabyte"],
   [{ capacity: 2 ** 53, slotBytes: 1 }, RangeError, "more than a gigabyte"],
@@ -793,4 +797,35 @@ Deno.test("SharedChannel in main: fibers wait, and leave no timer behind", async
     return sum;
   });
   assertEquals([sum, channel.statistics()], [1225, idle]);
+});
+
+Deno.test("SharedChannel with pooledBytes gives each small array bytes of its own, in a shared buffer", () => {
+  const channel = new SharedChannel<Uint8Array>({
+    capacity: 4,
+    slotBytes: 2000,
+    pooledBytes: true,
+  });
+  const there = SharedChannel.from<Uint8Array>(channel.handle);
+  const seen: Uint8Array[] = [];
+  for (let n = 0; n < 3000; n++) { // several slabs, and lengths that are no multiple of a word
+    channel.trySend(new Uint8Array(n % 67).fill(n % 251));
+    seen.push(there.tryReceive()!.value);
+  }
+  seen.forEach((bytes, n) => assertEquals(bytes, new Uint8Array(n % 67).fill(n % 251)));
+  assert(new Set(seen.map(({ buffer }) => buffer)).size < 10, "they share few buffers");
+  channel.trySend(new Uint8Array(1500).fill(7));
+  const large = there.tryReceive()!.value;
+  assertEquals([large.length, large.buffer.byteLength, large[1499]], [1500, 1500, 7]);
+});
+
+Deno.test("SharedChannel gives each array a buffer of its own, unless told to pool", () => {
+  const channel = new SharedChannel<Uint8Array>({ capacity: 4 });
+  channel.trySend(new Uint8Array([1, 2, 3]));
+  const { value } = channel.tryReceive()!;
+  assertEquals([value.byteOffset, value.buffer.byteLength], [0, 3]);
+  assertThrows(
+    () => new SharedChannel({ capacity: 4, pooledBytes: 1 as never }),
+    TypeError,
+    "Cannot make the shared channel: pooledBytes must be a boolean, got 1",
+  );
 });
