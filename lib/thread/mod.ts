@@ -13,9 +13,16 @@
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { asyncContextThreads } from "@weft/weft/thread";
+ * import { main } from "@weft/weft";
+ * import { ThreadPool } from "@weft/weft/thread";
  *
- * assertEquals(asyncContextThreads.run(() => "in a thread of its own"), "in a thread of its own");
+ * const sum = await main(function* () {
+ *   const pool = yield* ThreadPool.make({ size: 1 });
+ *   const sum = yield* pool.run((_state, a: number, b: number) => a + b, 1, 2);
+ *   yield* pool.close();
+ *   return sum;
+ * });
+ * assertEquals(sum, 3);
  * ```
  *
  * @module
