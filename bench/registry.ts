@@ -15,7 +15,12 @@ import { poolCpu, poolIdle } from "./workloads/pool_cpu.ts";
 import { poolBurst, poolRoundTrip } from "./workloads/pool_tasks.ts";
 import { rendezvous } from "./workloads/rendezvous.ts";
 import { select2, select8 } from "./workloads/select.ts";
-import { sharedBytes, sharedNumbers, sharedObjects } from "./workloads/shared_stream.ts";
+import {
+  sharedBytes,
+  sharedNumbers,
+  sharedObjects,
+  sharedPooledBytes,
+} from "./workloads/shared_stream.ts";
 import { sieve } from "./workloads/sieve.ts";
 import { sleepers } from "./workloads/sleepers.ts";
 import { spawnJoin } from "./workloads/spawn_join.ts";
@@ -47,4 +52,5 @@ export const workloads: readonly Workload[] = [
   sharedObjects,
   sharedNumbers,
   sharedBytes,
+  sharedPooledBytes,
 ];

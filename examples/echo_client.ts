@@ -17,23 +17,14 @@ import { Input, Output, TcpClient } from "@weft/weft/io";
 export function* converse(source: Input, sink: Output, port: number): Operation<void> {
   yield* TcpClient.withConnect({ hostname: "127.0.0.1", port }, function* (input, output) {
     const sending = spawn(() => send(source, output));
-    yield* forward(input, sink);
+    yield* input.copyInto(sink, { flush: true });
     sending.abort("nobody listens any more");
   });
 }
 
 function* send(source: Input, output: Output): Operation<void> {
-  yield* forward(source, output);
+  yield* source.copyInto(output, { flush: true });
   yield* output.close(); // that direction only: the rest may still come back
-}
-
-/** Like `copyInto`, but nothing waits for more to follow. */
-function* forward(input: Input, output: Output): Operation<void> {
-  const buffer = new Uint8Array(16 * 1024);
-  for (let count; (count = yield* input.input(buffer)) > 0;) {
-    yield* output.output(buffer.subarray(0, count));
-    yield* output.flush();
-  }
 }
 
 if (import.meta.main) {

@@ -15,11 +15,7 @@ import { type Input, type Output, signalEvent, TcpServer } from "@weft/weft/io";
 
 /** Says back what it hears, as it hears it. */
 export function* echo(_peer: Deno.Addr, input: Input, output: Output): Operation<void> {
-  const buffer = new Uint8Array(16 * 1024);
-  for (let count; (count = yield* input.input(buffer)) > 0;) {
-    yield* output.output(buffer.subarray(0, count));
-    yield* output.flush();
-  }
+  yield* input.copyInto(output, { flush: true });
 }
 
 function* serve(port: number): Operation<void> {

@@ -80,12 +80,10 @@ function* draw(): Operation<void> {
   const { width, height, threads } = picture;
   const png = encode({ width, height, channels: 3, data: pixels });
   yield* fromPromise((signal) => Deno.writeFile(file, png, { signal }));
+  const speedUp = (computedMs / elapsedMs).toFixed(2);
   console.log(
-    `${file}: ${width} x ${height}, ${seconds(computedMs)} of computing in ${
-      seconds(elapsedMs)
-    }, ` +
-      `with ${threads} ${threads === 1 ? "thread" : "threads"} ` +
-      `${(computedMs / elapsedMs).toFixed(2)} times as fast as with one`,
+    `${file}: ${width} x ${height} with ${threads} ${threads === 1 ? "thread" : "threads"}, ` +
+      `${seconds(computedMs)} of computing in ${seconds(elapsedMs)}: a speed-up of ${speedUp}`,
   );
 }
 

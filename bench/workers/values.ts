@@ -1,6 +1,6 @@
 /** What is sent between threads. */
 
-export type ValueKind = "objects" | "numbers" | "bytes";
+export type ValueKind = "objects" | "numbers" | "bytes" | "pooled bytes";
 
 const bytes = new Uint8Array(64).fill(1);
 
@@ -12,6 +12,7 @@ export function valueOf(kind: ValueKind, i: number): unknown {
     case "numbers":
       return i;
     case "bytes":
+    case "pooled bytes":
       return bytes;
   }
 }

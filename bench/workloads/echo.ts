@@ -2,21 +2,29 @@
  * An echo over loopback: our server against the same one on bare `Deno.Conn`s, with the same clients
  * in a process of their own. Once for the time that a round trip takes, with all connections at
  * work, and once for what 99 of 100 take at most.
+ *
+ * Ours reads into a buffer and writes what it has read, as the other one does. `/copy` is ours with
+ * `copyInto`, which hands the buffers over: where much is echoed, that is what one would write.
  */
 import { fromPromise, main } from "../../mod.ts";
-import { type Input, type Output, TcpServer } from "../../lib/io/mod.ts";
+import { type Input, type Output, type TcpHandler, TcpServer } from "../../lib/io/mod.ts";
 import { expectTotal, type Workload } from "../workload.ts";
 
 interface Load {
   readonly connections: number;
   readonly bytes: number;
   readonly name: string;
+  readonly handler: TcpHandler<Deno.NetAddr>;
 }
 
-const loads: readonly Load[] = [1, 64, 1000].flatMap((connections) => [
-  { connections, bytes: 64, name: `echo/${connections}x64B` },
-  { connections, bytes: 64 * 1024, name: `echo/${connections}x64KiB` },
-]);
+const loads: readonly Load[] = [1, 64, 1000].flatMap((connections) => {
+  const large = { connections, bytes: 64 * 1024, name: `echo/${connections}x64KiB` };
+  return [
+    { connections, bytes: 64, name: `echo/${connections}x64B`, handler: echo },
+    { ...large, handler: echo },
+    { ...large, name: `${large.name}/copy`, handler: copy },
+  ];
+});
 
 export const echoTimes: readonly Workload[] = loads.map((load) => ({
   name: load.name,
@@ -41,9 +49,9 @@ export const echoLatencies: readonly Workload[] = loads.map((load) => ({
   },
 }));
 
-/** Round trips of a run: as many for every connection. */
+/** Round trips of a run: as many for every connection, and enough of them that one in 100 says something. */
 function sizeOf({ connections, bytes }: Load) {
-  const full = connections * Math.max(2, Math.round((bytes > 1000 ? 2000 : 8000) / connections));
+  const full = connections * Math.max(8, Math.round((bytes > 1000 ? 2000 : 8000) / connections));
   return { full, smoke: 2 * connections };
 }
 
@@ -52,7 +60,7 @@ const address = { hostname: "127.0.0.1", port: 0 };
 const BUFFER = 64 * 1024;
 
 function* serve(load: Load, n: number) {
-  const server = yield* TcpServer.establish(address, echo);
+  const server = yield* TcpServer.establish(address, load.handler);
   const measured = yield* fromPromise(measure(server.address.port, load, n));
   yield* server.shutdown();
   expectTotal(server.statistics().accepted, load.connections);
@@ -65,6 +73,10 @@ function* echo(_peer: Deno.Addr, input: Input, output: Output) {
     yield* output.output(buffer.subarray(0, count));
     yield* output.flush();
   }
+}
+
+function* copy(_peer: Deno.Addr, input: Input, output: Output) {
+  yield* input.copyInto(output, { flush: true });
 }
 
 async function weft(load: Load, n: number): Promise<Measured> {

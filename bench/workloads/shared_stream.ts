@@ -9,13 +9,14 @@ import { expectTotal, type Workload } from "../workload.ts";
 const channels: Record<ValueKind, SharedChannel<unknown>> = {
   objects: new SharedChannel({ capacity: 1024 }),
   numbers: new SharedChannel({ capacity: 1024, slotBytes: 8 }),
-  bytes: new SharedChannel({ capacity: 1024, slotBytes: 64, pooledBytes: true }),
+  bytes: new SharedChannel({ capacity: 1024, slotBytes: 64 }),
+  "pooled bytes": new SharedChannel({ capacity: 1024, slotBytes: 64, pooledBytes: true }),
 };
 let worker: Promise<Worker> | undefined;
 
 function stream(kind: ValueKind, target: number): Workload {
   return {
-    name: `shared-stream-${kind}`,
+    name: `shared-stream-${kind.replace(" ", "-")}`,
     unit: "message",
     size: { full: 200_000, smoke: 1000 }, // many, as it takes a while until both ends are warm
     targets: { postMessage: target },
@@ -29,6 +30,7 @@ function stream(kind: ValueKind, target: number): Workload {
 export const sharedObjects = stream("objects", 0.25);
 export const sharedNumbers = stream("numbers", 0.07);
 export const sharedBytes = stream("bytes", 0.07);
+export const sharedPooledBytes = stream("pooled bytes", 0.07);
 
 async function throughChannel(kind: ValueKind, n: number): Promise<void> {
   const channel = channels[kind];

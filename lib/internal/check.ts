@@ -96,6 +96,27 @@ export function checkDuration(action: string, argument: string, value: unknown):
 }
 
 /**
+ * A count that can't be infinite: an integer of at least `least`.
+ *
+ * @throws {TypeError} if it is not a number
+ * @throws {RangeError} if it is anything else
+ */
+export function checkFiniteCount(
+  action: string,
+  argument: string,
+  value: unknown,
+  least: number,
+): void {
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot ${action}: ${argument} must be a number, got ${show(value)}`);
+  }
+  if (Number.isInteger(value) && value >= least) return;
+  throw new RangeError(
+    `Cannot ${action}: ${argument} must be an integer of at least ${least}, got ${value}`,
+  );
+}
+
+/**
  * A count: an integer of at least `least`, or `Infinity`.
  *
  * @throws {TypeError} if it is not a number

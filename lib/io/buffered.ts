@@ -199,30 +199,36 @@ export class Buffered {
   #write(fiber: FiberCore<unknown> | null): void {
     this.#busy = "writing";
     const draining = this.#draining;
-    const { length } = draining;
-    this.drain.write(draining.view(length), this.#worker(fiber), (end) => {
-      this.#busy = "no";
-      if (end.kind === "done") {
-        this.#written += length;
-        draining.consume(length);
-      }
-      this.#ended(end);
-    });
+    this.drain.write(draining.view(draining.length), this.#worker(fiber), this.#onWritten);
   }
+
+  /** Nothing is added to what is draining. */
+  readonly #onWritten = (end: DrainEnd): void => {
+    this.#busy = "no";
+    if (end.kind === "done") {
+      const { length } = this.#draining;
+      this.#written += length;
+      this.#draining.consume(length);
+    }
+    this.#ended(end);
+  };
 
   /** Once it is closed, what is left is written whatever happens to whoever closes it. */
   #worker(fiber: FiberCore<unknown> | null): Worker {
     return { fiber, abortable: !this.closed };
   }
 
-  #flush(target: number, fiber: FiberCore<unknown> | null): void {
+  /** Nothing is written meanwhile. */
+  #flush(fiber: FiberCore<unknown> | null): void {
     this.#busy = "flushing";
-    this.drain.flush(this.#worker(fiber), (end) => {
-      this.#busy = "no";
-      if (end.kind === "done") this.#flushed = target;
-      this.#ended(end);
-    });
+    this.drain.flush(this.#worker(fiber), this.#onFlushed);
   }
+
+  readonly #onFlushed = (end: DrainEnd): void => {
+    this.#busy = "no";
+    if (end.kind === "done") this.#flushed = this.#written;
+    this.#ended(end);
+  };
 
   #ended(end: DrainEnd): void {
     if (end.kind === "failed") this.#failure ??= end;
@@ -249,7 +255,7 @@ export class Buffered {
       if (waiter !== null) this.#write(fiber);
     } else if (this.#filling.length >= this.capacity) this.#handOver(fiber);
     else if (flushes !== null && this.#written < flushes.target) this.#handOver(fiber);
-    else if (flushes !== null) this.#flush(this.#written, fiber);
+    else if (flushes !== null) this.#flush(fiber);
   }
 
   #fail(failure: { readonly error: unknown }): void {

@@ -11,6 +11,8 @@ import { BufferPool } from "../resource/mod.ts";
 export const buffers = new BufferPool();
 /** For those through which much is flowing. */
 const bigBuffers = new BufferPool({ bufferSize: 64 * 1024, maxSize: 256 });
+/** Copied faster one by one than with a view of them. */
+const FEW = 64;
 
 const NOTHING = new Uint8Array(0);
 
@@ -61,9 +63,29 @@ export class ByteQueue {
   /** Moves the first bytes into `target`, as many as fit; how many that were. */
   moveInto(target: Uint8Array): number {
     const count = Math.min(target.length, this.length);
-    target.set(this.view(count));
+    if (count > FEW) target.set(this.view(count));
+    else {
+      const storage = this.#storage;
+      const start = this.#start;
+      for (let i = 0; i < count; i++) target[i] = storage[start + i]!;
+    }
     this.consume(count);
     return count;
+  }
+
+  /** Moves everything to the back of `other`; without a copy, if that is empty and nothing is lent. */
+  pourInto(other: ByteQueue): void {
+    const { length } = this;
+    if (other.length > 0 || other.#lent !== null || this.#lent !== null) {
+      other.append(this.view(length));
+      return this.consume(length);
+    }
+    other.#replace(this.#storage, this.#owner);
+    other.#start = this.#start;
+    other.#end = this.#end;
+    other.#searched = 0;
+    this.#owner = "other"; // the storage is no longer this one's to give back
+    this.#release();
   }
 
   /**
@@ -128,7 +150,9 @@ export class ByteQueue {
   /** Lends free space, at least one byte of it and at most `most`. */
   reserve(most: number): Uint8Array {
     this.#makeRoom(Math.min(most, this.#flowing ? bigBuffers.bufferSize : LEAST_READ));
-    return this.#lent = this.#storage.subarray(this.#end, this.#end + most);
+    const storage = this.#storage;
+    const isWhole = this.#end === 0 && most >= storage.length;
+    return this.#lent = isWhole ? storage : storage.subarray(this.#end, this.#end + most);
   }
 
   /** The first `count` bytes of the lent space are filled; nobody writes to it any more. */
@@ -139,7 +163,7 @@ export class ByteQueue {
       ? count >= bigBuffers.bufferSize / 8
       : count === lent.length && count >= LEAST_READ;
     const storage = this.#storage;
-    const atEnd = lent.buffer === storage.buffer &&
+    const atEnd = lent === storage ? this.#end === 0 : lent.buffer === storage.buffer &&
       lent.byteOffset === storage.byteOffset + this.#end;
     if (atEnd) this.#end += count;
     else this.append(lent.subarray(0, count));

@@ -20,7 +20,7 @@ import { fromPromise } from "../promise/mod.ts";
 import { buffers } from "./byte_queue.ts";
 import { StreamClosedError } from "./errors.ts";
 import { Input } from "./input.ts";
-import { borrows, failed } from "./insider.ts";
+import { borrows, failed, prompt } from "./insider.ts";
 import { failureWithout, LINGER_MS, lingerIn } from "./linger.ts";
 import { Output } from "./output.ts";
 import { read } from "./read_write.ts";
@@ -47,7 +47,7 @@ export class Connection {
     this.#conn = conn;
     dontDelay(conn as Partial<Deno.TcpConn>);
     const onFailure = (error: unknown) => void this.#failures.add(error);
-    const reader = { read: (p: Uint8Array) => conn.read(p), [failed]: onFailure };
+    const reader = { read: (p: Uint8Array) => conn.read(p), [failed]: onFailure, [prompt]: true };
     const writer = {
       write: (p: Uint8Array) => {
         this.#hasWritten = true;
@@ -55,6 +55,7 @@ export class Connection {
       },
       [failed]: onFailure,
       [borrows]: true,
+      [prompt]: true,
     };
     this.#reader = reader;
     this.#writer = writer;

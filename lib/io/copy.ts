@@ -1,33 +1,56 @@
 import { GeneratorOperation } from "../fiber/generator_operation.ts";
-import { show } from "../internal/check.ts";
+import { checkOptional, checkOptions, show } from "../internal/check.ts";
 import type { Awaitable } from "../operation/types.ts";
-import type { Output } from "./output.ts";
-import { chunk } from "./rules.ts";
+import { ByteQueue } from "./byte_queue.ts";
+import { Output, outputQueue } from "./output.ts";
+import { pour, pourBack } from "./rules.ts";
 import type { Gate, Source } from "./source.ts";
 import { Take } from "./take.ts";
 
-/** What `Input.copyInto` does. */
-export function copy(source: Source, gate: Gate, output: Output): Awaitable<number> {
-  if (typeof output?.output !== "function") {
-    throw new TypeError(`Cannot copy: output must be an Output, got ${show(output)}`);
-  }
-  return new GeneratorOperation("a copy of an input", copyAll, { source, gate, output });
+/** How an input is copied. */
+export interface CopyOptions {
+  /**
+   * Whether the output is flushed whenever all that has come is in it: for an echo or a proxy, whose
+   * other side waits for what is there before it says more. Default false.
+   */
+  flush?: boolean;
 }
 
-function* copyAll(
-  { source, gate, output }: { source: Source; gate: Gate; output: Output },
-): Generator<never, number, unknown> {
-  let total = 0;
-  for (;;) {
-    const taken = yield* new Take(source, chunk, undefined, gate);
-    if (taken === undefined) return total;
-    let accepted = false;
+/** What `Input.copyInto` does. */
+export function copy(
+  source: Source,
+  gate: Gate,
+  output: Output,
+  options: CopyOptions | undefined,
+): Awaitable<number> {
+  if (!(output instanceof Output)) {
+    throw new TypeError(`Cannot copy: output must be an Output, got ${show(output)}`);
+  }
+  checkOptions("copy", options);
+  checkOptional("copy", "flush", options?.flush, "boolean");
+  const flush = options?.flush === true;
+  return new GeneratorOperation("a copy of an input", copyAll, { source, gate, output, flush });
+}
+
+interface Copy {
+  readonly source: Source;
+  readonly gate: Gate;
+  readonly output: Output;
+  readonly flush: boolean;
+}
+
+/** The storage of what has come goes from hand to hand: none of the bytes is copied on the way. */
+function* copyAll({ source, gate, output, flush }: Copy): Generator<never, number, unknown> {
+  const basket = new ByteQueue();
+  for (let total = 0;;) {
+    const count = yield* new Take(source, pour, basket, gate);
+    if (count === 0) return total;
     try {
-      yield* output.output(taken);
-      accepted = true;
+      yield* outputQueue(output, basket);
     } finally { // also when somebody gives the generator up by `return`
-      if (!accepted) source.giveBack(taken);
+      if (basket.length > 0) pourBack(source, basket);
     }
-    total += taken.length;
+    if (flush && source.bytes.length === 0) yield* output.flush();
+    total += count;
   }
 }

@@ -40,17 +40,42 @@ export interface Drain {
 }
 
 /** Into a `Writer`, in turns with everybody else who writes to it. */
-export class WriterDrain implements Drain {
+export class WriterDrain implements Drain, TurnNode, Turn {
+  // Its turn, and what that is about: it has one at a time.
+  after: TurnNode | null = null;
+  before: TurnNode | null = null;
+  bytes: Uint8Array = NOTHING;
+  readonly once = false;
+  readonly stable = false;
+  readonly steady = true;
   readonly #sink: Sink;
-  #turn: PieceTurn | null = null;
+  #onDrained: OnDrained = () => {};
 
   constructor(writer: Writer) {
     this.#sink = sinkOf(writer);
   }
 
   write(piece: Uint8Array, _worker: Worker, onDrained: OnDrained): void {
-    this.#turn = new PieceTurn(piece, onDrained);
-    this.#sink.lineUp(this.#turn);
+    this.bytes = piece;
+    this.#onDrained = onDrained;
+    this.#sink.lineUp(this);
+  }
+
+  begin(): Turn {
+    return this;
+  }
+
+  written(): void {
+    this.#ended(DONE);
+  }
+
+  failed(error: unknown): void {
+    this.#ended({ kind: "failed", error });
+  }
+
+  #ended(end: DrainEnd): void {
+    this.bytes = NOTHING;
+    this.#onDrained(end);
   }
 
   flush(_worker: Worker, onDrained: OnDrained): void {
@@ -66,33 +91,13 @@ export class WriterDrain implements Drain {
 
   /** Unless its turn has begun: then it goes on to the end, or to the closing of the writer. */
   discard(): void {
-    const turn = this.#turn;
-    if (turn === null || turn.after === null) return;
-    this.#sink.leave(turn);
-    turn.onDrained(CANCELLED);
+    if (this.after === null) return;
+    this.#sink.leave(this);
+    this.#ended(CANCELLED);
   }
 
   describe(): string {
     return this.#sink.describe();
-  }
-}
-
-class PieceTurn implements TurnNode {
-  after: TurnNode | null = null;
-  before: TurnNode | null = null;
-
-  constructor(readonly piece: Uint8Array, readonly onDrained: OnDrained) {}
-
-  begin(): Turn {
-    return { bytes: this.piece, once: false, stable: false, steady: true };
-  }
-
-  written(): void {
-    this.onDrained(DONE);
-  }
-
-  failed(error: unknown): void {
-    this.onDrained({ kind: "failed", error });
   }
 }
 

@@ -4,7 +4,7 @@ import type { Awaitable, Operation, Option } from "../operation/types.ts";
 import { checkBuffer, checkHooks } from "./check.ts";
 import { type CloseHook, Closing, runCloseHook } from "./closing.ts";
 import { closeAll, type Concatenation, concatInto } from "./concat.ts";
-import { copy } from "./copy.ts";
+import { copy, type CopyOptions } from "./copy.ts";
 import { fiberNow } from "./helper.ts";
 import { TakeIterator } from "./iterators.ts";
 import type { Output } from "./output.ts";
@@ -301,15 +301,16 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
   }
 
   /**
-   * Outputs everything up to the end, and returns how many bytes that were. Flushes and closes
-   * neither of the two.
+   * Outputs everything up to the end, and returns how many bytes that were. Closes neither of the
+   * two, and flushes only with `flush`: then whatever has come is written before it waits for more,
+   * as an echo or a proxy must. The cheapest way there is from an input to an output.
    *
    * Suspends. If it is cancelled, each byte is either in the output or still here.
    *
-   * @throws {TypeError} if it is not an `Output`
+   * @throws {TypeError} if it is not an `Output`, or an option is of the wrong type
    */
-  copyInto(output: Output): Awaitable<number> {
-    return copy(this.#source, this.#gate, output);
+  copyInto(output: Output, options?: CopyOptions): Awaitable<number> {
+    return copy(this.#source, this.#gate, output, options);
   }
 
   /** Its lines, without their ends. Leaving the loop early loses nothing, and doesn't close it. */

@@ -36,6 +36,7 @@
  * @module
  */
 export { EndOfFileError, LimitExceededError, StreamClosedError } from "./errors.ts";
+export type { CopyOptions } from "./copy.ts";
 export { Input } from "./input.ts";
 export type {
   FromReadableOptions,

@@ -3,7 +3,7 @@ import { GeneratorOperation } from "../fiber/generator_operation.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { Buffered } from "./buffered.ts";
 import { checkBuffer, checkHooks } from "./check.ts";
-import { buffers } from "./byte_queue.ts";
+import { buffers, type ByteQueue } from "./byte_queue.ts";
 import { type CloseHook, Closing, type OnClosed, runCloseHook } from "./closing.ts";
 import { closeAll } from "./concat.ts";
 import {
@@ -61,6 +61,9 @@ export interface BytesOutput extends Output {
   text(): string;
 }
 
+/** Outputs all that is in `queue`, which is empty afterwards. If it is cancelled, nothing was output. */
+export let outputQueue: (output: Output, queue: ByteQueue) => Awaitable<void>;
+
 /**
  * A stream of bytes to write, buffered: up to 16 KiB wait until that is full, or `flush` or `close`
  * is called. Then they are written while the next ones are put into another buffer.
@@ -92,6 +95,10 @@ export class Output implements AsyncDisposable {
   readonly #buffered: Buffered;
   readonly #closing: Closing;
   #discarded = false;
+
+  static {
+    outputQueue = (output, queue) => new Put(output.#buffered, queue);
+  }
 
   private constructor(drain: Drain, close: CloseHook, discard: CloseHook = close) {
     if (typeof drain?.write !== "function") {

@@ -1,6 +1,7 @@
 /** The waits of an output: for room, and for what is in it to be written. */
 import type { FiberCore } from "../fiber/fiber.ts";
 import { COLD, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
+import { ByteQueue } from "./byte_queue.ts";
 import type { Buffered, FlushNode, PutNode } from "./buffered.ts";
 import { fiberNow, fiberOf } from "./helper.ts";
 
@@ -8,14 +9,14 @@ const encoder = new TextEncoder();
 
 export interface Put extends Suspension<void> {}
 
-/** Outputs bytes, or text in UTF-8. */
+/** Outputs bytes, or text in UTF-8, or all that is in a queue. */
 export class Put implements PutNode {
   declare buffered: Buffered;
-  declare content: Uint8Array | string;
+  declare content: Uint8Array | string | ByteQueue;
   declare after: PutNode | null;
   declare before: PutNode | null;
 
-  constructor(buffered: Buffered, content: Uint8Array | string) {
+  constructor(buffered: Buffered, content: Uint8Array | string | ByteQueue) {
     this.value = undefined;
     this.done = false;
     this.state = COLD;
@@ -52,9 +53,11 @@ export class Put implements PutNode {
       buffered.put(filling.length - length, fiber ?? fiberNow());
       return true;
     }
-    if (!buffered.admits(content.length, fiber ?? fiberNow())) return false;
-    buffered.filling.append(content);
-    buffered.put(content.length, fiber ?? fiberNow());
+    const { length } = content;
+    if (!buffered.admits(length, fiber ?? fiberNow())) return false;
+    if (content instanceof ByteQueue) content.pourInto(buffered.filling);
+    else buffered.filling.append(content);
+    buffered.put(length, fiber ?? fiberNow());
     return true;
   }
 

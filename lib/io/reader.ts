@@ -7,7 +7,7 @@
  * the same connection share it, and each byte.
  */
 import { checkFunction, show } from "../internal/check.ts";
-import { failed, type Insider } from "./insider.ts";
+import { failed, type Insider, prompt } from "./insider.ts";
 import { Source, type TakerNode } from "./source.ts";
 
 /** What can be read from: `Deno.Conn`, `Deno.FsFile`, `Deno.stdin`, or the like of your own. */
@@ -54,17 +54,23 @@ interface Failure {
 }
 
 export class ReaderSource extends Source {
+  readonly #isPrompt: boolean;
+
   constructor(readonly reader: Reader) {
     super();
+    this.#isPrompt = prompt in reader;
   }
 
   describe(): string {
     return show(this.reader);
   }
 
-  /** In a microtask: it is code of somebody's. Whoever has left by then has taken nothing. */
-  protected pull(): void {
-    queueMicrotask(this.#start);
+  /**
+   * In a microtask, if it is code of somebody's. Whoever has left by then has taken nothing.
+   */
+  protected pull(taker: TakerNode): void {
+    if (this.#isPrompt) this.#read(taker);
+    else queueMicrotask(this.#start);
   }
 
   // One of each for all reads: there is only one read at a time.

@@ -1,4 +1,5 @@
 /** The ways to take bytes; see `take.ts` for what a rule is. */
+import type { ByteQueue } from "./byte_queue.ts";
 import { EndOfFileError, LimitExceededError } from "./errors.ts";
 import type { Source } from "./source.ts";
 import { MORE, type Rule } from "./take.ts";
@@ -52,6 +53,29 @@ export const chunk: Rule<undefined, Uint8Array | undefined, Uint8Array | undefin
   undo: putBack,
   wanted: ahead,
 };
+
+/** Whatever there is, into an empty queue: how much that is; 0 at the end. */
+export const pour: Rule<ByteQueue, number, number> = {
+  what: "a chunk",
+  take(source, basket) {
+    const { length } = source.bytes;
+    if (length === 0) return source.atEnd() ? 0 : MORE;
+    source.bytes.pourInto(basket);
+    return length;
+  },
+  finish: (count) => count,
+  undo(source, count, basket) {
+    if (count > 0) pourBack(source, basket);
+    else source.giveBackEnd();
+  },
+  wanted: ahead,
+};
+
+/** Puts what is in the basket back. */
+export function pourBack(source: Source, basket: ByteQueue): void {
+  source.giveBack(basket.view(basket.length));
+  basket.clear();
+}
 
 /** As many bytes as the buffer has, or none. */
 export const exactlyInto: Rule<Uint8Array, number, void> = {

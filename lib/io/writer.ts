@@ -17,7 +17,7 @@
  */
 import { checkFunction, show } from "../internal/check.ts";
 import { append, count, type Linked, remove } from "../internal/circle.ts";
-import { borrows, failed, type Insider } from "./insider.ts";
+import { borrows, failed, type Insider, prompt } from "./insider.ts";
 
 /** What can be written to: `Deno.Conn`, `Deno.FsFile`, `Deno.stdout`, or the like of your own. */
 export interface Writer {
@@ -80,6 +80,8 @@ export function checkWriter(action: string, writer: Writer): void {
 
 export class Sink {
   readonly writer: Writer;
+  readonly #isPrompt: boolean;
+  readonly #borrows: boolean;
   line: TurnNode | null = null;
   /** Whose turn it is; `null` while `busy`: of somebody who has left. */
   #node: TurnNode | null = null;
@@ -91,6 +93,8 @@ export class Sink {
 
   constructor(writer: Writer) {
     this.writer = writer;
+    this.#isPrompt = prompt in writer;
+    this.#borrows = borrows in writer;
   }
 
   describe(): string {
@@ -121,7 +125,9 @@ export class Sink {
 
   lineUp(node: TurnNode): void {
     this.line = append(this.line, node);
-    if (!this.#busy) this.#soon();
+    if (this.#busy) return;
+    if (this.#isPrompt) this.#next();
+    else this.#soon();
   }
 
   leave(node: TurnNode): void {
@@ -145,7 +151,7 @@ export class Sink {
     queueMicrotask(() => this.#write());
   }
 
-  /** In a microtask: `write` is code of somebody's. Whoever has left by then has written nothing. */
+  /** In a microtask: `write` may be code of somebody's. Whoever has left by then has written nothing. */
   #soon(): void {
     this.#busy = true;
     queueMicrotask(() => {
@@ -184,7 +190,7 @@ export class Sink {
   #write(): void {
     const turn = this.#turn!;
     // A writer may keep what it is given, so a piece is never used again, unless it is one of ours.
-    const isLent = turn.stable || (turn.steady === true && borrows in this.writer);
+    const isLent = turn.stable || (turn.steady === true && this.#borrows);
     const whole = this.#written === 0 && isLent;
     const piece = whole
       ? turn.bytes

@@ -17,7 +17,9 @@ export class BlockingLoop extends TimerLoop implements Holder {
     if (options.block) {
       this.#blocking = true;
       const delay = this.timers.nextDeadline - clock();
-      const rung = doorbell.sleep(this.#holds > 0 ? Math.min(delay, LOOK_MS) : delay);
+      const rung = this.#holds > 0
+        ? doorbell.sleep(Math.min(delay, LOOK_MS))
+        : doorbell.sleep(delay, false);
       this.#blocking = false;
       if (!this.timers.fireDue() && !rung && this.#holds > 0) doorbell.look();
     }

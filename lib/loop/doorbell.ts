@@ -36,7 +36,7 @@ const VISIT_MS = 1;
 /** How long it stays awake, on the JavaScript loop. */
 const LINGER_MS = 0.05;
 /** About as many looks of a thread that blocks. */
-const LOOKS = 5000;
+const LOOKS = 20000;
 /** It does so at least once in so many times, to see whether it is worth it again. */
 const RARELY = 127;
 
@@ -210,9 +210,12 @@ class Doorbell implements Holder {
     }
   }
 
-  /** Sleeps the thread for at most `ms`, or until it is rung; then answers. Whether it was rung. */
-  sleep(ms: number): boolean {
-    if (ms > 0 && !this.#spin()) {
+  /**
+   * Sleeps the thread for at most `ms`, or until it is rung; then answers. Whether it was rung.
+   * `expectsRing`: it stays awake for a moment first.
+   */
+  sleep(ms: number, expectsRing = true): boolean {
+    if (ms > 0 && !(expectsRing ? this.#spin() : this.#isRung())) {
       const { words, index, answered } = this.#homes[this.#turn++ % this.#homes.length]!;
       const longest = this.#homes.length > 1 ? VISIT_MS : LONGEST_SLEEP_MS;
       Atomics.wait(words, index, answered, Math.min(ms, longest));
@@ -236,10 +239,10 @@ class Doorbell implements Holder {
     return this.#straight === 0 || --this.#straight === 0;
   }
 
-  /** Each time that it was in vain it is left out about twice as often, up to a point. */
+  /** Each time in a row that it was in vain it is left out twice as often, up to a point. */
   #learn(wasWorthIt: boolean): void {
-    this.#failures = wasWorthIt ? this.#failures >> 1 : Math.min(2 * this.#failures + 1, RARELY);
-    this.#straight = wasWorthIt ? 0 : this.#failures;
+    this.#failures = wasWorthIt ? 0 : Math.min(2 * this.#failures + 1, RARELY);
+    this.#straight = this.#failures;
   }
 
   #isRung(): boolean {

@@ -32,6 +32,15 @@ export class Backlog implements SharedWaiter {
     if (this.size === 0) this.#leaveLine();
   }
 
+  /** Those that are in it, in order. */
+  jobs(): Job[] {
+    const jobs: Job[] = [];
+    for (let job = this.first; job !== null; job = job.after === this.first ? null : job.after) {
+      jobs.push(job);
+    }
+    return jobs;
+  }
+
   /** Threads make room without telling main: those who take what was withdrawn. */
   awaitRoom(): void {
     if (this.holder === null) this.#side.enlist(this, attendance);

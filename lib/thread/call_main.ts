@@ -1,8 +1,9 @@
+import { currentFiberOrNull } from "../fiber/fiber.ts";
 import { show } from "../internal/check.ts";
 import type { Awaitable } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
 import { CALL_CANCELLED } from "./protocol.ts";
-import { abortOfCurrentJob } from "./task.ts";
+import { abortOfCurrentJob, currentJobOrNone } from "./task.ts";
 import { addOwnStack } from "./wire.ts";
 
 /** The thread, as far as calls into main need it. */
@@ -63,22 +64,35 @@ export function runInMain(name: string, ...args: unknown[]): unknown {
 }
 
 /**
- * The same for tasks that must not block: suspends. Cancelled, it aborts main's function if that
- * is a fiber.
+ * The same for tasks that must not block: suspends. Cancelled, or if the job is aborted
+ * meanwhile, it throws, and aborts main's function if that is a fiber.
  *
  * @throws {Error} outside of a pool's thread
  */
 export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
   const thread = callerFor(name);
+  // A fiber is told by its own abort, which `protect` may keep from it.
+  const job = currentFiberOrNull() === null ? currentJobOrNone() : undefined;
   const here = new Error();
   return fromPromise((signal) =>
     new Promise((resolve, reject) => {
       const id = thread.call(name, args, (ok, value) => {
+        stopListening?.();
         if (ok) return resolve(value);
         addOwnStack(value, here);
         reject(value);
       });
-      signal.addEventListener("abort", () => thread.forget(id, CALL_CANCELLED));
+      const forget = () => thread.forget(id, CALL_CANCELLED);
+      const stopListening = job?.abort === undefined
+        ? job?.onAbort((abort) => {
+          forget();
+          reject(abort);
+        })
+        : undefined; // what cleans up may still call
+      signal.addEventListener("abort", () => {
+        stopListening?.();
+        forget();
+      });
     })
   );
 }

@@ -47,7 +47,8 @@ export class Outflow implements SharedWaiter {
   send(type: number, id: number, value: unknown, transferring?: readonly unknown[]): void {
     const transfers = transferring && takeTransfers(transferring);
     if (transfers !== undefined || !encoding.encodeFast(value, this.queue.slotBytes)) {
-      this.port.postMessage(value, transfers ?? []);
+      // In a set, because Deno's receiveMessageOnPort looks at every key of what it has received.
+      this.port.postMessage(new Set([value]), transfers ?? []);
       encoding.encodeElsewhere();
     }
     const extra = (id << TYPE_BITS) | type;
@@ -133,10 +134,14 @@ export class Inflow implements SharedWaiter {
    * message may block, too, and call this again: the messages after it are handled within it.
    */
   wake(): void {
-    do {
-      while (this.holder !== null && this.#next()); // until it is stopped by what it said
-      this.afterBunch?.();
-    } while (this.holder !== null && this.#side.rest(this));
+    try {
+      do {
+        while (this.holder !== null && this.#next()); // until it is stopped by what it said
+        this.afterBunch?.();
+      } while (this.holder !== null && this.#side.rest(this));
+    } finally {
+      this.woken = false; // whatever happened, it can be woken again
+    }
   }
 
   #next(): boolean {
@@ -153,12 +158,13 @@ export class Inflow implements SharedWaiter {
 }
 
 interface WorkerThreads {
-  receiveMessageOnPort(port: MessagePort): { message: unknown } | undefined;
+  receiveMessageOnPort(port: MessagePort): { message: Set<unknown> } | undefined;
 }
 
 let workerThreads: WorkerThreads | undefined;
-/** How long a message may be on its way that was posted before the queue said so. */
+/** How long a message may be on its way that was posted, and how long there may be no room for one. */
 const PATIENCE_MS = 10_000;
+/** How long the end of a thread sleeps at a time while there is no room. */
 const FLUSH_MS = 100;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
@@ -170,13 +176,13 @@ function receiveNow(port: MessagePort): unknown {
   workerThreads ??= process.getBuiltinModule("node:worker_threads");
   for (let waited = 0; waited < PATIENCE_MS; waited++) {
     const received = workerThreads.receiveMessageOnPort(port);
-    if (received !== undefined) return received.message;
+    if (received !== undefined) return [...received.message][0];
     Atomics.wait(pause, 0, 0, 1);
   }
   throw new Error("Cannot receive a message that was posted: please report this");
 }
 
-/** The type and number of a message that `take` gave; for queues that are read by hand. */
+/** The extra word of a message; for queues that are filled and read by hand. */
 export function extraOf(type: number, id: number): number {
   return (id << TYPE_BITS) | type;
 }

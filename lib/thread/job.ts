@@ -28,5 +28,7 @@ export class Job implements Linked<Job> {
     /** For people. */
     readonly name: string,
     readonly waiter: JobWaiter,
+    /** Whether its waiter blocks the thread, so that the event loop stands still. */
+    readonly isBlocking: boolean,
   ) {}
 }

@@ -1,5 +1,6 @@
 /** Calls of one thread into main. */
 import { type Main, main } from "../fiber/mod.ts";
+import { show } from "../internal/check.ts";
 import { isPromiseLike } from "../promise/hub.ts";
 import type { Operation } from "../operation/types.ts";
 import { REPLY, REPLY_FAILED } from "./protocol.ts";
@@ -19,7 +20,7 @@ export class MainCalls {
 
   /** Calls the function, and sends what comes of it. */
   answer(id: number, [name, ...args]: readonly [string, ...unknown[]]): void {
-    const reply = (value: unknown) => this.#reply(id, value);
+    const reply = (value: unknown) => this.#reply(id, name, value);
     const fail = (error: unknown) => this.send(REPLY_FAILED, id, pack(error));
     let result: unknown;
     try {
@@ -44,10 +45,14 @@ export class MainCalls {
     throw new TypeError(`Cannot call ${name} in main: the pool was given ${names}`);
   }
 
-  #reply(id: number, value: unknown): void {
+  #reply(id: number, name: string, value: unknown): void {
     try {
       this.send(REPLY, id, value, [value]);
-    } catch (error) {
+    } catch (cause) {
+      const error = new TypeError(
+        `Cannot send the answer of ${name} to the thread: ${show(value)} could not be cloned`,
+        { cause },
+      );
       this.send(REPLY_FAILED, id, pack(error));
     }
   }

@@ -1,15 +1,28 @@
 /**
- * Threads and their identity.
+ * Threads: pools of them, and what they share.
  *
- * {@linkcode asyncContextThreads} tells the async contexts of one realm apart, for `perThread` of
- * domain-local-await (seed): the JavaScript counterpart of one systhread per scheduler.
+ * {@linkcode ThreadPool} is mwt's (seed): threads with a state of their own, which run the tasks
+ * that a module serves ({@linkcode serve}) or functions that are sent to them, and call back into
+ * main ({@linkcode runInMain}). {@linkcode SharedChannel} and {@linkcode SharedTrigger} reach from
+ * thread to thread, with Eio's rule across domains: complete or cancel, decided by one
+ * compare-and-set. The queue beneath them is Dmitry Vyukov's.
+ *
+ * {@linkcode webWorkerThreads} and {@linkcode asyncContextThreads} tell threads apart, for
+ * `perThread` of domain-local-await: Web Workers, or the async contexts of one realm.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
- * import { asyncContextThreads } from "@weft/weft/thread";
+ * import { main } from "@weft/weft";
+ * import { ThreadPool } from "@weft/weft/thread";
  *
- * assertEquals(asyncContextThreads.run(() => "in a thread of its own"), "in a thread of its own");
+ * const sum = await main(function* () {
+ *   const pool = yield* ThreadPool.make({ size: 1 });
+ *   const sum = yield* pool.run((_state, a: number, b: number) => a + b, 1, 2);
+ *   yield* pool.close();
+ *   return sum;
+ * });
+ * assertEquals(sum, 3);
  * ```
  *
  * @module

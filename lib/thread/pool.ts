@@ -1,5 +1,12 @@
 /** Pools of threads: what users see. */
-import { checkCount, checkDuration, checkOptional, checkOptions, show } from "../internal/check.ts";
+import {
+  checkCount,
+  checkDuration,
+  checkFiniteCount,
+  checkOptional,
+  checkOptions,
+  show,
+} from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
@@ -67,8 +74,9 @@ export type Outcome<R> = R extends Generator<unknown, infer T, never> ? T
  * the threads as their source and must be self-contained.
  *
  * First come, first served: whichever thread is free takes the next job. Arguments and results are
- * copied as `structuredClone` does; plain data is fast; `transfer` moves what can be moved. They
- * are copied no later than when a thread takes the job.
+ * copied, no later than when a thread takes the job: small plain data as JSON, which is fast (an
+ * object that appears twice in it arrives as two), all else as `structuredClone` does; `transfer`
+ * moves what can be moved.
  *
  * Cancellation: a job whose wait is cancelled is withdrawn if no thread has begun it. Otherwise its
  * task is told (`taskSignal`, `cancelRequested`, and each suspension of a task that is a fiber),
@@ -79,9 +87,12 @@ export type Outcome<R> = R extends Generator<unknown, infer T, never> ? T
  * notice, and a new one is started, after a pause if threads die at once. The death of one that
  * had no job is handed to the uncaught handler; without one it is printed, and the program goes on.
  *
+ * Threads are started from the event loop: a main that blocks, in `run` with `blockingLoop`, gets a
+ * `ThreadCrashedError` once the last thread has died.
+ *
  * A pool that nobody has closed doesn't keep the program alive. At the end its threads run
- * `atExit`, once tasks that were aborted have ended; for those it waits for `graceMs`, but no
- * longer than a second.
+ * `atExit`, once tasks that were aborted have ended; for both it waits for `graceMs`, but no longer
+ * than a second. A pool inside of a thread of another one is to be closed by the `atExit` there.
  *
  * Threads need permission to read their module (`--allow-read`), unless it is remote.
  *
@@ -278,12 +289,14 @@ function check(
     maxQueued = Infinity,
     graceMs = 1000,
   } = options ?? {};
-  checkCount(ACTION, "size", size, 1);
-  if (size === Infinity) throw new RangeError(`Cannot ${ACTION}: size must be finite`);
+  checkFiniteCount(ACTION, "size", size, 1);
   checkOptional(ACTION, "name", name, "string");
   checkCount(ACTION, "maxQueued", maxQueued, 0);
   checkDuration(ACTION, "graceMs", graceMs);
-  if (typeof main !== "object" || main === null) {
+  if (graceMs < 0) {
+    throw new RangeError(`Cannot ${ACTION}: graceMs must not be negative, got ${graceMs}`);
+  }
+  if (typeof main !== "object" || main === null || Array.isArray(main)) {
     throw new TypeError(`Cannot ${ACTION}: main must be an object, got ${show(main)}`);
   }
   for (const [key, f] of Object.entries(main)) {

@@ -7,11 +7,12 @@
 import { reportUncaught } from "../internal/report.ts";
 import { doorbell } from "../loop/doorbell.ts";
 import { onLoopEmpty } from "../loop/host_exit.ts";
+import { clock } from "../loop/timers.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import type { Result } from "../operation/types.ts";
 import { backgroundTimer } from "./background_timer.ts";
 import { Backlog } from "./backlog.ts";
-import { PoolClosedError } from "./errors.ts";
+import { PoolClosedError, ThreadCrashedError } from "./errors.ts";
 import { extraOf, put } from "./flow.ts";
 import type { Job } from "./job.ts";
 import type { MainFunctions } from "./main_calls.ts";
@@ -84,6 +85,8 @@ const LONGEST_PAUSE_MS = 10_000;
 const MOST_FAILED_STARTS = 5;
 /** How long the end of the program waits at most for tasks that were aborted. */
 const EXIT_GRACE_MS = 1000;
+/** How often a job that no thread has taken is rung for again. */
+const PASS_ON_MS = 500;
 
 const encoding = new Encoded();
 
@@ -116,6 +119,10 @@ export class PoolCore {
   readonly #gone = Promise.withResolvers<void>();
   readonly #opened = Promise.withResolvers<void>();
   #isOpen = false;
+  /** Whether it closes because the program has come to its end. */
+  #isExit = false;
+  #quitTimer: CancelHandle | undefined;
+  #lastPassedOn = 0;
 
   constructor(readonly settings: PoolSettings) {
     const { module, name, main, init, atExit } = settings;
@@ -128,7 +135,20 @@ export class PoolCore {
     this.#gone.promise.catch(() => {});
     this.#opened.promise.catch(() => {});
     this.#onLoopEmpty = onLoopEmpty(() => this.#closeAtExit());
+    doorbell.listen(this.#passOn);
   }
+
+  /**
+   * A thread that was rung for a job may be busy with what an earlier task has left behind: now and
+   * then another one is rung.
+   */
+  readonly #passOn = (): void => {
+    if (this.#inFlight === 0 || !this.#jobs.isReady(RECEIVERS)) return;
+    const now = clock();
+    if (now - this.#lastPassedOn < PASS_ON_MS) return;
+    this.#lastPassedOn = now;
+    this.#jobs.wake(RECEIVERS);
+  };
 
   /** Starts its threads: settles once all are ready, or one has failed and the rest is gone. */
   async open(): Promise<void> {
@@ -164,6 +184,7 @@ export class PoolCore {
     // Copied now, so that the caller may go on using what it has passed; may run code of the user's.
     const isEncoded = encoding.encodeFast([job.task, ...job.args], MESSAGE_BYTES);
     if (this.#closing !== "no") throw new PoolClosedError(this.settings.name);
+    if (job.isBlocking && this.#threads.size === 0) throw noThreadLeft();
     this.#inFlight++;
     if (isEncoded) {
       if (this.#backlog.size === 0 && this.#offer(job, encoding)) return;
@@ -369,6 +390,7 @@ export class PoolCore {
       this.#settle(job.id, { ok: false, error });
       this.#offerBacklog();
     }
+    if (this.#threads.size === 0) this.#failBlocked();
     this.#finishClosing();
     return isMissed;
   }
@@ -392,14 +414,22 @@ export class PoolCore {
 
   /** No thread can be had: what waits for one will not get it. */
   #failWaiting(error: unknown): void {
-    for (const job of [...this.#entries]) {
-      if (job !== undefined) this.#settle(job.id, { ok: false, error });
+    for (const job of [...this.#entries, ...this.#backlog.jobs()]) {
+      if (job !== undefined) this.#fail(job, error);
     }
-    for (let job = this.#backlog.first; job !== null; job = this.#backlog.first) {
-      this.#backlog.remove(job);
-      this.#ended();
-      job.waiter.settled({ ok: false, error });
-    }
+  }
+
+  /** Threads are started from the event loop: those who block it would wait for ever. */
+  #failBlocked(): void {
+    const blocked = [...this.#entries, ...this.#backlog.jobs()].filter((job) => job?.isBlocking);
+    for (const job of blocked) this.#fail(job!, noThreadLeft());
+  }
+
+  #fail(job: Job, error: unknown): void {
+    if (job.id >= 0) return this.#settle(job.id, { ok: false, error });
+    this.#backlog.remove(job);
+    this.#ended();
+    job.waiter.settled({ ok: false, error });
   }
 
   /** A task that was told to end has not, within its grace period. */
@@ -408,17 +438,18 @@ export class PoolCore {
     thread?.listen(); // it may have ended just now
     const isOver = this.#entries[indexOf(job.id)] !== job;
     if (thread === undefined || isOver || !thread.abandonAt(job.id)) return;
-    this.#abandoned++;
-    if (this.#abandoned === 1) {
-      console.warn(
-        `Thread pool "${this.settings.name}": ${job.name} was aborted and has not ended ` +
-          `within ${this.settings.graceMs} ms, so its thread was given up and replaced; a task ` +
-          `that computes for long should ask cancelRequested() now and then`,
-      );
-    }
+    this.#noteAbandoned(
+      `${job.name} was aborted and has not ended in time, so its thread was given up; a task that ` +
+        `computes for long should ask cancelRequested() now and then`,
+    );
     this.#left(thread, { isCertain: false }, undefined, job.id);
     this.#pause = 0;
     this.#replace();
+  }
+
+  #noteAbandoned(what: string): void {
+    this.#abandoned++;
+    if (this.#abandoned === 1) console.warn(`Thread pool "${this.settings.name}": ${what}`);
   }
 
   // Talking to threads ---------------------------------------------------------------------------
@@ -460,7 +491,11 @@ export class PoolCore {
     this.#closing = "quitting";
     for (const restart of this.#restarts) restart.cancel();
     this.#restarts.clear();
-    for (const thread of [...this.#threads]) {
+    const { graceMs } = this.settings;
+    const ms = this.#isExit ? Math.min(graceMs, EXIT_GRACE_MS) : graceMs;
+    if (ms < Infinity) this.#quitTimer = backgroundTimer(ms, () => this.#giveUpQuitting());
+    const threads = [...this.#threads];
+    for (const thread of threads) {
       // One that still makes its state can be stopped there, and nothing has to be undone.
       if (thread.abandonStart()) this.#left(thread, { isCertain: false });
       else thread.quit();
@@ -468,13 +503,32 @@ export class PoolCore {
     this.#finishClosing();
   }
 
+  /**
+   * Threads that have not even begun to clean up: something that a task has left behind keeps them.
+   * At the end of the program those that have not finished, either.
+   */
+  #giveUpQuitting(): void {
+    for (const thread of [...this.#threads]) {
+      thread.listen();
+      if (thread.isGone || !(thread.abandonIdle() || this.#isExit)) continue;
+      this.#noteAbandoned("a thread has not ended in time and was given up");
+      this.#left(thread, { isCertain: false });
+    }
+  }
+
   #finishClosing(): void {
     if (this.#closing !== "quitting" || this.#threads.size > 0) return;
     this.#closing = "gone";
+    this.#quitTimer?.cancel();
+    doorbell.unlisten(this.#passOn);
     doorbell.release();
     const errors = this.#exitErrors;
     if (errors.length === 0) this.#gone.resolve();
-    else this.#gone.reject(errors.length === 1 ? errors[0] : new AggregateError(errors));
+    else {this.#gone.reject(
+        errors.length === 1
+          ? errors[0]
+          : new AggregateError(errors, "Several threads failed to clean up"),
+      );}
   }
 
   /** For who closes it and doesn't wait: an error of `atExit` is reported. */
@@ -485,6 +539,7 @@ export class PoolCore {
   /** The loop has run empty, and nobody has closed it: its threads may run their `atExit`. */
   #closeAtExit(): boolean {
     if (this.#closing !== "no") return false;
+    this.#isExit = true;
     // Whoever waits for a job keeps the loop going, so these were cancelled.
     for (const job of this.#entries) {
       if (job?.isCancelled) this.#giveGrace(job, Math.min(this.settings.graceMs, EXIT_GRACE_MS));
@@ -512,6 +567,12 @@ export class PoolCore {
       abandoned: this.#abandoned,
     };
   }
+}
+
+function noThreadLeft(): ThreadCrashedError {
+  return new ThreadCrashedError(
+    "No thread of the pool is left, and none can be started while main blocks",
+  );
 }
 
 /** What a thread died of doesn't end the process: without a handler it is printed. */

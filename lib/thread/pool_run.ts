@@ -1,4 +1,5 @@
 /** Waiting for a job of a pool: as an operation, and as an event. */
+import { BlockingLoop } from "../loop/blocking_loop.ts";
 import type { Holder } from "../loop/doorbell.ts";
 import type { Abort } from "../operation/errors.ts";
 import { type Arm, EventBase } from "../operation/event_base.ts";
@@ -141,7 +142,7 @@ function submit(
   waiter: JobWaiter,
   holder: Holder,
 ): Job {
-  const job = new Job(task, args, name, waiter);
+  const job = new Job(task, args, name, waiter, holder instanceof BlockingLoop);
   holder.hold();
   try {
     core.submit(job);

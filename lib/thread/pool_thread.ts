@@ -4,7 +4,17 @@ import { ThreadCrashedError } from "./errors.ts";
 import { type Handler, Inflow, Outflow } from "./flow.ts";
 import { MainCalls, type MainFunctions } from "./main_calls.ts";
 import { workerName } from "./identity.ts";
-import { ABANDONED, atJob, CANCEL, HELLO, jobOf, QUIT, type Start, STARTING } from "./protocol.ts";
+import {
+  ABANDONED,
+  atJob,
+  CANCEL,
+  HELLO,
+  IDLE,
+  jobOf,
+  QUIT,
+  type Start,
+  STARTING,
+} from "./protocol.ts";
 import { ownRegistry, type Registry } from "./registry.ts";
 import { SharedQueue } from "./shared_queue.ts";
 import { pack } from "./wire.ts";
@@ -156,6 +166,11 @@ export class PoolThread {
   /** False if it has made its state, and can be told to quit. */
   abandonStart(): boolean {
     return this.#abandon(STARTING);
+  }
+
+  /** False if it is cleaning up, as it was told. */
+  abandonIdle(): boolean {
+    return this.#abandon(IDLE);
   }
 
   #abandon(from: number): boolean {

@@ -74,8 +74,10 @@ export const JOB_LIMIT = 2 ** 26;
 export const STARTING = 0;
 export const IDLE = 1;
 export const ABANDONED = 2;
-/** Above it: at a job. */
-const FIRST_JOB = 3;
+/** It cleans up, as it was told to. */
+export const QUITTING = 3;
+/** From here on: at a job. */
+const FIRST_JOB = 4;
 
 /** The word of a thread that is at a job. */
 export function atJob(id: number): number {

@@ -26,6 +26,7 @@ import {
   NEED_ARGUMENTS,
   QUEUED,
   QUIT,
+  QUITTING,
   READY,
   REPLY,
   REPLY_FAILED,
@@ -358,6 +359,7 @@ class Server implements SharedWaiter, Caller {
   }
 
   async #quit(): Promise<void> {
+    if (!this.#setQuitting()) return;
     this.#life = "quitting";
     this.#leaveLine();
     try {
@@ -368,6 +370,14 @@ class Server implements SharedWaiter, Caller {
       if (this.#isHere) this.#outflow.send(EXIT_FAILED, 0, pack(this.#explain(error)));
     }
     this.#end();
+  }
+
+  /** False if it was given up meanwhile: then it ends. */
+  #setQuitting(): boolean {
+    if (Atomics.compareExchange(this.#state, 0, IDLE, QUITTING) === IDLE) return true;
+    this.#life = "gone";
+    closeWorker();
+    return false;
   }
 
   /** A thread may go on for a moment after it has said goodbye. */

@@ -1,7 +1,13 @@
 import type { ChannelStatistics } from "../channel/channel.ts";
 import { ChannelClosedError } from "../channel/error.ts";
 import { count } from "../internal/circle.ts";
-import { checkCount, checkFunction, checkOptional, checkOptions, show } from "../internal/check.ts";
+import {
+  checkFiniteCount,
+  checkFunction,
+  checkOptional,
+  checkOptions,
+  show,
+} from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Option } from "../operation/types.ts";
 import { hasMemory, ownRegistry } from "./registry.ts";
@@ -68,8 +74,9 @@ const forgotten = new FinalizationRegistry((token: string) => {
  * `select`, together with everything else.
  *
  * Items are copied. Plain data (as JSON has it), strings, numbers and `Uint8Array`s are fast; what
- * else the structured clone takes (`Map`, `Date`, `undefined` inside of objects, …) is slower;
- * functions, and memory that is shared, can't be sent. An object that appears twice in an item
+ * else JavaScript itself can clone (`Map`, `Date`, `undefined` inside of objects, …) is slower;
+ * functions, and memory that is shared, can't be sent, and objects of the platform's (a `File`, a
+ * `MessagePort`) arrive empty. An object that appears twice in an item
  * arrives as two, and an object without plain prototype loses it, as everywhere between threads.
  *
  * Cancellation: a `send` or a `receive` either happened or left the channel unchanged; one
@@ -282,8 +289,8 @@ function makeHandle<T>(options: SharedChannelOptions<T>): SharedChannelHandle {
     throw new TypeError(`Cannot ${ACTION}: options must have a capacity, got ${show(options)}`);
   }
   const { capacity, slotBytes = DEFAULT_SLOT_BYTES, codec, name, pooledBytes = false } = options;
-  checkFinite("capacity", capacity);
-  checkFinite("slotBytes", slotBytes);
+  checkFiniteCount(ACTION, "capacity", capacity, 1);
+  checkFiniteCount(ACTION, "slotBytes", slotBytes, 1);
   checkCodec(ACTION, codec);
   checkOptional(ACTION, "name", name, "string");
   checkOptional(ACTION, "pooledBytes", pooledBytes, "boolean");
@@ -299,14 +306,6 @@ function makeHandle<T>(options: SharedChannelOptions<T>): SharedChannelHandle {
     registry: ownRegistry().buffer,
     name,
   };
-}
-
-function checkFinite(argument: string, value: unknown): void {
-  checkCount(ACTION, argument, value, 1);
-  if (value !== Infinity) return;
-  throw new RangeError(
-    `Cannot ${ACTION}: ${argument} must be finite, as the memory is allocated at once`,
-  );
 }
 
 function checkCodec(action: string, codec: unknown): void {

@@ -34,7 +34,7 @@ export class SharedPort<T> {
    * @throws {RangeError} if it is larger than a slot
    */
   encode(item: T): Encoded {
-    if (this.codec === undefined) encoding.encode(item);
+    if (this.codec === undefined) encoding.encode(item, this.queue.slotBytes);
     else encoding.encodeWith(this.codec, item);
     if (encoding.length > this.queue.slotBytes) {
       throw new RangeError(

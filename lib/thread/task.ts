@@ -58,6 +58,11 @@ export function setCurrentJob(job: CurrentJob | undefined): void {
   current = job;
 }
 
+/** The job that is being done, if there is one. */
+export function currentJobOrNone(): CurrentJob | undefined {
+  return current;
+}
+
 /** What the job was aborted with, if there is one and it was. */
 export function abortOfCurrentJob(): Abort | undefined {
   if (current?.isCancelled) current.look();
@@ -74,6 +79,7 @@ export function currentJob(action: string): CurrentJob {
  * In a task: aborted when the job is (because the fiber that waits for it was), with an `Abort`
  * whose cause is the reason. For what takes an `AbortSignal`. A task that is a generator function
  * needs none: its suspensions throw. For loops that don't suspend there is `cancelRequested`.
+ * What a task leaves behind must not ask: it would hear of the thread's next job.
  *
  * @throws {Error} outside of a task
  */

@@ -42,6 +42,8 @@ export const ELSEWHERE = 12;
 
 /** Text up to this length is copied character by character, as no call pays off. */
 const SHORT_TEXT = 200;
+/** More plain data than this is left to the structured clone. */
+const MOST_PLAIN_BYTES = 1 << 20;
 /** How deep plain data may be. */
 const DEEPEST = 100;
 /** How many characters a call can make a string of. */
@@ -71,9 +73,12 @@ export class Encoded {
   }
 
   /**
+   * As it is to be written. Plain data of more than `mostBytes` is not looked at to its end: what
+   * comes of it is certainly longer, too.
+   *
    * @throws {TypeError} if the value can't be copied to another thread
    */
-  encode(value: unknown): void {
+  encode(value: unknown, mostBytes = Infinity): void {
     this.length = 0;
     switch (typeof value) {
       case "number":
@@ -93,7 +98,7 @@ export class Encoded {
         if (value === null) this.kind = NULL;
         else if (value instanceof Uint8Array && value.constructor === Uint8Array) {
           this.#setBytes(value, BYTES);
-        } else if (isPlain(value, DEEPEST)) this.#setText(JSON.stringify(value), JSON_ASCII);
+        } else if (isPlain(value, mostBytes)) this.#setText(JSON.stringify(value), JSON_ASCII);
         else this.#setBytes(serialize(value), CLONE);
         return;
       default:
@@ -103,11 +108,13 @@ export class Encoded {
 
   /** `encode`, unless that takes the slow way, or more than `mostBytes`. */
   encodeFast(value: unknown, mostBytes: number): boolean {
-    const isObject = typeof value === "object" && value !== null;
-    if (isObject ? !(value instanceof Uint8Array || isPlain(value)) : !isSimple(value)) {
-      return false;
+    if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
+      if (!isPlain(value, mostBytes)) return false;
+      this.#setText(JSON.stringify(value), JSON_ASCII);
+    } else {
+      if (!isSimple(value) || (typeof value === "string" && value.length > mostBytes)) return false;
+      this.encode(value);
     }
-    this.encode(value);
     return this.kind !== CLONE && this.length <= mostBytes;
   }
 
@@ -242,10 +249,21 @@ function isSimple(value: unknown): boolean {
   return typeof value !== "function" && typeof value !== "symbol" && typeof value !== "bigint";
 }
 
-/** Whether JSON gives it back as it was. */
-export function isPlain(value: unknown, depth = DEEPEST): boolean {
+/** How many bytes of JSON may still come: so what is reached on many ways isn't walked for ever. */
+let bytesLeft = 0;
+
+/** Whether JSON gives it back as it was, in not too much more than `mostBytes`. */
+export function isPlain(value: unknown, mostBytes = MOST_PLAIN_BYTES): boolean {
+  bytesLeft = mostBytes;
+  return isPlainValue(value, DEEPEST);
+}
+
+function isPlainValue(value: unknown, depth: number): boolean {
+  if (--bytesLeft < 0) return false;
   switch (typeof value) {
     case "string":
+      bytesLeft -= value.length;
+      return true;
     case "boolean":
       return true;
     case "number":
@@ -262,7 +280,7 @@ export function isPlain(value: unknown, depth = DEEPEST): boolean {
 function isPlainArray(array: readonly unknown[], depth: number): boolean {
   const { length } = array;
   for (let i = 0; i < length; i++) { // a hole is `undefined`, too
-    if (!isPlain(array[i], depth - 1)) return false;
+    if (!isPlainValue(array[i], depth - 1)) return false;
   }
   // As the match of a regular expression, it may have more than its elements.
   return Object.getPrototypeOf(array) === Array.prototype && Object.keys(array).length === length;
@@ -272,7 +290,7 @@ function isPlainObject(object: object, depth: number): boolean {
   const prototype = Object.getPrototypeOf(object);
   if (prototype !== Object.prototype && prototype !== null) return false;
   for (const key in object) {
-    if (!isPlain((object as Record<string, unknown>)[key], depth - 1)) return false;
+    if (!isPlainValue((object as Record<string, unknown>)[key], depth - 1)) return false;
   }
   return true;
 }

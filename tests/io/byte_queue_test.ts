@@ -112,6 +112,36 @@ Deno.test("ByteQueue gives its buffer back to the pool when it is empty", () => 
   assertEquals(buffers.statistics().inUse, inUse);
 });
 
+Deno.test("ByteQueue.pourInto() hands the buffer over, or copies what can't be", () => {
+  const { inUse } = buffers.statistics();
+  const from = queueOf("__abc");
+  from.consume(2);
+  const into = new ByteQueue();
+  from.pourInto(into);
+  assertEquals(buffers.statistics().inUse, inUse + 1);
+  from.append(bytes("def"));
+  into.append(bytes("-"));
+  from.pourInto(into); // it is not empty
+  from.reserve(3).set(bytes("ghi"));
+  from.append(bytes("xyz"));
+  const other = new ByteQueue();
+  from.pourInto(other); // a read is under way
+  from.filled(3);
+  assertEquals([contentOf(into), contentOf(other), contentOf(from)], ["abc-def", "xyz", "ghi"]);
+  for (const queue of [into, other, from]) queue.clear();
+});
+
+Deno.test("ByteQueue.pourInto() of a chunk that was adopted never writes to it", () => {
+  const chunk = bytes("chunk");
+  const from = new ByteQueue();
+  const into = new ByteQueue();
+  from.adopt(chunk);
+  from.pourInto(into);
+  into.append(bytes("more"));
+  from.append(bytes("__"));
+  assertEquals([text(chunk), contentOf(into), contentOf(from)], ["chunk", "chunkmore", "__"]);
+});
+
 Deno.test("ByteQueue.reserve() has room for more than a few bytes behind a long line", () => {
   const queue = queueOf("x".repeat(buffers.bufferSize - 1));
   assert(queue.reserve(Infinity).length >= 4096);

@@ -8,7 +8,16 @@ import {
   read,
   StreamClosedError,
 } from "@weft/weft/io";
-import { buffer, bytes, readerOf, SlowReader, text, turn, writerTo } from "../kit/byte_streams.ts";
+import {
+  buffer,
+  bytes,
+  readerOf,
+  SlowReader,
+  SlowWriter,
+  text,
+  turn,
+  writerTo,
+} from "../kit/byte_streams.ts";
 import { valueOf } from "../kit/results.ts";
 import { errorOf, waiting } from "../kit/virtually.ts";
 
@@ -323,6 +332,57 @@ Deno.test("Input.copyInto() outputs everything, and closes neither of the two", 
     yield* output.close();
   });
   assertEquals([sink.all, source.closes, sink.closes], ["onetwo!", 0, 1]);
+});
+
+Deno.test("Input.copyInto({ flush }) writes what has come before it waits for more", async () => {
+  const source = new SlowReader();
+  const sink = writerTo();
+  await main(function* () {
+    const output = Output.fromWriter(sink);
+    const copying = spawn(() => Input.fromReader(source).copyInto(output, { flush: true }));
+    for (const [chunk, all] of [["one", "one"], ["two", "onetwo"]] as const) {
+      yield* turn();
+      source.give(chunk);
+      yield* turn();
+      assertEquals(sink.all, all);
+    }
+    source.end();
+    assertEquals(yield* copying, 6);
+    yield* output.outputString("!");
+    yield* output.close();
+  });
+  assertEquals([sink.all, source.closes, sink.closes], ["onetwo!", 0, 1]);
+});
+
+Deno.test("Input.copyInto() of bytes of the user's leaves them alone", async () => {
+  const given = bytes("given");
+  await main(function* () {
+    const output = Output.toBytes();
+    yield* output.outputString("<");
+    yield* output.flush();
+    yield* Input.fromBytes(given).copyInto(output);
+    yield* output.outputString(">");
+    assertEquals([output.text(), text(given)], ["<given>", "given"]);
+  });
+});
+
+Deno.test("law 4: Input.copyInto({ flush }) cancelled while it flushes has output what it took", async () => {
+  const source = new SlowReader();
+  const sink = new SlowWriter();
+  await main(function* () {
+    const input = Input.fromReader(source);
+    const output = Output.fromWriter(sink);
+    const copying = spawn(() => input.copyInto(output, { flush: true }));
+    yield* turn();
+    source.give("one");
+    yield* turn();
+    assertEquals(sink.isWriting, true);
+    yield* copying.abort();
+    assertEquals([input.statistics().buffered, output.statistics().buffered], [0, 3]);
+    sink.take();
+    yield* output.close();
+  });
+  assertEquals(sink.all, "one");
 });
 
 Deno.test("law 4: Input.copyInto() that is cancelled leaves each byte in one of the two", async () => {

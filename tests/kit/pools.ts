@@ -36,6 +36,26 @@ export async function untilWord(word: Word, value: number): Promise<void> {
   await until(() => Atomics.load(word, 0) === value, `${value} in the word`);
 }
 
+/** How many workers this process runs, as far as the system tells. */
+export function workersAlive(): number {
+  if (Deno.build.os !== "linux") return 0;
+  const tasks = [...Deno.readDirSync("/proc/self/task")];
+  return tasks.filter(({ name }) => threadName(name).startsWith("worker-")).length;
+}
+
+function threadName(id: string): string {
+  try {
+    return Deno.readTextFileSync(`/proc/self/task/${id}/comm`);
+  } catch {
+    return ""; // it has ended meanwhile
+  }
+}
+
+/** Waits until there are no more workers than `count`. */
+export async function untilWorkers(count: number): Promise<void> {
+  await until(() => workersAlive() <= count, `${count} workers, and no more`);
+}
+
 const modules: string[] = [];
 
 /** A module of `code` (JavaScript, so that nobody checks its types), which may import "weft" and "weft/thread"; `dropModules` deletes it. */

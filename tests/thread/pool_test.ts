@@ -27,7 +27,15 @@ import {
 } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";
 import { noop, PoolClosedError, ThreadPool, transfer } from "@weft/weft/thread";
-import { newWord, tasksUrl, thrownBy, untilWord, withPool } from "../kit/pools.ts";
+import {
+  newWord,
+  tasksUrl,
+  thrownBy,
+  untilWord,
+  untilWorkers,
+  withPool,
+  workersAlive,
+} from "../kit/pools.ts";
 import { until } from "../kit/workers.ts";
 import type tasks from "./workers/tasks.ts";
 
@@ -400,6 +408,7 @@ Deno.test("law 12: ThreadPool.close() works in a fiber that is aborting", async 
 });
 
 Deno.test("ThreadPool.make() that is cancelled leaves no thread behind", async () => {
+  const before = workersAlive();
   for (const ms of [0, 1, 5, 20, 40]) {
     await main(function* () {
       const pool = yield* cancelScope(function* (context) {
@@ -411,7 +420,8 @@ Deno.test("ThreadPool.make() that is cancelled leaves no thread behind", async (
       });
       yield* pool?.value.close() ?? yieldNow();
     });
-  } // a worker that is left behind, or its port, fails the test
+  }
+  await untilWorkers(before);
 });
 
 Deno.test("init that throws in one of several threads: make() throws that very error", async () => {
@@ -427,6 +437,7 @@ Deno.test("init that throws in one of several threads: make() throws that very e
 });
 
 Deno.test("init that rejects or hangs in one thread, and throws in another, leaves none behind", async () => {
+  const before = workersAlive();
   const init = async () => {
     await null;
     const id = Number(/\d+/.exec(self.name)![0]);
@@ -434,6 +445,7 @@ Deno.test("init that rejects or hangs in one thread, and throws in another, leav
     await new Promise(() => {});
   };
   await assertRejects(async () => await ThreadPool.make({ size: 4, init }), RangeError, "not here");
+  await untilWorkers(before);
 });
 
 Deno.test("a function of a pool without init is given undefined; noop does as well", async () => {

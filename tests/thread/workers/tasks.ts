@@ -38,6 +38,10 @@ export default serve({
   tasks: {
     noop: () => undefined,
     add: (_state, a: number, b: number) => a + b,
+    isWebPort(_state, port: MessagePort) {
+      port.close();
+      return port.constructor === MessagePort && !("on" in port);
+    },
     count: (state) => ++state.jobs,
     echo: (_state, value: unknown) => value,
     async later(_state, ms: number) {
