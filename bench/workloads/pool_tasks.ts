@@ -2,11 +2,14 @@
 import { poolOf } from "../peers/pools.ts";
 import type { Contender, Workload } from "../workload.ts";
 
-const pools = ["weft", "piscina", "tinypool", "workerpool"] as const;
+const pools = ["weft", "piscina", "tinypool", "workerpool"];
 
-function contenders(run: (pool: string, n: number) => Promise<void>): Workload["run"] {
-  const entries = pools.map((pool): [string, Contender] => [pool, (n) => run(pool, n)]);
-  return Object.fromEntries(entries) as Record<typeof pools[number], Contender>;
+function contenders(
+  run: (pool: string, n: number) => Promise<void>,
+  names = pools,
+): Workload["run"] {
+  const entries = names.map((pool): [string, Contender] => [pool, (n) => run(pool, n)]);
+  return Object.fromEntries(entries) as Workload["run"];
 }
 
 export const poolRoundTrip: Workload = {
@@ -24,9 +27,9 @@ export const poolBurst: Workload = {
   name: "pool-burst",
   unit: "task",
   size: { full: 10_000, smoke: 100 },
-  targets: { piscina: 0.15, tinypool: null, workerpool: null },
+  targets: { piscina: 0.15, workerpool: null },
   run: contenders(async (pool, n) => {
     const run = await poolOf(pool);
     await Promise.all(Array.from({ length: n }, () => run()));
-  }),
+  }, pools.filter((name) => name !== "tinypool")), // which, on Deno, now and then never finishes
 };

@@ -360,7 +360,7 @@ Deno.test("HttpServer: a request that comes before the server's fiber has begun 
       const completed = Promise.resolve();
       early = handler(new Request("http://early/"), { completed });
       return serve(options, handler);
-      // deno-lint-ignore no-explicit-any
+      // deno-lint-ignore no-explicit-any -- as above
     }) as any;
     await withServer(hello, function* () {
       const response = yield* fromPromise(Promise.resolve(early!));
