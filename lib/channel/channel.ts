@@ -244,6 +244,6 @@ export class Channel<T> implements AsyncIterable<T> {
    * `return` takes back the receives that still wait.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
-    return new ChannelIterator(this.#core);
+    return new ChannelIterator(() => new Receive(this.#core, false));
   }
 }

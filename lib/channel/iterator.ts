@@ -1,10 +1,8 @@
-import type { ChannelCore } from "./core.ts";
-import { WAITING } from "../operation/suspension.ts";
-import { Receive } from "./operations.ts";
+import { type Suspension, WAITING } from "../operation/suspension.ts";
 
 /** A `next` that has not been answered. */
 interface PendingNext<T> {
-  readonly receive: Receive<T>;
+  readonly receive: Suspension<unknown>;
   readonly answer: (result: IteratorResult<T, undefined>) => void;
 }
 
@@ -13,12 +11,13 @@ interface PendingNext<T> {
  * the `next` before it: here it takes the receive back, and leaves the item to somebody else.
  */
 export class ChannelIterator<T> implements AsyncIterableIterator<T, undefined, undefined> {
-  readonly #core: ChannelCore<T>;
+  readonly #receive: () => Suspension<unknown>;
   readonly #pending: Set<PendingNext<T>> = new Set();
   #returned = false;
 
-  constructor(core: ChannelCore<T>) {
-    this.#core = core;
+  /** `receive` makes a receive of an option. */
+  constructor(receive: () => Suspension<unknown>) {
+    this.#receive = receive;
   }
 
   [Symbol.asyncIterator](): this {
@@ -28,7 +27,7 @@ export class ChannelIterator<T> implements AsyncIterableIterator<T, undefined, u
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#returned) return Promise.resolve({ done: true, value: undefined });
     return new Promise((answer, reject) => {
-      const receive = new Receive(this.#core, false);
+      const receive = this.#receive();
       const pending = { receive, answer };
       this.#pending.add(pending);
       receive.then((item) => {

@@ -1,5 +1,6 @@
 import type { ChannelStatistics } from "../channel/channel.ts";
 import { ChannelClosedError } from "../channel/error.ts";
+import { ChannelIterator } from "../channel/iterator.ts";
 import { count } from "../internal/circle.ts";
 import {
   checkFiniteCount,
@@ -11,7 +12,6 @@ import {
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Option } from "../operation/types.ts";
 import { hasMemory, ownRegistry } from "./registry.ts";
-import { SharedIterator } from "./shared_iterator.ts";
 import {
   DRAINED,
   NOTHING,
@@ -275,7 +275,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
    * `return` takes back the receives that still wait.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
-    return new SharedIterator(this.#port);
+    return new ChannelIterator(() => new SharedReceive(this.#port, false));
   }
 }
 
