@@ -10,10 +10,9 @@ import { isOperation } from "../internal/check.ts";
 import { append, type Linked, remove } from "../internal/circle.ts";
 import type { FiberCore } from "../fiber/fiber.ts";
 import { isPromiseLike } from "../promise/hub.ts";
-import type { FiberSlot } from "../operation/suspension.ts";
-import { COLD, FAILED, inherit, SPENT, type Suspension, WAITING } from "../operation/suspension.ts";
+import { startProtected } from "../operation/protected_start.ts";
+import { COLD, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
 import type { Awaitable, Operation, Result } from "../operation/types.ts";
-import { execution } from "../trigger/execution.ts";
 import { startHelper } from "./helper.ts";
 
 /** Called once, with how the closing ended. */
@@ -91,13 +90,7 @@ class CloseWait implements Linked<CloseWait> {
 
   /** Unlike other operations it starts in an aborting fiber, too. */
   start(): IteratorResult<never, void> {
-    const fiber = execution.current as FiberSlot;
-    this.state = SPENT;
-    if (this.attempt()) return this.finished();
-    this.state = WAITING;
-    this.waiter = fiber;
-    this.enqueue();
-    return this.suspended(fiber);
+    return startProtected(this);
   }
 
   attempt(): boolean {

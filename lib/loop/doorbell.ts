@@ -258,7 +258,7 @@ function home(words: Int32Array, index: number): Home {
 }
 
 /** Whether the timer keeps the program alive; false where the platform can't tell it to. */
-function setRef(timer: unknown, on: boolean): boolean {
+export function setRef(timer: unknown, on: boolean): boolean {
   const f = on ? platform?.refTimer : platform?.unrefTimer;
   if (f !== undefined) f(timer);
   else if (typeof (timer as { ref?: unknown })?.ref !== "function") return false;

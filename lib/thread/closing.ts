@@ -1,14 +1,6 @@
 /** A wait that nothing cancels, and that works in a fiber that is aborting (law 12). */
-import {
-  COLD,
-  FAILED,
-  type FiberSlot,
-  inherit,
-  SPENT,
-  type Suspension,
-  WAITING,
-} from "../operation/suspension.ts";
-import { execution } from "../trigger/execution.ts";
+import { startProtected } from "../operation/protected_start.ts";
+import { COLD, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
 import { hubOf, type SettleNode } from "../promise/hub.ts";
 import type { Result } from "../operation/types.ts";
 
@@ -30,13 +22,7 @@ export class Closing implements SettleNode {
 
   /** Unlike other operations it doesn't ask whether its fiber is aborting. */
   start(): IteratorResult<never, void> {
-    const fiber = execution.current as FiberSlot;
-    this.state = SPENT;
-    if (this.attempt()) return this.finished();
-    this.state = WAITING;
-    this.waiter = fiber;
-    this.enqueue();
-    return this.suspended(fiber);
+    return startProtected(this);
   }
 
   attempt(): boolean {

@@ -1,0 +1,17 @@
+/** Operations that clean up begin in a fiber that is aborting, too (law 12). */
+import { execution } from "../trigger/execution.ts";
+import { type FiberSlot, SPENT, type Suspension, WAITING } from "./suspension.ts";
+
+/**
+ * In the place of `Suspension.start`, which asks first whether the fiber is aborting. Once it waits,
+ * such an operation can't be cancelled, either: its `interrupt` says no.
+ */
+export function startProtected<T>(operation: Suspension<T>): IteratorResult<never, T> {
+  const fiber = execution.current as FiberSlot;
+  operation.state = SPENT;
+  if (operation.attempt()) return operation.finished();
+  operation.state = WAITING;
+  operation.waiter = fiber;
+  operation.enqueue();
+  return operation.suspended(fiber);
+}
