@@ -26,7 +26,7 @@ import { blockingLoop, hostLoop } from "@weft/weft/loop";
 import { Input, Output, read, readEvent, write, writeEvent } from "@weft/weft/io";
 import { Ring } from "../../lib/internal/ring.ts";
 import { buffers } from "../../lib/io/byte_queue.ts";
-import { sinkOf } from "../../lib/io/writer.ts";
+import { sinkOf } from "../../lib/io/sinks.ts";
 import { Thenable } from "../kit/source.ts";
 
 /** What a program prints. */
@@ -337,7 +337,7 @@ export const subjects: Record<string, () => Subject> = {
     }
     return {
       repeat: (times) => inCrowds(times, crowd),
-      left: () => ({ waiters: sinkOf(sink).waiting }),
+      left: () => ({ waiters: sinkOf("write", sink).waiting }),
     };
   },
 
