@@ -21,7 +21,8 @@ import type { Writer } from "./writer.ts";
  * A Web Stream is asked for one chunk at a time. It is locked as long as somebody waits, and no
  * longer: whoever was served, or has left, finds it unlocked. What didn't fit into the buffer, or
  * came too late for whoever has left, is there for the next `read` of that stream, and for an
- * `Input` over it, but for nobody else. Whoever waits throws what the stream fails with.
+ * `Input` over it, but for nobody else. Whoever waits throws what the stream fails with. An `Input`,
+ * which keeps the lock, is the cheaper way through a whole stream.
  *
  * @throws {TypeError} if `source` is not a `ReadableStream` and has no method `read`, or `buffer` is
  * not a `Uint8Array`; once it waits, if somebody else has locked the stream, or its chunks aren't
