@@ -1,4 +1,11 @@
-import { checkCount, checkFunction, checkOptional, checkOptions, show } from "../internal/check.ts";
+import {
+  checkCount,
+  checkFiniteCount,
+  checkFunction,
+  checkOptional,
+  checkOptions,
+  show,
+} from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Operation, Option } from "../operation/types.ts";
 import { checkBuffer, checkHooks } from "./check.ts";
@@ -253,10 +260,10 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    * @throws {RangeError} if `byteCount` is not a whole number
    */
   reallyInputString(byteCount: number): Awaitable<string> {
-    checkCount("read", "byteCount", byteCount, 0);
     if (byteCount === Infinity) {
       throw new RangeError("Cannot read: byteCount must be finite; use inputAllText()");
     }
+    checkFiniteCount("read", "byteCount", byteCount, 0);
     return this.#take(exactlyText, byteCount);
   }
 
@@ -292,7 +299,11 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   readUntil(delimiter: string | Uint8Array, options?: LimitOptions): Awaitable<Option<Uint8Array>> {
     const bytes = typeof delimiter === "string" ? encoder.encode(delimiter) : delimiter;
-    checkBuffer("read up to the delimiter", "delimiter", bytes);
+    if (!(bytes instanceof Uint8Array)) {
+      throw new TypeError(
+        `Cannot read up to the delimiter: it must be a string or a Uint8Array, got ${show(bytes)}`,
+      );
+    }
     if (bytes.length === 0) {
       throw new TypeError("Cannot read up to the delimiter: delimiter must not be empty");
     }

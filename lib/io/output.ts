@@ -269,7 +269,9 @@ export class Output implements AsyncDisposable {
    */
   outputInt(value: number | bigint): Awaitable<void> {
     if (typeof value !== "number" && typeof value !== "bigint") {
-      throw new TypeError(`Cannot output the integer: value must be a number, got ${show(value)}`);
+      throw new TypeError(
+        `Cannot output the integer: value must be a number or a bigint, got ${show(value)}`,
+      );
     }
     if (typeof value === "number" && !Number.isInteger(value)) {
       throw new RangeError(`Cannot output the integer: value must be an integer, got ${value}`);

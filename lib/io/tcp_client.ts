@@ -1,7 +1,8 @@
 import { GeneratorOperation } from "../fiber/generator_operation.ts";
-import { checkFunction, show } from "../internal/check.ts";
+import { checkFunction } from "../internal/check.ts";
 import type { Awaitable } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
+import { checkAddress, checkClientTls } from "./address.ts";
 import { close, Connection, type ConnectionBody } from "./connection.ts";
 
 /** How a client does TLS: what it trusts, and who it is. */
@@ -29,6 +30,7 @@ export interface TcpClientFunctions {
    *
    * @throws {Deno.errors.ConnectionRefused} and what else connecting, reading or writing may fail with
    * @throws {TypeError} if an argument is of the wrong type
+   * @throws {RangeError} if the port is out of range
    */
   withConnect<T>(
     address: TcpConnectOptions | Deno.UnixConnectOptions,
@@ -44,9 +46,8 @@ export const TcpClient: TcpClientFunctions = {
     address: TcpConnectOptions | Deno.UnixConnectOptions,
     body: ConnectionBody<T>,
   ): Awaitable<T> {
-    if (typeof address !== "object" || address === null) {
-      throw new TypeError(`Cannot connect: address must be an object, got ${show(address)}`);
-    }
+    checkAddress("connect", address);
+    checkClientTls("connect", (address as TcpConnectOptions).tls);
     checkFunction("connect", "body", body);
     return new GeneratorOperation("a connection", connectAndUse<T>, { address, body });
   },

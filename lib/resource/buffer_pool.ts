@@ -1,4 +1,4 @@
-import { checkCount, checkOptions, show } from "../internal/check.ts";
+import { checkFiniteCount, checkOptions, show } from "../internal/check.ts";
 import { ResourcePool } from "./resource_pool.ts";
 
 /** How big the buffers are, and how many are kept. */
@@ -40,10 +40,7 @@ export class BufferPool extends ResourcePool<Uint8Array> {
   constructor(options?: BufferPoolOptions) {
     checkOptions("make the pool", options);
     const { bufferSize = DEFAULT_BUFFER_SIZE, maxSize } = options ?? {};
-    checkCount("make the pool", "bufferSize", bufferSize, 1);
-    if (bufferSize === Infinity) {
-      throw new RangeError("Cannot make the pool: bufferSize must be finite, got Infinity");
-    }
+    checkFiniteCount("make the pool", "bufferSize", bufferSize, 1);
     super({
       make: () => new Uint8Array(bufferSize),
       ...(maxSize === undefined ? {} : { maxSize }),

@@ -858,6 +858,49 @@ Deno.test("TcpServer.establish() and TcpClient.withConnect() say what is wrong w
     RangeError,
     "maxConnections must be an integer of at least 1",
   );
+  const wrong: [unknown, typeof TypeError | typeof RangeError, string][] = [
+    [{ hostname: "::1" }, TypeError, "address.port must be a number, got undefined"],
+    [{ port: "80" }, TypeError, 'address.port must be a number, got "80"'],
+    [{ port: 65536 }, RangeError, "address.port must be an integer from 0 to 65535, got 65536"],
+    [{ port: -1 }, RangeError, "address.port must be an integer from 0 to 65535, got -1"],
+    [{ port: 80, hostname: 5 }, TypeError, "address.hostname must be a string, got 5"],
+    [
+      { port: 80, transport: "udp" },
+      TypeError,
+      'address.transport must be "tcp" or "unix", got "u',
+    ],
+    [{ transport: "unix" }, TypeError, "address.path must be a string that isn't empty, got undef"],
+    [{ transport: "unix", path: "" }, TypeError, "address.path must be a string that isn't empty"],
+  ];
+  for (const [address, type, message] of wrong) {
+    assertThrows(() => TcpServer.establish(address as never, echo), type, `server: ${message}`);
+    assertThrows(() => TcpClient.withConnect(address as never, ask("")), type, message);
+  }
+  for (
+    const [tls, message] of [
+      [true, "tls must be an object with cert and key, got true"],
+      [{ cert: 5, key: "" }, "tls.cert must be a string, got 5"],
+      [{ cert: "" }, "tls.key must be a string, got undefined"],
+    ] as const
+  ) {
+    assertThrows(
+      () => TcpServer.establish({ ...address, tls: tls as never }, echo),
+      TypeError,
+      message,
+    );
+  }
+  for (
+    const [tls, message] of [
+      [5, "tls must be a boolean or an object, got 5"],
+      [{ caCerts: "pem" }, 'tls.caCerts must be an array, got "pem"'],
+    ] as const
+  ) {
+    assertThrows(
+      () => TcpClient.withConnect({ ...address, tls: tls as never }, ask("")),
+      TypeError,
+      message,
+    );
+  }
   assertThrows(() => TcpClient.withConnect(1 as never, ask("")), TypeError, "address must be");
   assertThrows(() => TcpClient.withConnect(address, 1 as never), TypeError, "body must be");
   assertThrows(() => Reflect.construct(TcpServer, []), TypeError, "use TcpServer.establish");
