@@ -1,7 +1,7 @@
 import { GeneratorOperation } from "../fiber/generator_operation.ts";
 import { checkFunction } from "../internal/check.ts";
 import type { Awaitable } from "../operation/types.ts";
-import { fromPromise } from "../promise/mod.ts";
+import { fromPromise, withAbortSignal } from "../promise/mod.ts";
 import { checkAddress, checkClientTls } from "./address.ts";
 import { close, Connection, type ConnectionBody } from "./connection.ts";
 
@@ -24,7 +24,8 @@ export interface TcpClientFunctions {
    * Suspends. When `body` has returned and all that it spawned is gone, what it output is written,
    * and the other side has a second to end the connection, or it could lose that; if `body` failed or
    * was aborted, what was not written is forgotten. An abort while it connects ends
-   * that at once; a connection that comes too late is closed.
+   * that at once; a connection that comes too late is closed. So does `address.signal`: then
+   * this throws `FiberAborted`.
    *
    * Needs `--allow-net`; for a Unix socket also `--allow-read` and `--allow-write` of its path.
    *
@@ -59,9 +60,10 @@ interface Connecting<T> {
 }
 
 function* connectAndUse<T>({ address, body }: Connecting<T>): Generator<never, T, unknown> {
-  const conn = yield* fromPromise<Deno.Conn>((signal) => connect(address, signal), {
-    onLate: close,
-  });
+  const { signal } = address as Deno.ConnectOptions;
+  const open = () =>
+    fromPromise<Deno.Conn>((signal) => connect(address, signal), { onLate: close });
+  const conn = yield* signal === undefined ? open() : withAbortSignal(signal, open);
   return yield* new Connection(conn).use(body);
 }
 
@@ -72,16 +74,16 @@ function connect(
   if (address.transport === "unix") return Deno.connect(address);
   const { tls = false, ...tcp } = address;
   if (tls === false) return Deno.connect({ ...tcp, signal });
-  const { transport: _, ...target } = tcp;
-  return connectTls({ ...target, ...(tls === true ? {} : tls) }, signal);
+  return connectTls(tcp, tls === true ? {} : tls, signal);
 }
 
 /** With the handshake, so that whatever is wrong with the certificates is found here. */
 async function connectTls(
-  options: Deno.ConnectTlsOptions,
+  tcp: Deno.ConnectOptions,
+  tls: TlsClientOptions,
   signal: AbortSignal,
 ): Promise<Deno.Conn> {
-  const conn = await Deno.connectTls(options);
+  const conn = await openTls(tcp, tls, signal);
   const onAbort = () => close(conn);
   try {
     signal.addEventListener("abort", onAbort);
@@ -92,5 +94,26 @@ async function connectTls(
     throw error;
   } finally {
     signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * In two steps, as Deno can take back a connect over TCP, but not one over TLS: that would go on for
+ * minutes, and keep the process alive. But only the latter knows certificates of clients.
+ */
+async function openTls(
+  { hostname = "127.0.0.1", ...tcp }: Deno.ConnectOptions,
+  tls: TlsClientOptions,
+  signal: AbortSignal,
+): Promise<Deno.TlsConn> {
+  if ("cert" in tls || "key" in tls) {
+    return await Deno.connectTls({ hostname, port: tcp.port, ...tls });
+  }
+  const conn = await Deno.connect({ ...tls, ...tcp, hostname, signal });
+  try {
+    return await Deno.startTls(conn, { ...tls, hostname });
+  } catch (error) {
+    close(conn);
+    throw error;
   }
 }

@@ -14,6 +14,7 @@ import {
   Channel,
   Event,
   Fiber,
+  FiberAborted,
   fromPromise,
   main,
   map,
@@ -739,20 +740,59 @@ Deno.test("TcpClient.withConnect() is cancelled at every stage, and leaves no co
   });
 });
 
-Deno.test("TcpClient.withConnect(): an abort while it connects to nowhere ends at once", async () => {
+for (const tls of [false, true]) {
+  const name = tls ? "TLS: " : "";
+  Deno.test(`${name}TcpClient.withConnect(): an abort while it connects to nowhere ends at once`, async () => {
+    const listener = Deno.listen({ ...address, tcpBacklog: 1 });
+    try {
+      const { port } = listener.addr as Deno.NetAddr;
+      await main(function* () {
+        const clients = Array.from({ length: 10 }, () =>
+          // more than the system takes in
+          spawn(
+            () => TcpClient.withConnect({ hostname: "127.0.0.1", port, tls }, () => Event.never()),
+            { propagateCancelToParent: false },
+          ));
+        for (let turn = 0; turn < 20; turn++) yield* fromPromise(hostTurn());
+        for (const client of clients) yield* client.abort();
+      });
+    } finally {
+      listener.close();
+    }
+  }); // and the sanitizers see that no connect is under way any more
+}
+
+Deno.test("TcpClient.withConnect({ signal }) is told by it while it connects, and only then", async () => {
   const listener = Deno.listen({ ...address, tcpBacklog: 1 });
   try {
     const { port } = listener.addr as Deno.NetAddr;
+    const controller = new AbortController();
+    const target = { hostname: "127.0.0.1", port, signal: controller.signal };
+    const done = new Channel<void>();
+    let connected = 0;
+    const stay = () => {
+      connected++;
+      return done.receive();
+    };
+    const errors: unknown[] = [];
     await main(function* () {
-      const clients = Array.from({ length: 10 }, () =>
-        // more than the system takes in
-        spawn(
-          () => TcpClient.withConnect({ hostname: "127.0.0.1", port }, () => Event.never()),
-          { propagateCancelToParent: false },
-        ));
-      for (let turn = 0; turn < 20; turn++) yield* fromPromise(hostTurn());
-      for (const client of clients) yield* client.abort();
+      for (let n = 0; n < 10; n++) {
+        spawn(function* () {
+          try {
+            yield* TcpClient.withConnect(target, stay);
+          } catch (error) {
+            errors.push(error);
+          }
+        });
+      }
+      while (connected === 0) yield* fromPromise(hostTurn());
+      controller.abort("enough");
+      while (errors.length + connected < 10) yield* fromPromise(hostTurn());
+      done.close();
     });
+    assert(errors.length > 0);
+    for (const error of errors) assertInstanceOf(error, FiberAborted);
+    assertEquals(errors.length + connected, 10); // those that were connected by then stayed so
   } finally {
     listener.close();
   }
