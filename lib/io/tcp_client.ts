@@ -73,8 +73,18 @@ function connect(
 ): Promise<Deno.Conn> {
   if (address.transport === "unix") return Deno.connect(address);
   const { tls = false, ...tcp } = address;
-  if (tls === false) return Deno.connect({ ...tcp, signal });
+  if (tls === false) return connectTcp(tcp, signal);
   return connectTls(tcp, tls === true ? {} : tls, signal);
+}
+
+/**
+ * `Deno.connect` looks at its signal once more when it has connected. If that was aborted at the last
+ * moment, it throws, and forgets the connection, which nobody can close any more. So that look is
+ * taken away from it: it then returns a connection that comes too late, and that is closed.
+ */
+function connectTcp(options: Deno.ConnectOptions, signal: AbortSignal): Promise<Deno.TcpConn> {
+  Object.defineProperty(signal, "throwIfAborted", { value() {} }); // it is nobody else's
+  return Deno.connect({ ...options, signal });
 }
 
 /** With the handshake, so that whatever is wrong with the certificates is found here. */
@@ -109,7 +119,7 @@ async function openTls(
   if ("cert" in tls || "key" in tls) {
     return await Deno.connectTls({ hostname, port: tcp.port, ...tls });
   }
-  const conn = await Deno.connect({ ...tls, ...tcp, hostname, signal });
+  const conn = await connectTcp({ ...tls, ...tcp, hostname }, signal);
   try {
     return await Deno.startTls(conn, { ...tls, hostname });
   } catch (error) {

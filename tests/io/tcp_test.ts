@@ -23,6 +23,7 @@ import {
   type Result,
   scope,
   select,
+  sleep,
   spawn,
   Timeout,
   withTimeout,
@@ -761,6 +762,21 @@ for (const tls of [false, true]) {
     }
   }); // and the sanitizers see that no connect is under way any more
 }
+
+Deno.test("TcpClient.withConnect(): an abort at the very moment when it is connected leaves no connection", async () => {
+  await withServer(echo, function* (server) {
+    // By name: then there is more to it than one system call, and that moment takes longer.
+    const target = { ...server.address, hostname: "localhost" };
+    yield* map(Array.from({ length: 200 }, (_, n) => n), function* (n) {
+      const client = spawn(() => TcpClient.withConnect(target, () => Event.never()));
+      yield* sleep(n % 4);
+      yield* client.abort();
+    }, { concurrency: 30 });
+    yield* withTimeout(5000, function* () {
+      while (server.statistics().connections > 0) yield* fromPromise(hostTurn());
+    });
+  });
+});
 
 Deno.test("TcpClient.withConnect({ signal }) is told by it while it connects, and only then", async () => {
   const listener = Deno.listen({ ...address, tcpBacklog: 1 });
