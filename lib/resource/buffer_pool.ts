@@ -61,6 +61,11 @@ export class BufferPool extends ResourcePool<Uint8Array> {
         `Cannot recycle the buffer: it must be a Uint8Array of ${this.bufferSize} bytes, got ${got}`,
       );
     }
+    if (buffer.buffer.byteLength !== this.bufferSize) { // whoever has the rest would share it
+      throw new TypeError(
+        `Cannot recycle the buffer: it must be whole, got a part of ${buffer.buffer.byteLength} bytes`,
+      );
+    }
     super.recycle(buffer);
   }
 }

@@ -198,6 +198,8 @@ Deno.test("BufferPool keeps whole buffers of one size", () => {
     "Cannot recycle the buffer: it must be a Uint8Array of 8 bytes, got one of 7",
   );
   assertThrows(() => pool.recycle("a" as never), TypeError, 'got "a"');
+  const part = new Uint8Array(64).subarray(8, 16);
+  assertThrows(() => pool.recycle(part), TypeError, "it must be whole, got a part of 64 bytes");
   assert(new BufferPool().acquire().length === 16384);
 });
 
