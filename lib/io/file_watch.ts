@@ -149,7 +149,7 @@ function watch({ paths, recursive }: Watched): Deno.FsWatcher {
 }
 
 function nameOf({ paths }: Watched): string {
-  return `changes of ${paths.map(show).join(", ")}`;
+  return `changes of ${paths.join(", ")}`;
 }
 
 function checkWatched(paths: unknown, options: WatchOptions | undefined): Watched {
