@@ -12,6 +12,7 @@ import { FiberAborted } from "../operation/errors.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import type { Waiter } from "../operation/suspension.ts";
 import type { Awaitable, Operation, Result } from "../operation/types.ts";
+import { isPromiseLike } from "../promise/hub.ts";
 
 /** How a helper ended: with its hook's result, or because it was aborted. */
 export type HelperEnd<T> = Result<T> | "aborted";
@@ -49,7 +50,7 @@ export function fiberNow(): FiberCore<unknown> | null {
 export function startHelper<T>(options: HelperOptions<T>): CancelHandle {
   const { fiber, name, onEnd } = options;
   let cancelled = false;
-  const body = () => runHook(options.hook);
+  const body = () => runHook(name, options.hook);
   if (fiber === null) {
     const handle = main(body, { name });
     handle.then(
@@ -90,7 +91,14 @@ function failed(error: unknown): { ok: false; error: unknown } {
   return { ok: false, error };
 }
 
-function* runHook<T>(hook: () => HookResult<T>): Generator<never, T, unknown> {
+function* runHook<T>(name: string, hook: () => HookResult<T>): Generator<never, T, unknown> {
   const result = hook();
-  return isOperation(result) ? yield* result as unknown as Awaitable<T> : result as T;
+  if (isOperation(result)) return yield* result as unknown as Awaitable<T>;
+  if (isPromiseLike(result)) { // nothing could stop it, and then its bytes would come twice
+    throw new TypeError(
+      `Cannot run the hook of the ${name}: it must return an operation, got a promise; ` +
+        `use a function*, and wait for a promise with fromPromise`,
+    );
+  }
+  return result as T;
 }

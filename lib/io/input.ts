@@ -34,7 +34,8 @@ import { type Rule, Take, TakeEvent } from "./take.ts";
 export interface InputHooks {
   /**
    * Reads into `buffer`, which has at least one byte and is its own only until it returns: how many
-   * bytes, 0 at the end. It may suspend, and is aborted when nobody waits for it any more.
+   * bytes, 0 at the end. It may suspend, and is aborted when nobody waits for it any more. An async
+   * function is refused: nothing could stop it.
    */
   input(buffer: Uint8Array): number | Operation<number>;
   /** Called once, by the first `close`; what it returns is waited for. */

@@ -25,6 +25,7 @@ export interface OutputHooks {
   /**
    * Writes all of `bytes`, which it may keep. It may suspend; aborted, it must have written nothing
    * (a `write` in it belongs into `protect`), and is given the same bytes again when somebody waits.
+   * An async function is refused: nothing could stop it.
    */
   output(bytes: Uint8Array): void | Operation<void>;
   /** Called by `flush` once everything is written: passes it on. */
