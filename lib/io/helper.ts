@@ -3,7 +3,7 @@
  * the fiber that waits for the stream, and so never outlives it. For those who wait with `await`,
  * or under another library's scheduler, it is a `main` of its own.
  */
-import { isOperation } from "../internal/check.ts";
+import { isOperation, refusePromise } from "../internal/check.ts";
 import { currentFiberOrNull, FiberCore } from "../fiber/fiber.ts";
 import { ENDED_ABORTED, SHIELD } from "../fiber/flags.ts";
 import { main } from "../fiber/main.ts";
@@ -12,7 +12,6 @@ import { FiberAborted } from "../operation/errors.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import type { Waiter } from "../operation/suspension.ts";
 import type { Awaitable, Operation, Result } from "../operation/types.ts";
-import { isPromiseLike } from "../promise/hub.ts";
 
 /** How a helper ended: with its hook's result, or because it was aborted. */
 export type HelperEnd<T> = Result<T> | "aborted";
@@ -94,11 +93,6 @@ function failed(error: unknown): { ok: false; error: unknown } {
 function* runHook<T>(name: string, hook: () => HookResult<T>): Generator<never, T, unknown> {
   const result = hook();
   if (isOperation(result)) return yield* result as unknown as Awaitable<T>;
-  if (isPromiseLike(result)) { // nothing could stop it, and then its bytes would come twice
-    throw new TypeError(
-      `Cannot run the hook of the ${name}: it must return an operation, got a promise; ` +
-        `use a function*, and wait for a promise with fromPromise`,
-    );
-  }
+  refusePromise(`the hook of the ${name}`, result); // nothing could stop it: bytes would come twice
   return result as T;
 }
