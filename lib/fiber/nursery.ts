@@ -9,7 +9,7 @@
  *     abort of just this context ends here, as the kind of nursery says.
  *  3. Otherwise what the body returned stands, also when an abort came after that.
  */
-import { checkFunction, isIterable, isOperation } from "../internal/check.ts";
+import { checkFunction, isIterable, isOperation, refusePromise } from "../internal/check.ts";
 import { Abort, FiberAborted } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import {
@@ -42,7 +42,8 @@ export interface Scope extends CancelContext {
   /**
    * Runs `hook` when the scope is left, however it is left, after all that was spawned in it is
    * gone. Hooks run last in, first out, protected from aborts; they may suspend. What one throws
-   * is a failure of the scope, and the others still run.
+   * is a failure of the scope, and the others still run. One that returns a promise, which nobody
+   * would wait for, has failed: wait for it with `fromPromise`.
    *
    * @throws {TypeError} if `hook` is not a function
    * @throws {Inactive} if the scope is closed
@@ -238,8 +239,9 @@ function* runReleases(context: ScopeContext): Generator<never, Abort | undefined
 }
 
 function* runHook(hook: ReleaseHook): Generator<never, void, unknown> {
-  const operation = hook();
-  if (isIterable(operation)) yield* operation as Awaitable<void>;
+  const operation: unknown = hook();
+  if (isIterable(operation)) yield* operation as unknown as Awaitable<void>;
+  else refusePromise("the release hook", operation);
 }
 
 function settle<T>(

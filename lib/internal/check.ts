@@ -63,6 +63,19 @@ export function refuseGenerator(argument: string, result: unknown): void {
   );
 }
 
+/**
+ * For hooks that may return an operation, which is waited for: a promise would not be.
+ *
+ * @throws {TypeError} if `result`, what the hook has returned, is a promise
+ */
+export function refusePromise(hook: string, result: unknown): void {
+  if (typeof result !== "object" || result === null || !isPromiseLike(result)) return;
+  throw new TypeError(
+    `Cannot run ${hook}: it must return an operation, got a promise; ` +
+      `use a function*, and wait for a promise with fromPromise`,
+  );
+}
+
 /** @throws {TypeError} unless `value` is `undefined` or an object that can hold options */
 export function checkOptions(action: string, value: unknown): void {
   if (value === undefined || (typeof value === "object" && value !== null)) return;

@@ -7,6 +7,7 @@ import type { CancelHandle } from "../operation/event_base.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { promiseEvent } from "../promise/mod.ts";
+import { refuseOptions } from "./check.ts";
 import { StreamClosedError } from "./errors.ts";
 import { Input } from "./input.ts";
 import { failureWithout, lingerIn } from "./linger.ts";
@@ -160,6 +161,8 @@ export function commandOutput(
 ): Awaitable<Deno.CommandOutput> {
   checkCommand(program, options);
   const { input, ...rest } = options;
+  const own = ["stdin", "stdout", "stderr"];
+  refuseOptions("run the command", options, own, "all of it is collected; there is withCommand");
   if (input !== undefined && typeof input !== "string" && !(input instanceof Uint8Array)) {
     throw new TypeError(
       `Cannot run the command: input must be a string or a Uint8Array, got ${show(input)}`,
@@ -219,8 +222,8 @@ interface ChildUse<T> {
 function* useChild<T>(
   { program, options, body }: ChildUse<T>,
 ): Generator<never, T, unknown> {
-  const { graceMs = GRACE_MS, ...rest } = options;
-  const settings = { stdin: "piped", stdout: "piped", ...rest } as const;
+  const { graceMs = GRACE_MS, stdin = "piped", stdout = "piped", ...rest } = options;
+  const settings = { ...rest, stdin, stdout };
   return yield* scope(function* () {
     const process = new Deno.Command(program, settings).spawn();
     const pipes: Partial<{ stdin: Output; stdout: Input; stderr: Input }> = {};
@@ -299,13 +302,40 @@ function* closeAll(
   if (stderr !== undefined) yield* stderr.close();
 }
 
-function checkCommand(program: unknown, options: { graceMs?: number } | undefined): void {
+const STREAMS = ["piped", "inherit", "null"];
+
+function checkCommand(program: unknown, options: unknown): void {
   if (typeof program !== "string" && !(program instanceof URL)) {
     throw new TypeError(
       `Cannot run the command: program must be a string or a URL, got ${show(program)}`,
     );
   }
   checkOptions("run the command", options);
-  const graceMs = options?.graceMs;
+  const { graceMs, args, cwd, env, ...rest } = Object(options) as Record<string, unknown>;
   if (graceMs !== undefined) checkDuration("run the command", "graceMs", graceMs);
+  refuseOptions("run the command", rest, ["signal"], "there is withAbortSignal");
+  check("args", args, "an array of strings", (args) => Array.isArray(args) && args.every(isString));
+  check("cwd", cwd, "a string or a URL", (cwd) => isString(cwd) || cwd instanceof URL);
+  check("env", env, "an object of strings", (env) => {
+    return typeof env === "object" && env !== null && Object.values(env).every(isString);
+  });
+  for (const name of ["stdin", "stdout", "stderr"]) {
+    const allowed = STREAMS.map(show).join(" or ");
+    check(name, rest[name], allowed, (stream) => STREAMS.includes(stream as string));
+  }
+}
+
+/** @throws {TypeError} unless the option is left out or `isRight` */
+function check(
+  name: string,
+  value: unknown,
+  expected: string,
+  isRight: (value: unknown) => boolean,
+): void {
+  if (value === undefined || isRight(value)) return;
+  throw new TypeError(`Cannot run the command: ${name} must be ${expected}, got ${show(value)}`);
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === "string";
 }

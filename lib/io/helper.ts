@@ -3,7 +3,7 @@
  * the fiber that waits for the stream, and so never outlives it. For those who wait with `await`,
  * or under another library's scheduler, it is a `main` of its own.
  */
-import { isOperation } from "../internal/check.ts";
+import { isOperation, refusePromise } from "../internal/check.ts";
 import { currentFiberOrNull, FiberCore } from "../fiber/fiber.ts";
 import { ENDED_ABORTED, SHIELD } from "../fiber/flags.ts";
 import { main } from "../fiber/main.ts";
@@ -49,7 +49,7 @@ export function fiberNow(): FiberCore<unknown> | null {
 export function startHelper<T>(options: HelperOptions<T>): CancelHandle {
   const { fiber, name, onEnd } = options;
   let cancelled = false;
-  const body = () => runHook(options.hook);
+  const body = () => runHook(name, options.hook);
   if (fiber === null) {
     const handle = main(body, { name });
     handle.then(
@@ -90,7 +90,9 @@ function failed(error: unknown): { ok: false; error: unknown } {
   return { ok: false, error };
 }
 
-function* runHook<T>(hook: () => HookResult<T>): Generator<never, T, unknown> {
+function* runHook<T>(name: string, hook: () => HookResult<T>): Generator<never, T, unknown> {
   const result = hook();
-  return isOperation(result) ? yield* result as unknown as Awaitable<T> : result as T;
+  if (isOperation(result)) return yield* result as unknown as Awaitable<T>;
+  refusePromise(`the hook of the ${name}`, result); // nothing could stop it: bytes would come twice
+  return result as T;
 }

@@ -3,10 +3,12 @@ import { Channel } from "../channel/mod.ts";
 import { type Scope, scope, spawn } from "../fiber/mod.ts";
 import { currentFiber, type Fiber } from "../fiber/fiber.ts";
 import { runBody } from "../fiber/nursery.ts";
-import { checkFunction, checkOptions, show } from "../internal/check.ts";
+import { checkFunction, checkOptional, show } from "../internal/check.ts";
 import { FiberAborted } from "../operation/errors.ts";
 import type { Awaitable, Operation, Result } from "../operation/types.ts";
 import { abortEvent, fromPromise, promiseEvent } from "../promise/mod.ts";
+import { checkPath, checkPort, checkServerTls } from "./address.ts";
+import { refuseOptions } from "./check.ts";
 import { guardBody, isBrokenOff } from "./http_body.ts";
 import { Establish, reportHandler, shutDown, type ShutdownOptions } from "./server.ts";
 
@@ -23,6 +25,8 @@ export type HttpServerOptions =
 
 /** What of Deno's options the server sees to itself. */
 export type ManagedServeOption = "signal" | "onError" | "onListen";
+
+const MANAGED: readonly ManagedServeOption[] = ["signal", "onError", "onListen"];
 
 /** What answers a request. */
 export type HttpHandler = (
@@ -106,6 +110,7 @@ export class HttpServer<A extends Deno.Addr = Deno.NetAddr> implements AsyncDisp
    *
    * @throws {Deno.errors.AddrInUse} and what else listening may fail with
    * @throws {TypeError} if an argument is of the wrong type
+   * @throws {RangeError} if the port is out of range
    */
   static establish(
     options: Omit<Deno.ServeUnixOptions, ManagedServeOption>,
@@ -122,7 +127,7 @@ export class HttpServer<A extends Deno.Addr = Deno.NetAddr> implements AsyncDisp
       throw new TypeError(`Cannot ${action}: options must be an object, got ${show(options)}`);
     }
     checkFunction(action, "handler", handler);
-    checkOptions(action, options.tls);
+    checkListening(action, options);
     return new Establish("the establishment of a server", establish, {
       options,
       handler,
@@ -155,6 +160,15 @@ export class HttpServer<A extends Deno.Addr = Deno.NetAddr> implements AsyncDisp
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
   }
+}
+
+function checkListening(action: string, options: HttpServerOptions): void {
+  const { path, port, hostname, tls } = options as Record<string, unknown>;
+  if (path !== undefined) checkPath(action, "path", path);
+  if (port !== undefined) checkPort(action, "port", port);
+  checkOptional(action, "hostname", hostname, "string");
+  checkServerTls(action, tls);
+  refuseOptions(action, options, MANAGED, "the server sees to that itself");
 }
 
 interface Establishment {

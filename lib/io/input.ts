@@ -1,4 +1,11 @@
-import { checkCount, checkFunction, checkOptional, checkOptions, show } from "../internal/check.ts";
+import {
+  checkCount,
+  checkFiniteCount,
+  checkFunction,
+  checkOptional,
+  checkOptions,
+  show,
+} from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Operation, Option } from "../operation/types.ts";
 import { checkBuffer, checkHooks } from "./check.ts";
@@ -27,7 +34,8 @@ import { type Rule, Take, TakeEvent } from "./take.ts";
 export interface InputHooks {
   /**
    * Reads into `buffer`, which has at least one byte and is its own only until it returns: how many
-   * bytes, 0 at the end. It may suspend, and is aborted when nobody waits for it any more.
+   * bytes, 0 at the end. It may suspend, and is aborted when nobody waits for it any more. An async
+   * function is refused: nothing could stop it.
    */
   input(buffer: Uint8Array): number | Operation<number>;
   /** Called once, by the first `close`; what it returns is waited for. */
@@ -257,10 +265,10 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    * @throws {RangeError} if `byteCount` is not a whole number
    */
   reallyInputString(byteCount: number): Awaitable<string> {
-    checkCount("read", "byteCount", byteCount, 0);
     if (byteCount === Infinity) {
       throw new RangeError("Cannot read: byteCount must be finite; use inputAllText()");
     }
+    checkFiniteCount("read", "byteCount", byteCount, 0);
     return this.#take(exactlyText, byteCount);
   }
 
@@ -296,7 +304,11 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   readUntil(delimiter: string | Uint8Array, options?: LimitOptions): Awaitable<Option<Uint8Array>> {
     const bytes = typeof delimiter === "string" ? encoder.encode(delimiter) : delimiter;
-    checkBuffer("read up to the delimiter", "delimiter", bytes);
+    if (!(bytes instanceof Uint8Array)) {
+      throw new TypeError(
+        `Cannot read up to the delimiter: it must be a string or a Uint8Array, got ${show(bytes)}`,
+      );
+    }
     if (bytes.length === 0) {
       throw new TypeError("Cannot read up to the delimiter: delimiter must not be empty");
     }

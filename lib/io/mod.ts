@@ -6,8 +6,8 @@
  * with another.
  *
  * And what they are good for: servers and clients of TCP, TLS and Unix sockets, HTTP, child
- * processes, and signals of the system, each as fibers of the scope that asked for it. Only what
- * needs a permission asks for one, and says which.
+ * processes, signals of the system, and changes of files, each as fibers of the scope that asked
+ * for it. Only what needs a permission asks for one, and says which.
  *
  * @example
  * ```ts
@@ -59,6 +59,8 @@ export type { Writer } from "./writer.ts";
 export { commandOutput, withCommand } from "./command.ts";
 export type { Child, CommandOptions, CommandOutputOptions } from "./command.ts";
 export type { ConnectionBody } from "./connection.ts";
+export { watchEvent, withWatch } from "./file_watch.ts";
+export type { WatchOptions } from "./file_watch.ts";
 export { HttpServer } from "./http_server.ts";
 export type {
   HttpHandler,

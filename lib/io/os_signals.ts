@@ -1,8 +1,7 @@
 import { Channel } from "../channel/mod.ts";
 import { scope } from "../fiber/mod.ts";
-import { loopOf } from "../fiber/time.ts";
 import { checkFunction, show } from "../internal/check.ts";
-import { type EventLoop, hostLoop } from "../loop/mod.ts";
+import { hostLoop } from "../loop/mod.ts";
 import type { Event } from "../operation/event.ts";
 import { type Arm, type CancelHandle, EventBase } from "../operation/event_base.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
@@ -19,8 +18,7 @@ class SignalEvent extends EventBase<Deno.Signal> {
   }
 
   enqueue(arm: Arm): void {
-    const loop = loopOf(arm.sync!.waiter);
-    arm.handle = listen(this.signals, loop, (signal) => arm.complete(signal));
+    arm.handle = listen(this.signals, (signal) => arm.complete(signal));
   }
 
   withdraw(arm: Arm): void {
@@ -76,7 +74,7 @@ export function withSignals<T>(
   checkFunction("handle the signals", "body", body);
   return scope((handling) => {
     const channel = new Channel<Deno.Signal>({ name: signals.join(" or ") });
-    const listening = listen(signals, hostLoop(), (signal) => channel.trySend(signal));
+    const listening = listen(signals, (signal) => channel.trySend(signal));
     handling.onRelease(() => {
       listening.cancel();
       channel.close();
@@ -85,10 +83,12 @@ export function withSignals<T>(
   });
 }
 
-/** Calls `f` for each of them, and keeps the loop going, which a signal alone doesn't. */
+/**
+ * Calls `f` for each of them, and keeps the host's loop going, which a signal alone doesn't. It
+ * comes on no other loop.
+ */
 function listen(
   signals: readonly Deno.Signal[],
-  loop: EventLoop,
   f: (signal: Deno.Signal) => void,
 ): CancelHandle {
   const listeners: { signal: Deno.Signal; listener: () => void }[] = [];
@@ -105,7 +105,7 @@ function listen(
     cancel();
     throw error;
   }
-  const alive = loop.onTimer(Infinity, { repeat: false }, () => {});
+  const alive = hostLoop().onTimer(Infinity, { repeat: false }, () => {});
   return {
     cancel() {
       alive.cancel();

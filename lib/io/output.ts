@@ -19,6 +19,7 @@ export interface OutputHooks {
   /**
    * Writes all of `bytes`, which it may keep. It may suspend; aborted, it must have written nothing
    * (a `write` in it belongs into `protect`), and is given the same bytes again when somebody waits.
+   * An async function is refused: nothing could stop it.
    */
   output(bytes: Uint8Array): void | Operation<void>;
   /** Called by `flush` once everything is written: passes it on. */
@@ -267,7 +268,9 @@ export class Output implements AsyncDisposable {
    */
   outputInt(value: number | bigint): Awaitable<void> {
     if (typeof value !== "number" && typeof value !== "bigint") {
-      throw new TypeError(`Cannot output the integer: value must be a number, got ${show(value)}`);
+      throw new TypeError(
+        `Cannot output the integer: value must be a number or a bigint, got ${show(value)}`,
+      );
     }
     if (typeof value === "number" && !Number.isInteger(value)) {
       throw new RangeError(`Cannot output the integer: value must be an integer, got ${value}`);

@@ -9,10 +9,11 @@ import {
 } from "../fiber/mod.ts";
 import { Channel } from "../channel/mod.ts";
 import { currentFiber, type Fiber, type FiberCore } from "../fiber/fiber.ts";
-import { checkCount, checkFunction, checkOptions, show } from "../internal/check.ts";
+import { checkCount, checkFunction } from "../internal/check.ts";
 import { Abort, FiberAborted } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
+import { checkAddress, checkServerTls } from "./address.ts";
 import { close, Connection } from "./connection.ts";
 import type { Input } from "./input.ts";
 import type { Output } from "./output.ts";
@@ -126,7 +127,8 @@ export class TcpServer<A extends Deno.Addr = ListenAddr<"tcp">> implements Async
    *
    * @throws {Deno.errors.AddrInUse} and what else listening may fail with
    * @throws {TypeError} if an argument is of the wrong type
-   * @throws {RangeError} if `maxConnections` is not a whole number from 1 up, or `Infinity`
+   * @throws {RangeError} if `maxConnections` is not a whole number from 1 up, or `Infinity`; or the
+   * port is out of range
    */
   static establish(
     address: UnixAddress,
@@ -139,13 +141,11 @@ export class TcpServer<A extends Deno.Addr = ListenAddr<"tcp">> implements Async
     handler: TcpHandler<never>,
   ): Awaitable<TcpServer<Deno.Addr>> {
     const action = "establish the server";
-    if (typeof address !== "object" || address === null) {
-      throw new TypeError(`Cannot ${action}: address must be an object, got ${show(address)}`);
-    }
+    checkAddress(action, address);
     checkFunction(action, "handler", handler);
     const { maxConnections = Infinity, tls } = address as TcpAddress;
     checkCount(action, "maxConnections", maxConnections, 1);
-    checkOptions(action, tls);
+    checkServerTls(action, tls);
     return new Establish("the establishment of a server", establish, {
       address,
       maxConnections,

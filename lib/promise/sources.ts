@@ -1,10 +1,11 @@
 /** Async iterables and web streams, into channels and out of them. */
 import { Channel } from "../channel/mod.ts";
+import { currentFiber } from "../fiber/fiber.ts";
 import { protect, spawn } from "../fiber/mod.ts";
+import { checkOpen } from "../fiber/scheduler.ts";
 import { checkOptions, show } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { select } from "../event/mod.ts";
-import { Abort, FiberAborted } from "../operation/errors.ts";
 import { fromPromise, promiseEvent } from "./from_promise.ts";
 
 /** How a channel is fed from elsewhere. */
@@ -22,12 +23,13 @@ export interface ChannelFromOptions {
  * The source ends: the channel is closed. The source fails: so does the channel, once drained, and
  * the scope. The channel is closed by its reader, or the scope is aborted: the source is told at
  * once (`return`, or `cancel`), and the fiber ends; it waits for that unless a `next` is under way,
- * which nothing can interrupt. A receive that is cancelled loses no item. The scope waits for the
+ * which nothing can interrupt, or the fiber had not begun. A receive that is cancelled loses no item. The scope waits for the
  * fiber, so a reader who leaves early closes the channel.
  *
  * @throws {Inactive} outside of any fiber
  * @throws {RangeError} if `capacity` is not a whole number or `Infinity`
- * @throws {TypeError} if `source` is not async-iterable, or an option is of the wrong type
+ * @throws {TypeError} if `source` is not async-iterable, or a locked stream, or an option is of the
+ * wrong type; and what opening it throws
  *
  * @example
  * ```ts
@@ -52,12 +54,22 @@ export function channelFrom<T>(
   checkOptions("make the channel", options);
   const { capacity = 0, ...rest } = options ?? {};
   const channel = new Channel<T>({ capacity, ...rest });
-  spawn(() => feed(channel, source), { name: `feeder of ${rest.name ?? "a channel"}` });
+  checkOpen("make the channel", currentFiber("make the channel").context); // before it is opened
+  const tap = source instanceof ReadableStream ? new StreamTap(source) : new IteratorTap(source);
+  const feeder = spawn(() => feed(channel, tap), { name: `feeder of ${rest.name ?? "a channel"}` });
+  feeder.onResult((result) => {
+    if (result.ok) return;
+    channel.fail(result.error); // what was cut short must not look complete
+    if (tap.isOpen) tap.stop().catch(reportUncaught); // it was aborted before its first step
+  });
   return channel;
 }
 
 function checkSource(source: unknown): void {
-  if (source instanceof ReadableStream) return;
+  if (source instanceof ReadableStream) {
+    if (!source.locked) return;
+    throw new TypeError("Cannot make the channel: source is locked, somebody else reads from it");
+  }
   const { [Symbol.asyncIterator]: iterate } = Object(source) as Partial<AsyncIterable<unknown>>;
   if (typeof iterate === "function") return;
   throw new TypeError(
@@ -67,22 +79,13 @@ function checkSource(source: unknown): void {
   );
 }
 
-function* feed<T>(
-  channel: Channel<T>,
-  source: AsyncIterable<T> | ReadableStream<T>,
-): Generator<never, void, unknown> {
+function* feed<T>(channel: Channel<T>, tap: Tap<T>): Generator<never, void, unknown> {
   try {
-    const tap = source instanceof ReadableStream ? new StreamTap(source) : new IteratorTap(source);
-    try {
-      yield* pump(channel, tap);
-    } finally {
-      if (tap.isOpen) yield* protect(() => fromPromise(tap.stop()));
-    }
-    channel.close();
-  } catch (error) { // what was cut short must not look complete
-    channel.fail(error instanceof Abort ? new FiberAborted(error, "feeder of the channel") : error);
-    throw error;
+    yield* pump(channel, tap);
+  } finally {
+    if (tap.isOpen) yield* protect(() => fromPromise(tap.stop()));
   }
+  channel.close();
 }
 
 function* pump<T>(channel: Channel<T>, tap: Tap<T>): Generator<never, void, unknown> {

@@ -1,4 +1,4 @@
-import { checkCount, checkOptions, show } from "../internal/check.ts";
+import { checkFiniteCount, checkOptions, show } from "../internal/check.ts";
 import { ResourcePool } from "./resource_pool.ts";
 
 /** How big the buffers are, and how many are kept. */
@@ -40,10 +40,7 @@ export class BufferPool extends ResourcePool<Uint8Array> {
   constructor(options?: BufferPoolOptions) {
     checkOptions("make the pool", options);
     const { bufferSize = DEFAULT_BUFFER_SIZE, maxSize } = options ?? {};
-    checkCount("make the pool", "bufferSize", bufferSize, 1);
-    if (bufferSize === Infinity) {
-      throw new RangeError("Cannot make the pool: bufferSize must be finite, got Infinity");
-    }
+    checkFiniteCount("make the pool", "bufferSize", bufferSize, 1);
     super({
       make: () => new Uint8Array(bufferSize),
       ...(maxSize === undefined ? {} : { maxSize }),
@@ -62,6 +59,11 @@ export class BufferPool extends ResourcePool<Uint8Array> {
       const got = buffer instanceof Uint8Array ? `one of ${buffer.length}` : show(buffer);
       throw new TypeError(
         `Cannot recycle the buffer: it must be a Uint8Array of ${this.bufferSize} bytes, got ${got}`,
+      );
+    }
+    if (buffer.buffer.byteLength !== this.bufferSize) { // whoever has the rest would share it
+      throw new TypeError(
+        `Cannot recycle the buffer: it must be whole, got a part of ${buffer.buffer.byteLength} bytes`,
       );
     }
     super.recycle(buffer);

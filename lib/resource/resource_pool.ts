@@ -1,4 +1,4 @@
-import { checkCount, checkFunction, checkOptional, checkOptions, show } from "../internal/check.ts";
+import { checkCount, checkFunction, checkOptional, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { GeneratorOperation } from "../fiber/generator_operation.ts";
@@ -69,8 +69,9 @@ export class ResourcePool<T> {
    * @throws {RangeError} if `maxSize` is not a whole number or `Infinity`
    */
   constructor(options: ResourcePoolOptions<T>) {
-    if (options === undefined) checkOptions("make the pool", null);
-    checkOptions("make the pool", options);
+    if (typeof options !== "object" || options === null) {
+      throw new TypeError(`Cannot make the pool: options must be an object, got ${show(options)}`);
+    }
     const { make, clear, maxSize = DEFAULT_MAX_SIZE } = options;
     checkFunction("make the pool", "make", make);
     checkOptional("make the pool", "clear", clear, "function");

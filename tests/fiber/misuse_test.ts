@@ -407,6 +407,25 @@ Deno.test("Scope.spawn(), onRelease() and Scope.cancel() check their arguments",
   valueOf(result);
 });
 
+forEachScheduler((name, run) => {
+  Deno.test(`a release hook that is an async function fails its scope: nobody would wait for it (${name})`, () => {
+    const log: string[] = [];
+    const error = errorOf(run(() =>
+      scope(function* (nursery) {
+        nursery.onRelease(() => void log.push("the others run"));
+        nursery.onRelease((() => Promise.resolve()) as Any);
+        yield* yieldNow();
+      })
+    ));
+    assertInstanceOf(error, TypeError);
+    assertStringIncludes(
+      error.message,
+      "Cannot run the release hook: it must return an operation, got a promise",
+    );
+    assertEquals(log, ["the others run"]);
+  });
+});
+
 // Used twice -------------------------------------------------------------------------------------
 
 forEachScheduler((name, run) => {

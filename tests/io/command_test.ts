@@ -281,9 +281,35 @@ test("withCommand() in a fiber of its own: a failure beside it ends it", async (
   assertEquals(isAlive(pid), false);
 });
 
+test("withCommand(): a stream that is asked for as undefined is one that isn't asked for", async () => {
+  const piped = { stdin: undefined, stdout: undefined } as never;
+  const text = await main(() =>
+    withCommand("cat", piped, function* (child) {
+      yield* child.stdin.outputString("hello");
+      yield* child.stdin.close();
+      return yield* child.stdout.inputAllText();
+    })
+  );
+  assertEquals(text, "hello");
+});
+
 Deno.test("withCommand() and commandOutput() say what is wrong with their arguments", () => {
   assertThrows(() => commandOutput(1 as never), TypeError, "program must be a string or a URL");
   assertThrows(() => commandOutput("x", { input: 1 as never }), TypeError, "input must be a");
   assertThrows(() => commandOutput("x", { graceMs: NaN }), RangeError, "graceMs must not be NaN");
+  for (
+    const [options, message] of [
+      [{ args: "-l" }, 'args must be an array of strings, got "-l"'],
+      [{ args: [5] }, "args must be an array of strings, got an array of 1"],
+      [{ cwd: 5 }, "cwd must be a string or a URL, got 5"],
+      [{ env: { HOME: 5 } }, "env must be an object of strings, got an Object"],
+      [{ stdin: "pipe" }, 'stdin must be "piped" or "inherit" or "null", got "pipe"'],
+      [{ signal: AbortSignal.abort() }, "signal must not be given; there is withAbortSignal"],
+    ] as const
+  ) {
+    assertThrows(() => withCommand("x", options as never, () => yieldNow()), TypeError, message);
+  }
+  const own = { stdout: "inherit" } as never;
+  assertThrows(() => commandOutput("x", own), TypeError, "stdout must not be given; all of it is");
   assertThrows(() => withCommand("x", {}, 1 as never), TypeError, "body must be a function");
 });

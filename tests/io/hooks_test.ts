@@ -1,11 +1,18 @@
 /** Inputs and outputs of one's own: hooks that suspend run in helpers of who waits. */
-import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
 import {
   cancelScope,
   Channel,
   Event,
   FiberAborted,
   main,
+  type Operation,
   protect,
   run,
   scope,
@@ -387,4 +394,30 @@ Deno.test("Input.create() hands its hook a buffer with room for at least a byte"
     assertEquals((yield* input.inputAllText()).length > 30_000, true);
   });
   assertEquals(Math.min(...lengths) >= 4096, true);
+});
+
+Deno.test("law 13: a hook that is an async function is refused, in each world: nobody would wait for it", async () => {
+  const asyncFn = () => Promise.resolve(1);
+  const input = () => Input.create({ input: asyncFn as never });
+  const output = () => Output.create({ output: asyncFn as never });
+  const flushed = () => Output.create({ output() {}, flush: asyncFn as never });
+  function* flush(output: Output) {
+    yield* output.outputString("x");
+    yield* output.flush();
+  }
+  const uses: [() => Operation<unknown>, string][] = [
+    [() => input().readLine(), "input"],
+    [() => flush(output()), "output"],
+    [() => flush(flushed()), "flush of an output"],
+  ];
+  for (const [use, what] of uses) {
+    const message =
+      `Cannot run the hook of the ${what}: it must return an operation, got a promise`;
+    await assertRejects(async () => void (await main(use)), TypeError, message);
+  }
+  const message = "it must return an operation, got a promise";
+  await assertRejects(async () => void (await input().readLine()), TypeError, message);
+  const out = output();
+  await out.outputString("x");
+  await assertRejects(async () => void (await out.flush()), TypeError, message);
 });

@@ -530,6 +530,21 @@ Deno.test({
 Deno.test("HttpServer says what is wrong with its arguments", async () => {
   assertThrows(() => HttpServer.establish(1 as never, hello), TypeError, "options must be an");
   assertThrows(() => HttpServer.establish(options, 1 as never), TypeError, "handler must be a");
+  const wrong: [object, typeof TypeError | typeof RangeError, string][] = [
+    [{ port: "80" }, TypeError, 'port must be a number, got "80"'],
+    [{ port: 65536 }, RangeError, "port must be an integer from 0 to 65535, got 65536"],
+    [{ hostname: 5 }, TypeError, "hostname must be a string, got 5"],
+    [{ path: "" }, TypeError, "path must be a string that isn't empty"],
+    [{ tls: true }, TypeError, "tls must be an object with cert and key, got true"],
+    [{ onListen() {} }, TypeError, "onListen must not be given; the server sees to that itself"],
+  ];
+  for (const [options, type, message] of wrong) {
+    assertThrows(
+      () => HttpServer.establish(options as never, hello),
+      type,
+      `Cannot establish the server: ${message}`,
+    );
+  }
   assertThrows(() => Reflect.construct(HttpServer, []), TypeError, "use HttpServer.establish");
   await withServer(hello, function* (url, server) {
     assertThrows(() => server.shutdown({ graceMs: NaN }), RangeError, "graceMs");

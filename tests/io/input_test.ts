@@ -532,12 +532,12 @@ Deno.test("the methods of Input check their arguments", () => {
     [() => input.input("a" as never), TypeError, "Cannot read: buffer must be a Uint8Array"],
     [() => input.readEvent([] as never), TypeError, "buffer must be a Uint8Array"],
     [() => input.reallyInput({} as never), TypeError, "buffer must be a Uint8Array"],
-    [() => input.reallyInputString(-1), RangeError, "byteCount must be an integer of at least 0"],
+    [() => input.reallyInputString(-1), RangeError, "an integer of at least 0, got -1"],
     [() => input.reallyInputString(Infinity), RangeError, "byteCount must be finite"],
     [() => input.readLine({ maxBytes: -1 }), RangeError, "Cannot read a line: maxBytes must be"],
     [() => input.inputAll({ maxBytes: "1" as never }), TypeError, "maxBytes must be a number"],
     [() => input.readUntil(""), TypeError, "delimiter must not be empty"],
-    [() => input.readUntil(7 as never), TypeError, "delimiter must be a Uint8Array, got 7"],
+    [() => input.readUntil(7 as never), TypeError, "it must be a string or a Uint8Array, got 7"],
     [() => input.copyInto({} as never), TypeError, "Cannot copy: output must be an Output"],
   ];
   for (const [call, type, message] of cases) assertThrows(call, type, message);

@@ -64,6 +64,16 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "law 11: run() says that signalEvent() can't happen while it blocks the thread",
+  ignore,
+  async fn() {
+    await using program = startScript(script("blocked_signal"));
+    const { code, stdout } = await program.ended; // it would hang, and not even hear a Ctrl-C
+    assertEquals([code, stdout], [0, "Deadlock: run waits on SIGUSR1\n"]);
+  },
+});
+
 Deno.test("signalEvent() and withSignals() say what is wrong with their arguments", async () => {
   const none = signalEvent as unknown as () => unknown;
   assertThrows(() => none(), TypeError, "signals must be an array of at least one");

@@ -14,6 +14,7 @@ import {
   Channel,
   Event,
   Fiber,
+  FiberAborted,
   fromPromise,
   main,
   map,
@@ -22,6 +23,7 @@ import {
   type Result,
   scope,
   select,
+  sleep,
   spawn,
   Timeout,
   withTimeout,
@@ -739,20 +741,74 @@ Deno.test("TcpClient.withConnect() is cancelled at every stage, and leaves no co
   });
 });
 
-Deno.test("TcpClient.withConnect(): an abort while it connects to nowhere ends at once", async () => {
+for (const tls of [false, true]) {
+  const name = tls ? "TLS: " : "";
+  Deno.test(`${name}TcpClient.withConnect(): an abort while it connects to nowhere ends at once`, async () => {
+    const listener = Deno.listen({ ...address, tcpBacklog: 1 });
+    try {
+      const { port } = listener.addr as Deno.NetAddr;
+      await main(function* () {
+        const clients = Array.from({ length: 10 }, () =>
+          // more than the system takes in
+          spawn(
+            () => TcpClient.withConnect({ hostname: "127.0.0.1", port, tls }, () => Event.never()),
+            { propagateCancelToParent: false },
+          ));
+        for (let turn = 0; turn < 20; turn++) yield* fromPromise(hostTurn());
+        for (const client of clients) yield* client.abort();
+      });
+    } finally {
+      listener.close();
+    }
+  }); // and the sanitizers see that no connect is under way any more
+}
+
+Deno.test("TcpClient.withConnect(): an abort at the very moment when it is connected leaves no connection", async () => {
+  await withServer(echo, function* (server) {
+    // By name: then there is more to it than one system call, and that moment takes longer.
+    const target = { ...server.address, hostname: "localhost" };
+    yield* map(Array.from({ length: 200 }, (_, n) => n), function* (n) {
+      const client = spawn(() => TcpClient.withConnect(target, () => Event.never()));
+      yield* sleep(n % 4);
+      yield* client.abort();
+    }, { concurrency: 30 });
+    yield* withTimeout(5000, function* () {
+      while (server.statistics().connections > 0) yield* fromPromise(hostTurn());
+    });
+  });
+});
+
+Deno.test("TcpClient.withConnect({ signal }) is told by it while it connects, and only then", async () => {
   const listener = Deno.listen({ ...address, tcpBacklog: 1 });
   try {
     const { port } = listener.addr as Deno.NetAddr;
+    const controller = new AbortController();
+    const target = { hostname: "127.0.0.1", port, signal: controller.signal };
+    const done = new Channel<void>();
+    let connected = 0;
+    const stay = () => {
+      connected++;
+      return done.receive();
+    };
+    const errors: unknown[] = [];
     await main(function* () {
-      const clients = Array.from({ length: 10 }, () =>
-        // more than the system takes in
-        spawn(
-          () => TcpClient.withConnect({ hostname: "127.0.0.1", port }, () => Event.never()),
-          { propagateCancelToParent: false },
-        ));
-      for (let turn = 0; turn < 20; turn++) yield* fromPromise(hostTurn());
-      for (const client of clients) yield* client.abort();
+      for (let n = 0; n < 10; n++) {
+        spawn(function* () {
+          try {
+            yield* TcpClient.withConnect(target, stay);
+          } catch (error) {
+            errors.push(error);
+          }
+        });
+      }
+      while (connected === 0) yield* fromPromise(hostTurn());
+      controller.abort("enough");
+      while (errors.length + connected < 10) yield* fromPromise(hostTurn());
+      done.close();
     });
+    assert(errors.length > 0);
+    for (const error of errors) assertInstanceOf(error, FiberAborted);
+    assertEquals(errors.length + connected, 10); // those that were connected by then stayed so
   } finally {
     listener.close();
   }
@@ -858,6 +914,49 @@ Deno.test("TcpServer.establish() and TcpClient.withConnect() say what is wrong w
     RangeError,
     "maxConnections must be an integer of at least 1",
   );
+  const wrong: [unknown, typeof TypeError | typeof RangeError, string][] = [
+    [{ hostname: "::1" }, TypeError, "address.port must be a number, got undefined"],
+    [{ port: "80" }, TypeError, 'address.port must be a number, got "80"'],
+    [{ port: 65536 }, RangeError, "address.port must be an integer from 0 to 65535, got 65536"],
+    [{ port: -1 }, RangeError, "address.port must be an integer from 0 to 65535, got -1"],
+    [{ port: 80, hostname: 5 }, TypeError, "address.hostname must be a string, got 5"],
+    [
+      { port: 80, transport: "udp" },
+      TypeError,
+      'address.transport must be "tcp" or "unix", got "u',
+    ],
+    [{ transport: "unix" }, TypeError, "address.path must be a string that isn't empty, got undef"],
+    [{ transport: "unix", path: "" }, TypeError, "address.path must be a string that isn't empty"],
+  ];
+  for (const [address, type, message] of wrong) {
+    assertThrows(() => TcpServer.establish(address as never, echo), type, `server: ${message}`);
+    assertThrows(() => TcpClient.withConnect(address as never, ask("")), type, message);
+  }
+  for (
+    const [tls, message] of [
+      [true, "tls must be an object with cert and key, got true"],
+      [{ cert: 5, key: "" }, "tls.cert must be a string, got 5"],
+      [{ cert: "" }, "tls.key must be a string, got undefined"],
+    ] as const
+  ) {
+    assertThrows(
+      () => TcpServer.establish({ ...address, tls: tls as never }, echo),
+      TypeError,
+      message,
+    );
+  }
+  for (
+    const [tls, message] of [
+      [5, "tls must be a boolean or an object, got 5"],
+      [{ caCerts: "pem" }, 'tls.caCerts must be an array, got "pem"'],
+    ] as const
+  ) {
+    assertThrows(
+      () => TcpClient.withConnect({ ...address, tls: tls as never }, ask("")),
+      TypeError,
+      message,
+    );
+  }
   assertThrows(() => TcpClient.withConnect(1 as never, ask("")), TypeError, "address must be");
   assertThrows(() => TcpClient.withConnect(address, 1 as never), TypeError, "body must be");
   assertThrows(() => Reflect.construct(TcpServer, []), TypeError, "use TcpServer.establish");

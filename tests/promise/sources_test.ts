@@ -165,6 +165,35 @@ Deno.test("channelFrom(): an abort of its scope returns the source; readers else
   assertInstanceOf(error, FiberAborted);
 });
 
+Deno.test("law 13: channelFrom() whose fiber is aborted before its first step tells the source and readers elsewhere", async () => {
+  const tape = new Tape(10);
+  let fromTape: Channel<number> | undefined;
+  await main(() =>
+    errorOf(scope(function* () {
+      fromTape = channelFrom(tape);
+      throw new Error("the scope fails at once");
+    }))
+  );
+  await hostTurn();
+  assertEquals([tape.asked, tape.log], [0, ["return", "returned"]]);
+  await assertRejects(async () => void (await fromTape!.receive()), FiberAborted);
+
+  const log: unknown[] = [];
+  const stream = new ReadableStream<number>({ cancel: (reason) => void log.push(typeof reason) });
+  await main(function* () {
+    const fiber = spawn(function* () {
+      try {
+        yield* new Channel<never>().receive();
+      } finally {
+        channelFrom(stream); // into a fiber that is aborting
+      }
+    });
+    yield* yieldNow();
+    yield* fiber.abort();
+  });
+  assertEquals(log, ["string"]);
+});
+
 Deno.test("channelFrom() cancels a stream while a read is under way", async () => {
   const log: unknown[] = [];
   const stream = new ReadableStream<number>({ cancel: (reason) => void log.push(typeof reason) });
@@ -243,7 +272,12 @@ Deno.test("channelFrom() says what is wrong with its arguments", async () => {
     "Cannot make the channel: source must be an async iterable or a ReadableStream, got an array",
   );
   assertThrows(() => channelFrom(new Tape(0), 3 as never), TypeError, "options must be an object");
-  assertThrows(() => channelFrom(new Tape(0)), Inactive, "Cannot spawn");
+  const stream = new ReadableStream<number>();
+  assertThrows(() => channelFrom(stream), Inactive, "Cannot make the channel: no fiber runs here");
+  assertEquals(stream.locked, false);
+  const reader = stream.getReader();
+  assertThrows(() => channelFrom(stream), TypeError, "Cannot make the channel: source is locked");
+  reader.releaseLock();
   await main(function* () {
     assertThrows(() => channelFrom(new Tape(0), { capacity: -1 }), RangeError, "capacity");
     yield* yieldNow();

@@ -167,7 +167,7 @@ Deno.test("ResourcePool.withResource(): neither the body's failure nor that of c
 
 Deno.test("ResourcePool checks its arguments", () => {
   const cases: [options: unknown, typeof TypeError | typeof RangeError, string][] = [
-    [undefined, TypeError, "Cannot make the pool: options must be an object"],
+    [undefined, TypeError, "Cannot make the pool: options must be an object, got undefined"],
     [{}, TypeError, "Cannot make the pool: make must be a function, got undefined"],
     [{ make, clear: 7 }, TypeError, "clear must be a function, got 7"],
     [{ make, maxSize: -1 }, RangeError, "maxSize must be an integer of at least 0 or Infinity"],
@@ -198,6 +198,8 @@ Deno.test("BufferPool keeps whole buffers of one size", () => {
     "Cannot recycle the buffer: it must be a Uint8Array of 8 bytes, got one of 7",
   );
   assertThrows(() => pool.recycle("a" as never), TypeError, 'got "a"');
+  const part = new Uint8Array(64).subarray(8, 16);
+  assertThrows(() => pool.recycle(part), TypeError, "it must be whole, got a part of 64 bytes");
   assert(new BufferPool().acquire().length === 16384);
 });
 
@@ -205,9 +207,9 @@ Deno.test("BufferPool checks its arguments", () => {
   assertThrows(
     () => new BufferPool({ bufferSize: 0 }),
     RangeError,
-    "bufferSize must be an integer",
+    "bufferSize must be an integer of at least 1, got 0",
   );
-  assertThrows(() => new BufferPool({ bufferSize: Infinity }), RangeError, "must be finite");
+  assertThrows(() => new BufferPool({ bufferSize: Infinity }), RangeError, "at least 1, got Inf");
   assertThrows(() => new BufferPool({ maxSize: 0.5 }), RangeError, "maxSize must be an integer");
   assertThrows(() => new BufferPool(7 as never), TypeError, "options must be an object, got 7");
 });
