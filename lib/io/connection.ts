@@ -25,7 +25,8 @@ import { failureWithout, LINGER_MS, lingerIn } from "./linger.ts";
 import { Output } from "./output.ts";
 import { read } from "./read_write.ts";
 import type { Reader } from "./reader.ts";
-import { sinkOf, type Writer } from "./writer.ts";
+import { sinkOf } from "./sinks.ts";
+import type { Writer } from "./writer.ts";
 
 /** What runs with a connection. */
 export type ConnectionBody<T> = (input: Input, output: Output) => Operation<T>;
@@ -144,7 +145,8 @@ export class Connection {
 
   /** The end of the output: closes that direction, unless it was discarded in the middle. */
   async #closeWrite(): Promise<void> {
-    if (!sinkOf(this.#writer).isIdle) return this.close(); // the other side may never take it
+    const sink = sinkOf("close the connection", this.#writer);
+    if (!sink.isIdle) return this.close(); // the other side may never take it
     if (!this.#isOpen) return;
     try {
       await this.#conn.closeWrite();

@@ -6,7 +6,7 @@ import type { CancelHandle } from "../operation/event_base.ts";
 import type { Operation } from "../operation/types.ts";
 import { ByteQueue } from "./byte_queue.ts";
 import { type HelperEnd, type HelperOptions, type HookResult, startHelper } from "./helper.ts";
-import { type Sink, sinkOf, type Turn, type TurnNode, type Writer } from "./writer.ts";
+import type { Sink, Turn, TurnNode } from "./writer.ts";
 
 /** How it ended. "cancelled": nothing happened, it is to be tried again when somebody waits. */
 export type DrainEnd =
@@ -39,8 +39,8 @@ export interface Drain {
   describe(): string;
 }
 
-/** Into a `Writer`, in turns with everybody else who writes to it. */
-export class WriterDrain implements Drain, TurnNode, Turn {
+/** Into a `Writer` or a Web Stream, in turns with everybody else who writes to it. */
+export class SinkDrain implements Drain, TurnNode, Turn {
   // Its turn, and what that is about: it has one at a time.
   after: TurnNode | null = null;
   before: TurnNode | null = null;
@@ -51,8 +51,8 @@ export class WriterDrain implements Drain, TurnNode, Turn {
   readonly #sink: Sink;
   #onDrained: OnDrained = () => {};
 
-  constructor(writer: Writer) {
-    this.#sink = sinkOf(writer);
+  constructor(sink: Sink) {
+    this.#sink = sink;
   }
 
   write(piece: Uint8Array, _worker: Worker, onDrained: OnDrained): void {
@@ -143,58 +143,6 @@ export class HookDrain implements Drain {
 function drainEnd(end: HelperEnd<void>): DrainEnd {
   if (end === "aborted") return CANCELLED;
   return end.ok ? DONE : { kind: "failed", error: end.error };
-}
-
-/** Into a Web Stream, not before it wants more. */
-export class WritableDrain implements Drain {
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
-  #broken = false;
-
-  constructor(stream: WritableStream<Uint8Array>) {
-    this.#writer = stream.getWriter();
-  }
-
-  /** A stream may keep a chunk after it has taken it, so it gets a copy. */
-  write(piece: Uint8Array, _worker: Worker, onDrained: OnDrained): void {
-    this.#writer.ready.then(() => this.#writer.write(piece.slice())).then(
-      () => onDrained(DONE),
-      (error) => {
-        this.#broken = true;
-        onDrained({ kind: "failed", error });
-      },
-    );
-  }
-
-  flush(_worker: Worker, onDrained: OnDrained): void {
-    onDrained(DONE);
-  }
-
-  async close(): Promise<void> {
-    try {
-      if (!this.#broken) await this.#writer.close();
-    } finally {
-      this.#writer.releaseLock();
-    }
-  }
-
-  async abort(): Promise<void> {
-    try {
-      await this.#writer.abort("the output was discarded");
-    } finally {
-      this.#writer.releaseLock();
-    }
-  }
-
-  /** The stream is aborted when it is closed. */
-  discard(): void {}
-
-  unlock(): void {
-    this.#writer.releaseLock();
-  }
-
-  describe(): string {
-    return "a WritableStream";
-  }
 }
 
 /** Into memory. */

@@ -29,14 +29,14 @@ export class LimitExceededError extends Error {
   }
 }
 
-/** The input or output was closed. */
+/** The input or output was closed, or the stream that a write goes to. */
 export class StreamClosedError extends Error {
   /** "StreamClosedError". */
   override name = "StreamClosedError";
 
   /** `action` completes "Cannot …", and `why` says what became of it. */
   constructor(
-    action: "read from the input" | "write to the output",
+    action: "read from the input" | "write to the output" | "write to the stream",
     why: "is closed" | "was discarded" = "is closed",
   ) {
     super(`Cannot ${action}: it ${why}`);

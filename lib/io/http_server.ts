@@ -32,7 +32,10 @@ export type HttpHandler = (
 
 /** What is going on in an HTTP server. */
 export interface HttpServerStatistics {
-  /** How many requests are being served: until their response is sent and their fiber has ended. */
+  /**
+   * How many requests are being served: until their response is sent and their fiber has ended, with
+   * all that it spawned. A WebSocket counts only as long as that goes on.
+   */
   readonly requests: number;
   /** How many there have been, with those. */
   readonly accepted: number;
@@ -91,6 +94,11 @@ export class HttpServer<A extends Deno.Addr = Deno.NetAddr> implements AsyncDisp
    * server goes on. That the client has gone in the middle of its request, and reading that failed, is not
    * reported.
    *
+   * A handler may return what `Deno.upgradeWebSocket` gives it. Then the request is served, and its
+   * fiber is not aborted when the other side goes away: the socket tells. What the handler has
+   * spawned goes on, for the socket; it is waited for and aborted as with any other request.
+   * `shutdown` closes the sockets at once, and so does an abort.
+   *
    * The scope waits for the server: end it with `shutdown`, or abort the scope.
    *
    * To learn that a client has gone it listens to `request.signal`; Deno warns once in a process
@@ -123,8 +131,9 @@ export class HttpServer<A extends Deno.Addr = Deno.NetAddr> implements AsyncDisp
   }
 
   /**
-   * Accepts no more connections, at once; waits for the requests that are being served, up to
-   * `graceMs`, and then aborts them: who has no response yet gets a 503. Idempotent.
+   * Accepts no more connections, and closes the WebSockets, at once; waits for the requests that are
+   * being served, up to `graceMs`, and then aborts them: who has no response yet gets a 503.
+   * Idempotent.
    *
    * Suspends, out of reach of aborts: in a `finally` it needs no `protect`.
    *
@@ -266,25 +275,39 @@ function* answer(exchange: Exchange): Generator<never, void, unknown> {
   const fiber = currentFiber("serve the request");
   const { signal } = request;
   const onGone = () => void fiber.abort("the client went away");
-  signal.addEventListener("abort", onGone);
+  const { completed } = info; // asked for after an upgrade, it would never settle
+  const onAborted = () => unlessCompleted(completed, onGone);
+  signal.addEventListener("abort", onAborted);
   let response: Response;
   try {
     response = yield* runBody(handler(request, info));
   } finally {
-    signal.removeEventListener("abort", onGone); // it would also be aborted after a success
+    signal.removeEventListener("abort", onAborted); // it would also be aborted after a success
   }
   if (!(response instanceof Response)) {
     throw new TypeError(
       `Cannot answer the request: the handler must return a Response, got ${show(response)}`,
     );
   }
-  const sent = info.completed.catch(() => {}); // it isn't: the client is gone
+  const sent = completed.catch(() => {}); // it isn't: the client is gone
   if (fiber.kids !== null && response.body !== null) {
     const guarded = guardBody(response, onGone);
     exchange.breakOff = guarded.breakOff;
     respond(guarded.response);
   } else respond(response);
   yield* fromPromise(sent);
+}
+
+/**
+ * An upgrade aborts the signal, too, in the middle of the handler; but for Deno that is a success,
+ * and so the request is completed by then, which it isn't when the client has gone.
+ */
+function unlessCompleted(completed: Promise<void>, onGone: () => void): void {
+  let isCompleted = false;
+  completed.then(() => void (isCompleted = true), () => {});
+  queueMicrotask(() => {
+    if (!isCompleted) onGone();
+  });
 }
 
 /** The fiber has ended, and all that it spawned. */

@@ -8,7 +8,7 @@ import { copy, type CopyOptions } from "./copy.ts";
 import { fiberNow } from "./helper.ts";
 import { TakeIterator } from "./iterators.ts";
 import type { Output } from "./output.ts";
-import { checkReader, type Reader, sourceOf } from "./reader.ts";
+import { checkReader, readableSourceOf, type Reader, sourceOf } from "./reader.ts";
 import {
   allBytes,
   allText,
@@ -20,7 +20,7 @@ import {
   until,
 } from "./rules.ts";
 import { Gate, Source } from "./source.ts";
-import { BytesSource, HookSource, ReadableSource } from "./sources.ts";
+import { BytesSource, HookSource } from "./sources.ts";
 import { type Rule, Take, TakeEvent } from "./take.ts";
 
 /** How an input of your own reads. */
@@ -52,8 +52,9 @@ export interface FromReaderOptions {
 /** How an input over a stream is closed. */
 export interface FromReadableOptions {
   /**
-   * Whether the stream is merely unlocked, in the place of cancelled. What this input has asked it
-   * for, up to the end of a chunk, and nobody has read, is forgotten. Default false.
+   * Whether the stream is merely unlocked, in the place of cancelled. What this input has taken out
+   * of it, up to the end of a chunk, and nobody has read, is there for the next `read`, or input,
+   * over that stream, but for nobody else. Default false.
    */
   preventCancel?: boolean;
 }
@@ -158,17 +159,19 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   static fromReader(reader: Reader & { close?(): void }, options?: FromReaderOptions): Input {
     checkReader("make the input", reader);
+    const source = sourceOf("make the input", reader);
     checkOptions("make the input", options);
     checkOptional("make the input", "close", options?.close, "function");
     const close = options?.close;
-    return new Input(sourceOf(reader), close ?? (() => reader.close?.()), close !== undefined);
+    return new Input(source, close ?? (() => reader.close?.()), close !== undefined);
   }
 
   /**
-   * Reads from a Web Stream, which it locks, no further ahead than the chunk that was asked for.
-   * `close` cancels the stream.
+   * Reads from a Web Stream, which it keeps locked, no further ahead than the chunk that was asked
+   * for. `close` cancels the stream. It shares what was read ahead with `read` over the same stream.
    *
-   * @throws {TypeError} if it is not a `ReadableStream`, is locked, or an option is of the wrong type
+   * @throws {TypeError} if it is not a `ReadableStream`, is locked by somebody else or has an input,
+   * or an option is of the wrong type
    */
   static fromReadable(stream: ReadableStream<Uint8Array>, options?: FromReadableOptions): Input {
     if (!(stream instanceof ReadableStream)) {
@@ -178,9 +181,10 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
     }
     checkOptions("make the input", options);
     checkOptional("make the input", "preventCancel", options?.preventCancel, "boolean");
-    const source = new ReadableSource(stream);
-    const prevent = options?.preventCancel === true;
-    return new Input(source, () => prevent ? source.unlock() : source.cancel());
+    const source = readableSourceOf(stream);
+    const held = source.hold();
+    if (options?.preventCancel === true) return new Input(source, () => held.release(), true);
+    return new Input(source, () => held.cancel());
   }
 
   /**

@@ -66,6 +66,7 @@ export type {
   HttpServerStatistics,
   ManagedServeOption,
 } from "./http_server.ts";
+export type { WritableBytes } from "./sinks.ts";
 export { signalEvent, withSignals } from "./os_signals.ts";
 export type { ShutdownOptions } from "./server.ts";
 export { TcpClient } from "./tcp_client.ts";

@@ -6,19 +6,13 @@ import { checkBuffer, checkHooks } from "./check.ts";
 import { buffers, type ByteQueue } from "./byte_queue.ts";
 import { type CloseHook, Closing, type OnClosed, runCloseHook } from "./closing.ts";
 import { closeAll } from "./concat.ts";
-import {
-  type Drain,
-  HookDrain,
-  MemoryDrain,
-  nowhere,
-  WritableDrain,
-  WriterDrain,
-} from "./drain.ts";
+import { type Drain, HookDrain, MemoryDrain, nowhere, SinkDrain } from "./drain.ts";
 import { fiberNow } from "./helper.ts";
 import { Flush, Put } from "./put.ts";
 import { decode } from "./rules.ts";
+import { checkWriter, sinkOf, type WritableBytes, writableSinkOf } from "./sinks.ts";
 import { Tee } from "./tee.ts";
-import { checkWriter, type Writer } from "./writer.ts";
+import type { Writer } from "./writer.ts";
 
 /** How an output of your own writes. */
 export interface OutputHooks {
@@ -160,16 +154,18 @@ export class Output implements AsyncDisposable {
     checkWriter("make the output", writer);
     checkOptions("make the output", options);
     checkOptional("make the output", "close", options?.close, "function");
-    return new Output(new WriterDrain(writer), options?.close ?? (() => writer.close?.()));
+    const drain = new SinkDrain(sinkOf("make the output", writer));
+    return new Output(drain, options?.close ?? (() => writer.close?.()));
   }
 
   /**
-   * Writes to a Web Stream, which it locks, whenever that wants more. `close` closes the stream,
-   * `discard` aborts it.
+   * Writes to a Web Stream, which it keeps locked, whenever that wants more, in turns with `write`.
+   * `close` closes the stream, `discard` aborts it.
    *
-   * @throws {TypeError} if it is not a `WritableStream`, is locked, or an option is of the wrong type
+   * @throws {TypeError} if it is not a `WritableStream`, is locked by somebody else or has an output,
+   * or an option is of the wrong type
    */
-  static fromWritable(stream: WritableStream<Uint8Array>, options?: FromWritableOptions): Output {
+  static fromWritable(stream: WritableBytes, options?: FromWritableOptions): Output {
     if (!(stream instanceof WritableStream)) {
       throw new TypeError(
         `Cannot make the output: stream must be a WritableStream, got ${show(stream)}`,
@@ -177,9 +173,11 @@ export class Output implements AsyncDisposable {
     }
     checkOptions("make the output", options);
     checkOptional("make the output", "preventClose", options?.preventClose, "boolean");
-    const drain = new WritableDrain(stream);
-    if (options?.preventClose === true) return new Output(drain, () => drain.unlock());
-    return new Output(drain, () => drain.close(), () => drain.abort());
+    const sink = writableSinkOf(stream);
+    sink.hold();
+    const drain = new SinkDrain(sink);
+    if (options?.preventClose === true) return new Output(drain, () => sink.release());
+    return new Output(drain, () => sink.close(), () => sink.abort());
   }
 
   /**

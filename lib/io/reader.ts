@@ -4,11 +4,12 @@
  * Deno's own `read` can't be cancelled without loss, and writes into the buffer whenever it likes.
  * So it is given space of ours, one read at a time, and what it brings is parked here when nobody
  * waits any more. The source is found by the identity of the reader: a `read` and an `Input` over
- * the same connection share it, and each byte.
+ * the same connection share it, and each byte. So do those over the same Web Stream.
  */
 import { checkFunction, show } from "../internal/check.ts";
 import { failed, type Insider, prompt } from "./insider.ts";
 import { Source, type TakerNode } from "./source.ts";
+import { ReadableSource } from "./sources.ts";
 
 /** What can be read from: `Deno.Conn`, `Deno.FsFile`, `Deno.stdin`, or the like of your own. */
 export interface Reader {
@@ -16,33 +17,54 @@ export interface Reader {
   read(p: Uint8Array): Promise<number | null>;
 }
 
-const sources: WeakMap<Reader, ReaderSource> = new WeakMap();
+const sources: WeakMap<object, ReaderSource | ReadableSource> = new WeakMap();
 
-/** The source of `reader`, made when it is first asked for. */
-export function sourceOf(reader: Reader): ReaderSource {
-  let source = sources.get(reader);
-  if (source === undefined) {
-    source = new ReaderSource(reader);
-    sources.set(reader, source);
-  }
+/**
+ * The source of `from`, made when it is first asked for. What is there has been checked; so nothing
+ * else is asked about it.
+ *
+ * @throws {TypeError} if it can't be read from
+ */
+export function sourceOf(action: string, from: Reader | ReadableStream<Uint8Array>): Source {
+  return sources.get(from) ?? newSourceOf(action, from);
+}
+
+function newSourceOf(action: string, from: Reader | ReadableStream<Uint8Array>): Source {
+  if (from instanceof ReadableStream) return readableSourceOf(from);
+  checkReader(action, from);
+  const source = new ReaderSource(from);
+  sources.set(from, source);
+  return source;
+}
+
+/** The same for a stream. */
+export function readableSourceOf(stream: ReadableStream<Uint8Array>): ReadableSource {
+  let source = sources.get(stream) as ReadableSource | undefined;
+  if (source === undefined) sources.set(stream, source = new ReadableSource(stream));
   return source;
 }
 
 /** Their `read` is another one: it would eat a chunk, and a buffer that is given to it. */
-const WEB_STREAMS = [ReadableStream, ReadableStreamDefaultReader, ReadableStreamBYOBReader];
+const STREAM_READERS = [ReadableStreamDefaultReader, ReadableStreamBYOBReader];
 
-/** @throws {TypeError} unless `reader` can be read from */
+/** @throws {TypeError} unless `reader` is a `Reader` */
 export function checkReader(action: string, reader: Reader): void {
   if (typeof reader !== "object" && typeof reader !== "function" || reader === null) {
     throw new TypeError(
       `Cannot ${action}: source must be an object with a method read, got ${show(reader)}`,
     );
   }
-  if (WEB_STREAMS.some((type) => reader instanceof type)) {
+  if ((reader as unknown) instanceof ReadableStream) {
+    throw new TypeError(
+      `Cannot ${action}: source is a ReadableStream, whose chunks come as they are; ` +
+        `use Input.fromReadable`,
+    );
+  }
+  if (STREAM_READERS.some((type) => reader instanceof type)) {
     throw new TypeError(
       `Cannot ${action}: source is a ${
         show(reader)
-      }, whose chunks come as they are; use Input.fromReadable`,
+      }, whose chunks come as they are; unlock the stream, and pass that`,
     );
   }
   checkFunction(action, "source.read", reader.read);

@@ -85,53 +85,120 @@ export class BytesSource extends Source {
   protected pull(): void {}
 }
 
-/** A Web Stream. A chunk that comes when nobody waits any more is parked (T28). */
+/** A stream that is kept locked. */
+export interface Held {
+  /** Tells the stream that nobody will read on, and lets go of it. */
+  cancel(): Promise<void>;
+  /** Lets go of it: whoever waits, or comes, reads on. */
+  release(): void;
+}
+
+/**
+ * A Web Stream. It is locked by us exactly as long as a taker waits, or an input holds it, so that
+ * whoever was served, or has left, can cancel it, pipe it, or give it away:
+ *
+ *     FREE ──a taker enlists──▶ LOCKED ──the last taker is served, or leaves──▶ FREE
+ *     FREE or LOCKED ──hold──▶ HELD ──release or cancel──▶ LOCKED if somebody waits, else FREE
+ *
+ * To unlock takes a read that is under way back: its chunk stays in the stream. If it has brought
+ * one by then, that is parked here (T28), as is what a buffer had no room for. One pull at a time
+ * all the same: the next begins when the one that was taken back has said so.
+ */
 export class ReadableSource extends Source {
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #stream: ReadableStream<Uint8Array>;
+  #reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  #held = false;
   #errored = false;
 
   constructor(stream: ReadableStream<Uint8Array>) {
     super();
-    this.#reader = stream.getReader();
+    this.#stream = stream;
   }
 
   describe(): string {
     return "a ReadableStream";
   }
 
-  /** The spec runs nothing of the user's within `read`, but a `pull` of an underlying source. */
-  protected pull(): void {
-    queueMicrotask(() => {
-      if (this.takers === null) return this.gaveUp();
-      this.#reader.read().then(
-        ({ done, value }) => {
-          if (done) this.ended();
-          else if (value instanceof Uint8Array) this.arrivedAs(value);
-          else this.failed(badChunk(value));
-        },
-        (error) => {
-          this.#errored = true;
-          this.failed(error);
-        },
-      );
-    });
+  /** Keeps it locked, for an input. */
+  hold(): Held {
+    if (this.#held) throw new TypeError("Cannot make the input: an input holds the stream already");
+    this.#lock("make the input");
+    this.#held = true;
+    return { cancel: () => this.#cancel(), release: () => this.#release() };
   }
 
-  /** Tells the stream that nobody will read on. */
-  async cancel(): Promise<void> {
+  override enlist(taker: TakerNode): void {
+    if (!this.#stream.locked) this.#lock("read from the stream"); // else it is ours, or the pull fails
+    super.enlist(taker);
+  }
+
+  override delist(taker: TakerNode): void {
+    super.delist(taker);
+    this.#rest();
+  }
+
+  /** The spec runs nothing of the user's within `read`, but a `pull` of an underlying source. */
+  protected pull(): void {
+    queueMicrotask(this.#start);
+  }
+
+  readonly #start = (): void => {
+    if (this.takers === null) return this.gaveUp();
+    let reader: ReadableStreamDefaultReader<Uint8Array>;
     try {
-      await this.#reader.cancel("the input was closed");
+      reader = this.#lock("read from the stream");
+    } catch (error) {
+      return this.failed(error);
+    }
+    reader.read().then(
+      ({ done, value }) => {
+        if (done) this.ended();
+        else if (value instanceof Uint8Array) this.arrivedAs(value);
+        else this.failed(badChunk(value));
+      },
+      (error) => {
+        if (reader !== this.#reader) return this.gaveUp(); // taken back; a failure stays one
+        this.#errored = true;
+        this.failed(error);
+      },
+    );
+  };
+
+  /** The reader. @throws {TypeError} if somebody else has it */
+  #lock(action: string): ReadableStreamDefaultReader<Uint8Array> {
+    if (this.#reader === null) {
+      if (this.#stream.locked) throw lockedByOthers(action);
+      this.#reader = this.#stream.getReader();
+    }
+    return this.#reader;
+  }
+
+  #rest(): void {
+    if (this.takers !== null || this.#held || this.#reader === null) return;
+    const reader = this.#reader;
+    this.#reader = null; // first, for those whose read this takes back
+    reader.releaseLock();
+  }
+
+  #release(): void {
+    this.#held = false;
+    this.#rest();
+  }
+
+  async #cancel(): Promise<void> {
+    try {
+      await this.#reader!.cancel("the input was closed");
     } catch (error) {
       if (!this.#errored) throw error; // else it is the failure that was told before
     } finally {
-      this.#reader.releaseLock();
+      this.#release();
     }
   }
+}
 
-  /** Leaves the stream to somebody else: a read under way is taken back, its chunk stays there. */
-  unlock(): void {
-    this.#reader.releaseLock();
-  }
+/** Somebody else has the lock of a stream. */
+export function lockedByOthers(action: string): TypeError {
+  return new TypeError(`Cannot ${action}: the stream is locked by somebody else`);
 }
 
 function badChunk(value: unknown): TypeError {

@@ -84,6 +84,7 @@ export class WriteEvent extends EventBase<number> {
     if (!sink.isIdle) return false;
     const failure = sink.takeFailure();
     if (failure === null) {
+      if (!sink.isOpen) return false;
       const turn = this.turn();
       sink.take(turn);
       sync.value = turn.bytes.length;
@@ -118,13 +119,11 @@ export class WriteEvent extends EventBase<number> {
 class ArmTurn implements TurnNode {
   after: TurnNode | null = null;
   before: TurnNode | null = null;
-  #chosen = false;
 
   constructor(readonly event: WriteEvent, readonly arm: Arm) {}
 
   begin(): Turn {
     const turn = this.event.turn();
-    this.#chosen = true;
     this.arm.complete(turn.bytes.length);
     return turn;
   }
@@ -132,8 +131,7 @@ class ArmTurn implements TurnNode {
   written(): void {}
 
   failed(error: unknown): void {
-    if (this.#chosen) this.event.sink.keep(error);
-    else this.arm.fail(error);
+    this.arm.fail(error);
   }
 
   /** Unless its turn has taken it out. */

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import {
+  cancelScope,
   Channel,
   Event,
   fromPromise,
@@ -276,6 +277,112 @@ Deno.test("HttpServer: a body of the user's own that fails is reported", async (
     })
   );
   assertEquals(reported, [boom]);
+});
+
+/** The next event of that name. */
+function happens<E = unknown>(target: EventTarget, name: string): Operation<E> {
+  return fromPromise(
+    new Promise<E>((resolve) => {
+      target.addEventListener(name, (event) => resolve(event as E), { once: true });
+    }),
+  );
+}
+
+Deno.test("HttpServer: a handler upgrades to a WebSocket, whose fiber goes on and counts", async () => {
+  const log: string[] = [];
+  function* talk(socket: WebSocket): Operation<void> {
+    try {
+      const { data } = yield* happens<MessageEvent>(socket, "message");
+      socket.send(`echo ${data}`);
+      yield* happens(socket, "close");
+      log.push("closed");
+    } finally {
+      socket.close();
+    }
+  }
+  await withServer(function* (request) {
+    const { socket, response } = Deno.upgradeWebSocket(request);
+    yield* yieldNow(); // for Deno aborts the signal of a request that is upgraded
+    spawn(() => talk(socket));
+    return response;
+  }, function* (url, server) {
+    const client = new WebSocket(url.replace("http", "ws"));
+    yield* happens(client, "open");
+    client.send("hello");
+    assertEquals((yield* happens<MessageEvent>(client, "message")).data, "echo hello");
+    assertEquals(server.statistics(), { requests: 1, accepted: 1 });
+    client.close();
+    yield* happens(client, "close");
+    yield* until(() => server.statistics().requests === 0);
+  });
+  assertEquals(log, ["closed"]);
+});
+
+Deno.test("HttpServer.shutdown(): WebSockets are closed at once; what their fibers do after that may take its time", async () => {
+  const log: string[] = [];
+  const mayEnd = Promise.withResolvers<void>();
+  await withServer(function* (request) {
+    const { socket, response } = Deno.upgradeWebSocket(request);
+    spawn(function* () {
+      yield* happens(socket, "close");
+      log.push("closed");
+      yield* fromPromise(mayEnd.promise);
+      log.push("done");
+    });
+    return response;
+  }, function* (url, server) {
+    const client = new WebSocket(url.replace("http", "ws"));
+    yield* happens(client, "open");
+    const closing = spawn(() => server.shutdown());
+    assertEquals((yield* happens<CloseEvent>(client, "close")).code, 1001);
+    yield* until(() => log.length > 0);
+    assertEquals([closing.state, server.statistics().requests], ["running", 1]);
+    mayEnd.resolve();
+    yield* closing;
+  });
+  assertEquals(log, ["closed", "done"]);
+});
+
+Deno.test("HttpServer.shutdown() and an abort don't wait for a client that upgrades and says nothing more", async () => {
+  const upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n" +
+    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+  for (const end of ["shutdown", "abort"]) {
+    for (const hasFiber of [false, true]) {
+      let closed = false;
+      let aborted = false;
+      const handler: HttpHandler = function* (request) {
+        const { socket, response } = Deno.upgradeWebSocket(request);
+        socket.onclose = () => void (closed = true);
+        const stay = function* () {
+          try {
+            yield* Event.never();
+          } finally {
+            aborted = true;
+            socket.close();
+          }
+        };
+        if (hasFiber) spawn(stay);
+        yield* yieldNow();
+        return response;
+      };
+      await main(function* () {
+        yield* cancelScope(function* (context) {
+          const server = yield* HttpServer.establish(options, handler);
+          const { port } = server.address;
+          yield* TcpClient.withConnect({ hostname: "127.0.0.1", port }, function* (input, output) {
+            yield* output.outputString(upgrade);
+            yield* output.flush();
+            assertEquals((yield* input.readLine())?.value, "HTTP/1.1 101 Switching Protocols");
+            if (end === "shutdown") yield* server.shutdown({ graceMs: 0 });
+            else context.cancel();
+          });
+        });
+        yield* until(() => closed);
+      });
+      assertEquals(aborted, hasFiber);
+    }
+  }
 });
 
 Deno.test("HttpServer.shutdown() lets requests finish, and accepts no more", async () => {

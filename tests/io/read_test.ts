@@ -291,18 +291,31 @@ Deno.test("read() and readEvent() check their arguments", () => {
   assertThrows(() => readEvent(readerOf(), [] as never), TypeError, "got an array of 0");
 });
 
-Deno.test("read() over a Web Stream says what to use, and eats nothing", async () => {
+Deno.test("read() over the reader of a Web Stream says what to do, and eats nothing", async () => {
   const stream = ReadableStream.from([bytes("chunk")]);
   const into = buffer(5);
-  for (const source of [stream, stream.getReader()]) {
-    const message = "use Input.fromReadable";
+  const byob = new ReadableStream({ type: "bytes" }).getReader({ mode: "byob" });
+  for (const source of [stream.getReader(), byob]) {
+    const message = "unlock the stream, and pass that";
     assertThrows(() => read(source as never, into), TypeError, message);
     assertThrows(() => readEvent(source as never, into), TypeError, message);
     assertThrows(() => Input.fromReader(source as never), TypeError, message);
-    if (source instanceof ReadableStreamDefaultReader) source.releaseLock();
+    source.releaseLock();
   }
   assertEquals(into.length, 5);
   assertEquals(await Input.fromReadable(stream).inputAllText(), "chunk");
+});
+
+Deno.test("Input.fromReader() over a Web Stream says what to use, also after a read() of it", async () => {
+  const stream = ReadableStream.from([bytes("chunk")]);
+  const refused = () => {
+    const message =
+      "source is a ReadableStream, whose chunks come as they are; use Input.fromReadable";
+    assertThrows(() => Input.fromReader(stream as never), TypeError, message);
+  };
+  refused();
+  await read(stream, buffer(1));
+  refused();
 });
 
 Deno.test("read() reads from what Deno opens", async () => {

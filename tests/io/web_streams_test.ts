@@ -4,8 +4,10 @@ import { Input, Output } from "@weft/weft/io";
 import {
   buffer,
   bytes,
+  feedStream,
   readerOf,
   SlowReader,
+  slowStream,
   SlowWriter,
   text,
   turn,
@@ -14,20 +16,8 @@ import {
 import { hostTurn } from "../kit/uncaught.ts";
 import { errorOf, waiting } from "../kit/virtually.ts";
 
-/** A stream that the test feeds, and what was asked of it. */
-function feed(highWaterMark = 0) {
-  let controller!: ReadableStreamDefaultController<Uint8Array>;
-  const seen = { pulls: 0, cancelled: undefined as unknown };
-  const stream = new ReadableStream<Uint8Array>({
-    start: (c) => void (controller = c),
-    pull: () => void seen.pulls++,
-    cancel: (reason) => void (seen.cancelled = reason),
-  }, { highWaterMark });
-  return { stream, controller, seen };
-}
-
 Deno.test("Input.fromReadable() reads the chunks, and cancels the stream when it is closed", async () => {
-  const { stream, controller, seen } = feed();
+  const { stream, controller, seen } = feedStream();
   await main(function* () {
     const input = Input.fromReadable(stream);
     assertEquals(stream.locked, true);
@@ -44,7 +34,7 @@ Deno.test("Input.fromReadable() reads the chunks, and cancels the stream when it
 });
 
 Deno.test("T28: a cancelled read of a stream loses no chunk", async () => {
-  const { stream, controller } = feed();
+  const { stream, controller } = feedStream();
   await main(function* () {
     const input = Input.fromReadable(stream);
     const into = buffer(2);
@@ -63,7 +53,7 @@ Deno.test("T28: a cancelled read of a stream loses no chunk", async () => {
 });
 
 Deno.test("T28: Input.fromReadable(_, { preventCancel }) leaves the stream, and its chunks, as they are", async () => {
-  const { stream, controller, seen } = feed();
+  const { stream, controller, seen } = feedStream();
   await main(function* () {
     const input = Input.fromReadable(stream, { preventCancel: true });
     const reading = yield* waiting(errorOf(input.readLine()) as never);
@@ -78,7 +68,7 @@ Deno.test("T28: Input.fromReadable(_, { preventCancel }) leaves the stream, and 
 });
 
 Deno.test("Input.fromReadable() asks for a chunk only when somebody waits for it", async () => {
-  const { stream, controller, seen } = feed();
+  const { stream, controller, seen } = feedStream();
   await main(function* () {
     const input = Input.fromReadable(stream);
     yield* turn();
@@ -95,7 +85,7 @@ Deno.test("Input.fromReadable() asks for a chunk only when somebody waits for it
 });
 
 Deno.test("Input.fromReadable() throws the stream's error once, and close() is quiet about it", async () => {
-  const { stream, controller } = feed();
+  const { stream, controller } = feedStream();
   const error = new Error("broken");
   await main(function* () {
     const input = Input.fromReadable(stream);
@@ -106,7 +96,7 @@ Deno.test("Input.fromReadable() throws the stream's error once, and close() is q
 });
 
 Deno.test("Input.fromReadable() refuses chunks that are no bytes, and streams that are locked", async () => {
-  const { stream, controller } = feed();
+  const { stream, controller } = feedStream();
   controller.enqueue("text" as never);
   await assertRejects(
     () => main(() => Input.fromReadable(stream).readLine()),
@@ -177,20 +167,8 @@ Deno.test("Input.toReadable() is a body, for a Response say", async () => {
   assertEquals(await new Response(Input.fromString("naïve").toReadable()).text(), "naïve");
 });
 
-/** A stream whose writes are answered by the test. */
-function sink(highWaterMark = 1) {
-  const slow = new SlowWriter();
-  const seen = { closed: 0, aborted: undefined as unknown };
-  const stream = new WritableStream<Uint8Array>({
-    write: async (chunk) => void (await slow.write(chunk)),
-    close: () => void seen.closed++,
-    abort: (reason) => void (seen.aborted = reason),
-  }, { highWaterMark });
-  return { stream, slow, seen };
-}
-
 Deno.test("Output.fromWritable() waits for the stream, and closes it", async () => {
-  const { stream, slow, seen } = sink();
+  const { stream, slow, seen } = slowStream();
   await main(function* () {
     const output = Output.fromWritable(stream);
     const size = 16384;
@@ -230,7 +208,7 @@ Deno.test("Output.fromWritable() gives the stream chunks that don't change any m
 });
 
 Deno.test("Output.fromWritable() tells the stream's error once, and close() is quiet about it", async () => {
-  const { stream, slow } = sink();
+  const { stream, slow } = slowStream();
   const error = new Error("broken");
   await main(function* () {
     const output = Output.fromWritable(stream);
@@ -245,7 +223,7 @@ Deno.test("Output.fromWritable() tells the stream's error once, and close() is q
 });
 
 Deno.test("Output.fromWritable(): discard() aborts the stream, { preventClose } unlocks it", async () => {
-  const { stream, seen } = sink();
+  const { stream, seen } = slowStream();
   await main(function* () {
     const kept = Output.fromWritable(stream, { preventClose: true });
     yield* kept.close();

@@ -359,17 +359,27 @@ Deno.test("write(), writeOnce() and writeEvent() check their arguments", () => {
   }
 });
 
-Deno.test("write() over a Web Stream says what to use, and writes nothing", () => {
+Deno.test("write() over the writer of a Web Stream says what to do, and writes nothing", () => {
   const chunks: unknown[] = [];
   const stream = new WritableStream({ write: (chunk) => void chunks.push(chunk) });
-  for (const sink of [stream, stream.getWriter()]) {
-    const message = "use Output.fromWritable";
-    assertThrows(() => write(sink as never, bytes("x")), TypeError, message);
-    assertThrows(() => writeOnce(sink as never, bytes("x")), TypeError, message);
-    assertThrows(() => writeEvent(sink as never, bytes("x")), TypeError, message);
-    assertThrows(() => Output.fromWriter(sink as never), TypeError, message);
-  }
+  const sink = stream.getWriter() as never;
+  const message = "unlock the stream, and pass that";
+  assertThrows(() => write(sink, bytes("x")), TypeError, message);
+  assertThrows(() => writeOnce(sink, bytes("x")), TypeError, message);
+  assertThrows(() => writeEvent(sink, bytes("x")), TypeError, message);
+  assertThrows(() => Output.fromWriter(sink), TypeError, message);
   assertEquals(chunks, []);
+});
+
+Deno.test("Output.fromWriter() over a Web Stream says what to use, also after a write() to it", async () => {
+  const stream = new WritableStream<Uint8Array>();
+  const refused = () => {
+    const message = "sink is a WritableStream, which doesn't count; use Output.fromWritable";
+    assertThrows(() => Output.fromWriter(stream as never), TypeError, message);
+  };
+  refused();
+  await write(stream, bytes("x"));
+  refused();
 });
 
 Deno.test("write() writes to what Deno opens", async () => {

@@ -165,3 +165,27 @@ export function writerTo(most = Infinity): Writer & { all: string; closes: numbe
 export function namedError(name: string, message = "told by the test"): Error {
   return Object.assign(new Error(message), { name });
 }
+
+/** A stream that the test feeds, and what was asked of it. */
+export function feedStream(highWaterMark = 0) {
+  let controller!: ReadableStreamDefaultController<Uint8Array>;
+  const seen = { pulls: 0, cancelled: undefined as unknown };
+  const stream = new ReadableStream<Uint8Array>({
+    start: (c) => void (controller = c),
+    pull: () => void seen.pulls++,
+    cancel: (reason) => void (seen.cancelled = reason),
+  }, { highWaterMark });
+  return { stream, controller, seen };
+}
+
+/** A stream whose writes are answered by the test. */
+export function slowStream(highWaterMark = 1) {
+  const slow = new SlowWriter();
+  const seen = { closed: 0, aborted: undefined as unknown };
+  const stream = new WritableStream<Uint8Array>({
+    write: async (chunk) => void (await slow.write(chunk)),
+    close: () => void seen.closed++,
+    abort: (reason) => void (seen.aborted = reason),
+  }, { highWaterMark });
+  return { stream, slow, seen };
+}

@@ -99,11 +99,13 @@ function streamOf(content: Uint8Array, random: Random): ReadableStream<Uint8Arra
 function inputOf(
   content: Uint8Array,
   random: Random,
-): { input: Input; reader: Reader | undefined } {
+): { input: Input; reader: Reader | ReadableStream<Uint8Array> | undefined } {
   const reader = readerOf(content, random);
   switch (random.below(4)) {
-    case 0:
-      return { input: Input.fromReadable(streamOf(content, random)), reader: undefined };
+    case 0: {
+      const stream = streamOf(content, random);
+      return { input: Input.fromReadable(stream, { preventCancel: true }), reader: stream };
+    }
     case 1: {
       const inner = Input.fromReader(reader);
       const input = Input.create({
@@ -141,7 +143,11 @@ function find(rest: Uint8Array, delimiter: string): number {
   return -1;
 }
 
-function wayOf(input: Input, reader: Reader | undefined, random: Random): Way {
+function wayOf(
+  input: Input,
+  reader: Reader | ReadableStream<Uint8Array> | undefined,
+  random: Random,
+): Way {
   const into = buffer(random.below(16));
   const some = (name: string, read: () => Awaitable<unknown>): Way => ({
     name,
@@ -171,8 +177,8 @@ function wayOf(input: Input, reader: Reader | undefined, random: Random): Way {
     case 2:
       if (reader === undefined) return some("input", () => input.input(into));
       return random.below(2) === 0
-        ? some("read", () => read(reader, into))
-        : some("readEvent of a reader", () => readEvent(reader, into));
+        ? some(`read of ${kindOf(reader)}`, () => read(reader, into))
+        : some(`readEvent of ${kindOf(reader)}`, () => readEvent(reader, into));
     case 3:
       return line("readLine", () => input.readLine());
     case 4:
@@ -200,17 +206,30 @@ function wayOf(input: Input, reader: Reader | undefined, random: Random): Way {
   }
 }
 
+function kindOf(reader: Reader | ReadableStream<Uint8Array>): string {
+  return reader instanceof ReadableStream ? "a stream" : "a reader";
+}
+
 Deno.test("T28, laws 4 and 6: random reads, cancelled at random, give the whole stream", async () => {
   for (const seed of seeds) await told(seed, () => main(() => readAll(new Random(seed))));
-  expectSeen("read", "readLine", "readLineEvent", "readUntil", "reallyInput", "readEvent");
+  expectSeen("read of a reader", "readEvent of a reader");
+  expectSeen("read of a stream", "readEvent of a stream", "an input gave way to another");
+  expectSeen("readLine", "readLineEvent", "readUntil", "reallyInput", "readEvent");
   expectSeen("a read was cancelled", "a read lost its select", "a read met the end");
 });
 
 function* readAll(random: Random): Generator<never, void, unknown> {
   const content = contentOf(random);
-  const { input, reader } = inputOf(content, random);
+  const { input: first, reader } = inputOf(content, random);
+  let input = first;
   let at = 0;
   while (at < content.length) {
+    if (reader instanceof ReadableStream && random.below(4) === 0) {
+      note("an input gave way to another");
+      yield* input.close();
+      assertEquals(reader.locked, false);
+      input = Input.fromReadable(reader, { preventCancel: true });
+    }
     const way = wayOf(input, reader, random);
     const rest = content.subarray(at);
     let outcome: { result: unknown } | undefined;
@@ -242,6 +261,7 @@ function* readAll(random: Random): Generator<never, void, unknown> {
   assertEquals(yield* input.inputAll(), content.slice(at));
   assertEquals(input.statistics(), { buffered: 0, waiting: 0 });
   yield* input.close();
+  if (reader instanceof ReadableStream) assertEquals(reader.locked, false);
 }
 
 const LOST = Symbol("lost");
@@ -281,14 +301,33 @@ function sinkOf(random: Random): Writer & { all: string } {
   };
 }
 
+/** A stream that writes to it; somebody else has written a chunk of nothing before, perhaps. */
+function streamTo(sink: Writer & { all: string }, random: Random): WritableStream<Uint8Array> {
+  const stream = new WritableStream<Uint8Array>({
+    async write(chunk) {
+      for (let at = 0; at < chunk.length;) at += await sink.write(chunk.subarray(at));
+    },
+  }, { highWaterMark: 1 + random.below(2) });
+  if (random.below(2) === 0) {
+    const writer = stream.getWriter();
+    void writer.write(buffer(0));
+    writer.releaseLock();
+  }
+  return stream;
+}
+
 Deno.test("laws 4 and 7: random writes, cancelled at random, are whole or not there", async () => {
   for (const seed of seeds) await told(seed, () => main(() => writeAll(new Random(seed))));
   expectSeen("a write was accepted", "a write was cancelled", "an output was accepted");
   expectSeen("an output was cancelled", "a cancelled write was written");
+  expectSeen("a stream was written to", "a writer was written to");
 });
 
 function* writeAll(random: Random): Generator<never, void, unknown> {
-  const sink = sinkOf(random);
+  const written = sinkOf(random);
+  const stream = random.below(2) === 0 ? streamTo(written, random) : undefined;
+  const sink = stream ?? written;
+  note(stream === undefined ? "a writer was written to" : "a stream was written to");
   const hooks = random.below(2) === 0;
   const output = hooks
     ? Output.create({
@@ -297,7 +336,9 @@ function* writeAll(random: Random): Generator<never, void, unknown> {
         yield* protect(() => write(sink, piece));
       },
     })
-    : Output.fromWriter(sink);
+    : stream === undefined
+    ? Output.fromWriter(written)
+    : Output.fromWritable(stream, { preventClose: true });
   const raw = !hooks || random.below(2) === 0; // whether somebody writes past the output
   const accepted = new Set<string>();
   const cancelled = new Set<string>();
@@ -328,13 +369,14 @@ function* writeAll(random: Random): Generator<never, void, unknown> {
   for (const fiber of writers) yield* fiber;
   yield* output.close();
   yield* write(sink, bytes("<end:>")); // after whatever a cancelled write has left under way
+  assertEquals(stream?.locked ?? false, false);
 
-  const messages = sink.all.match(/<[abr]\d:x+>/g) ?? [];
+  const messages = written.all.match(/<[abr]\d:x+>/g) ?? [];
   const order = new Map<string, number>();
   // What an output hands over is one piece of whole messages; nothing is torn, nothing left over.
-  if (!raw) assertEquals(messages.join("") + "<end:>", sink.all);
-  assert(sink.all.endsWith("<end:>"));
-  const whole = untangle(sink.all.slice(0, -"<end:>".length));
+  if (!raw) assertEquals(messages.join("") + "<end:>", written.all);
+  assert(written.all.endsWith("<end:>"));
+  const whole = untangle(written.all.slice(0, -"<end:>".length));
   for (const message of whole) {
     assert(!order.has(message), `twice: ${message.slice(0, 20)}`);
     order.set(message, order.size);

@@ -26,7 +26,8 @@ import { blockingLoop, hostLoop } from "@weft/weft/loop";
 import { Input, Output, read, readEvent, write, writeEvent } from "@weft/weft/io";
 import { Ring } from "../../lib/internal/ring.ts";
 import { buffers } from "../../lib/io/byte_queue.ts";
-import { sinkOf } from "../../lib/io/writer.ts";
+import { sourceOf } from "../../lib/io/reader.ts";
+import { sinkOf } from "../../lib/io/sinks.ts";
 import { Thenable } from "../kit/source.ts";
 
 /** What a program prints. */
@@ -337,7 +338,34 @@ export const subjects: Record<string, () => Subject> = {
     }
     return {
       repeat: (times) => inCrowds(times, crowd),
-      left: () => ({ waiters: sinkOf(sink).waiting }),
+      left: () => ({ waiters: sinkOf("write", sink).waiting }),
+    };
+  },
+
+  "a million cancelled reads and writes of Web Streams"() {
+    const readable = new ReadableStream<Uint8Array>();
+    const writable = new WritableStream<Uint8Array>({ write: () => new Promise<never>(() => {}) });
+    const bytes = new Uint8Array(1);
+    const waits: (() => Operation<unknown>)[] = [
+      () => read(readable, bytes),
+      () => write(writable, bytes),
+      () => select({ read: readEvent(readable, bytes), write: writeEvent(writable, bytes) }),
+    ];
+    function* crowd(size: number) {
+      yield* cancelScope(function* (context) {
+        for (let n = 0; n < size; n++) spawn(waits[n % waits.length]!);
+        yield* fromPromise(Promise.resolve()); // they are asked
+        yield* yieldNow();
+        context.cancel();
+      });
+    }
+    return {
+      repeat: (times) => inCrowds(times, crowd),
+      left: () => ({
+        readers: sourceOf("read", readable).waiting,
+        writers: sinkOf("write", writable).waiting,
+        locks: Number(readable.locked) + Number(writable.locked),
+      }),
     };
   },
 

@@ -31,6 +31,7 @@ const about: Record<string, string> = {
   "a million blocking sleeps that are cancelled": "law 9",
   "a million cancelled reads of one source": "T28, law 9",
   "a million cancelled writes to one sink": "law 9",
+  "a million cancelled reads and writes of Web Streams": "law 9",
   "a million lines through streams of their own": "law 9",
 };
 
