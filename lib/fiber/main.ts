@@ -56,8 +56,9 @@ class HostScheduler extends FifoScheduler {
     } finally {
       this.#older = this.failures;
       // Looked at last: whom a failure was reported to may have made fibers ready.
-      this.#scheduled = this.queue.length > 0 || this.#older > 0;
-      if (this.#scheduled) hostTurns().scheduleTurn(this.#slice);
+      const isBusy = this.queue.length > 0;
+      this.#scheduled = isBusy || this.#older > 0;
+      if (this.#scheduled) hostTurns().scheduleTurn(this.#slice, isBusy);
     }
   };
 }

@@ -19,6 +19,7 @@ import type { Operation } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
 import { buffers } from "./byte_queue.ts";
 import { StreamClosedError } from "./errors.ts";
+import { FairReads } from "./fair_reads.ts";
 import { Input } from "./input.ts";
 import { borrows, failed, prompt } from "./insider.ts";
 import { failureWithout, LINGER_MS, lingerIn } from "./linger.ts";
@@ -30,6 +31,8 @@ import type { Writer } from "./writer.ts";
 
 /** What runs with a connection. */
 export type ConnectionBody<T> = (input: Input, output: Output) => Operation<T>;
+
+const fairReads = new FairReads();
 
 export class Connection {
   readonly input: Input;
@@ -48,7 +51,11 @@ export class Connection {
     this.#conn = conn;
     dontDelay(conn as Partial<Deno.TcpConn>);
     const onFailure = (error: unknown) => void this.#failures.add(error);
-    const reader = { read: (p: Uint8Array) => conn.read(p), [failed]: onFailure, [prompt]: true };
+    const reader = {
+      read: (p: Uint8Array) => fairReads.read(conn, p),
+      [failed]: onFailure,
+      [prompt]: true,
+    };
     const writer = {
       write: (p: Uint8Array) => {
         this.#hasWritten = true;
@@ -140,6 +147,7 @@ export class Connection {
     this.#isOpen = false;
     this.output.discard();
     Promise.resolve(this.input.close()); // it has nothing to wait for
+    fairReads.forget(this.#conn);
     close(this.#conn);
   }
 

@@ -9,10 +9,11 @@
  * Turns (law 10): work that is to run soon goes through `schedule`. It runs as a microtask while
  * the last macrotask turn is no older than `BREATH_MS`, and in a macrotask of its own otherwise,
  * so that timers and I/O of the host make progress however busy the fibers are, and a program
- * that does little never pays for a hop.
+ * that does little never pays for a hop. Who has more to do at the end of a slice lets the host
+ * look at its sockets, too.
  */
 import type { EventLoop } from "./event_loop.ts";
-import { hop } from "./hop.ts";
+import { hop, hopFar } from "./hop.ts";
 import { clock, TimerLoop } from "./timers.ts";
 
 /** For how long microtasks may follow each other before the host gets a turn. */
@@ -54,12 +55,12 @@ class HostLoop extends TimerLoop {
   /** Calls `f` soon, in a turn of its own if the host is due one. */
   schedule(f: () => void): void {
     if (clock() - this.#lastTurn < BREATH_MS) queueMicrotask(f);
-    else this.scheduleTurn(f);
+    else this.scheduleTurn(f, false);
   }
 
-  /** Calls `f` in a macrotask of its own. */
-  scheduleTurn(f: () => void): void {
-    hop(() => {
+  /** Calls `f` in a macrotask of its own; if we are busy, when the host has looked at its sockets. */
+  scheduleTurn(f: () => void, isBusy: boolean): void {
+    (isBusy ? hopFar : hop)(() => {
       this.#lastTurn = clock();
       f();
     });

@@ -186,9 +186,6 @@ class ChooseEvent<T> extends CompositeEvent<T> {
   expand(arm: Arm): Arm[] {
     return this.events.map((event) => new Arm(event, arm.handler, arm.nacks));
   }
-  describe(): string {
-    return `a choice of ${this.events.length} events`;
-  }
 }
 
 class GuardEvent<T> extends CompositeEvent<T> {
@@ -198,9 +195,6 @@ class GuardEvent<T> extends CompositeEvent<T> {
   expand(arm: Arm): Arm[] {
     const event = checkEvent("synchronise on the guard", this.make());
     return [new Arm(event, arm.handler, arm.nacks)];
-  }
-  describe(): string {
-    return "a guarded event";
   }
 }
 
@@ -213,9 +207,6 @@ class WithNackEvent<T> extends CompositeEvent<T> {
     sync.addNack(nack); // before `make`: if that throws, its event was certainly not chosen
     const event = checkEvent("synchronise on the event with a nack", this.make(nack));
     return [new Arm(event, arm.handler, [...arm.nacks ?? [], nack])];
-  }
-  describe(): string {
-    return "an event with a negative acknowledgement";
   }
 }
 

@@ -163,6 +163,9 @@ export abstract class CompositeEvent<T> extends EventBase<T> {
   withdraw(): void {
     this.poll();
   }
+  describe(): string {
+    return "a composite event";
+  }
 }
 
 class MapEvent<T, U> extends CompositeEvent<U> {
@@ -173,8 +176,5 @@ class MapEvent<T, U> extends CompositeEvent<U> {
     const { f } = this;
     const { handler } = arm;
     return [new Arm(this.event, (value: T) => handler(f(value) as never), arm.nacks)];
-  }
-  describe(): string {
-    return this.event.describe();
   }
 }

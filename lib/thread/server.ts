@@ -1,7 +1,7 @@
 /** A thread of a pool, from within: it takes jobs from the common queue, one after the other. */
 import { main } from "../fiber/mod.ts";
 import { refuseGenerator, show } from "../internal/check.ts";
-import { hop } from "../loop/hop.ts";
+import { hopFar } from "../loop/hop.ts";
 import { clock } from "../loop/timers.ts";
 import { attendance, doorbell, type Holder } from "../loop/doorbell.ts";
 import { isPromiseLike } from "../promise/hub.ts";
@@ -237,7 +237,7 @@ class Server implements SharedWaiter, Caller {
   /** Goes on when the thread's own event loop has had a turn. */
   #workNextTurn(): void {
     this.#scheduled = true;
-    hop(() => {
+    hopFar(() => {
       this.#turnEnd = clock() + SLICE_MS;
       this.#work();
     });

@@ -253,6 +253,41 @@ for (const [what, body] of Object.entries(busyBodies)) {
   });
 }
 
+/** The round trip of a byte through a socket, `count` times. */
+async function socketTrips(count: number) {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using near = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  using far = await listener.accept();
+  const buffer = new Uint8Array(1);
+  for (let n = 0; n < count; n++) {
+    const arrived = far.read(buffer);
+    await near.write(buffer);
+    await arrived;
+  }
+}
+
+// Deno looks at its sockets in every 61st turn when it always has something to do.
+Deno.test("law 10: sockets of the host make progress with each slice of busy fibers", async () => {
+  let isOver = false;
+  let slices = 0;
+  let isCounted = false;
+  const busy = main(function* () {
+    for (; !isOver; yield* yieldNow()) {
+      if (isCounted) continue;
+      isCounted = true;
+      slices++;
+      setImmediate(() => isCounted = false);
+    }
+  });
+  try {
+    await socketTrips(10);
+  } finally {
+    isOver = true;
+    await busy;
+  }
+  assert(slices < 10 * 20, `${slices} slices for 10 round trips`);
+});
+
 Deno.test("law 10: a program that does little never makes way for a macrotask", async () => {
   // How long ago the last turn was decides, so a pause at the wrong moment may cost an attempt.
   for (let attempt = 0; attempt < 50; attempt++) {
