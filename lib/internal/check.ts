@@ -24,8 +24,10 @@ function showObject(value: object): string {
   return /^[AEIOU]/i.test(kind) ? `an ${kind}` : `a ${kind}`;
 }
 
-function isPromiseLike(value: object): boolean {
-  return typeof (value as { then?: unknown }).then === "function";
+/** Whether `await` would wait for it. */
+export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return (typeof value === "object" || typeof value === "function") && value !== null &&
+    typeof (value as { then?: unknown }).then === "function";
 }
 
 /** Whether `yield*` would take it at all: an object with an iterator (a string is never meant). */
@@ -69,10 +71,9 @@ export function refuseGenerator(argument: string, result: unknown): void {
  * @throws {TypeError} if `result`, what the hook has returned, is a promise
  */
 export function refusePromise(hook: string, result: unknown): void {
-  if (typeof result !== "object" || result === null || !isPromiseLike(result)) return;
+  if (!isPromiseLike(result)) return;
   throw new TypeError(
-    `Cannot run ${hook}: it must return an operation, got a promise; ` +
-      `use a function*, and wait for a promise with fromPromise`,
+    `Cannot run ${hook}: it must return an operation, got a promise; wait for it with fromPromise`,
   );
 }
 

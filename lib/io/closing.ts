@@ -6,10 +6,9 @@
  *
  * Whoever closes second waits for the first and returns; a failure is thrown to the first alone.
  */
-import { isOperation } from "../internal/check.ts";
+import { isOperation, isPromiseLike } from "../internal/check.ts";
 import { append, type Linked, remove } from "../internal/circle.ts";
 import type { FiberCore } from "../fiber/fiber.ts";
-import { isPromiseLike } from "../promise/hub.ts";
 import { startProtected } from "../operation/protected_start.ts";
 import { COLD, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
 import type { Awaitable, Operation, Result } from "../operation/types.ts";

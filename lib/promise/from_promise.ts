@@ -1,4 +1,4 @@
-import { checkOptional, checkOptions, show } from "../internal/check.ts";
+import { checkOptional, checkOptions, isPromiseLike, show } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Event } from "../operation/event.ts";
@@ -7,7 +7,7 @@ import { COLD, FAILED, inherit, type Suspension } from "../operation/suspension.
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import type { Awaitable, Result } from "../operation/types.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
-import { hubOf, isPromiseLike, type PromiseHub, type SettleNode } from "./hub.ts";
+import { hubOf, type PromiseHub, type SettleNode } from "./hub.ts";
 
 /** How a wait for a promise treats what comes too late. */
 export interface FromPromiseOptions<T> {

@@ -58,9 +58,3 @@ export function hubOf(promise: PromiseLike<unknown>): PromiseHub {
   }
   return hub;
 }
-
-/** Whether `await` would wait for it. */
-export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return (typeof value === "object" || typeof value === "function") && value !== null &&
-    typeof (value as { then?: unknown }).then === "function";
-}

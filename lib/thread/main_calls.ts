@@ -1,7 +1,6 @@
 /** Calls of one thread into main. */
 import { type Main, main } from "../fiber/mod.ts";
-import { show } from "../internal/check.ts";
-import { isPromiseLike } from "../promise/hub.ts";
+import { isPromiseLike, show } from "../internal/check.ts";
 import type { Operation } from "../operation/types.ts";
 import { REPLY, REPLY_FAILED } from "./protocol.ts";
 import { pack } from "./wire.ts";

@@ -1,10 +1,9 @@
 /** A thread of a pool, from within: it takes jobs from the common queue, one after the other. */
 import { main } from "../fiber/mod.ts";
-import { refuseGenerator, show } from "../internal/check.ts";
+import { isPromiseLike, refuseGenerator, show } from "../internal/check.ts";
 import { hopFar } from "../loop/hop.ts";
 import { clock } from "../loop/timers.ts";
 import { attendance, doorbell, type Holder } from "../loop/doorbell.ts";
-import { isPromiseLike } from "../promise/hub.ts";
 import { explainCapture, functionFrom } from "./closure.ts";
 import { type Caller, setCaller } from "./call_main.ts";
 import { ID_LIMIT, idOf, Inflow, Outflow } from "./flow.ts";

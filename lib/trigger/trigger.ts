@@ -7,7 +7,7 @@
  * Without `perThread` the realm has one stack; with it, one for each thread id. Registrations made
  * before `perThread` was called stay visible to every thread, below the thread's own.
  */
-import { checkFunction, isIterable, show } from "../internal/check.ts";
+import { checkFunction, isIterable, isPromiseLike, show } from "../internal/check.ts";
 import { type Blocker, executeAs, execution } from "./execution.ts";
 import { Inactive } from "./inactive.ts";
 
@@ -164,7 +164,8 @@ export function using<T>(
   }
   // For a promise, one that settles alike: a rejection that nobody handles stays unhandled.
   if (result instanceof Promise) return result.finally(unregister) as T;
-  if (isThenable(result)) result.then(unregister, unregister);
+  // What is ours is thenable, too, and would be started.
+  if (isPromiseLike(result) && !isIterable(result)) result.then(unregister, unregister);
   else unregister();
   return result;
 }
@@ -183,11 +184,6 @@ function register(registration: Registration): () => void {
     if (index >= 0) stack.splice(index, 1);
     if (id !== undefined && stack.length === 0) threadStacks.delete(id);
   };
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && !isIterable(value) && // ours are, too
-    typeof (value as { then?: unknown }).then === "function";
 }
 
 /**
