@@ -29,7 +29,8 @@ function findSource(action: string, argument: string, f: AnyFunction): string {
   }
   throw new TypeError(
     `Cannot ${action}: the source of ${argument} can't be had (it is bound, built in, a class, a ` +
-      `getter, or has a computed name); use a plain function, or a module of tasks`,
+      `getter, has a computed name, or uses import.meta or a private name); use a plain function, ` +
+      `or a module of tasks`,
   );
 }
 
