@@ -106,6 +106,8 @@ class Server implements SharedWaiter, Caller {
   readonly #atExit: AnyFunction | undefined;
   #userState: unknown;
   #job: CurrentJob | null = null;
+  /** Whether the result of a job waits for room: until it is sent, the thread is at that job. */
+  #isReporting = false;
   /** What it is at, but for its jobs. */
   #life: "serving" | "told to quit" | "quitting" | "gone" = "serving";
   #scheduled = false;
@@ -215,7 +217,7 @@ class Server implements SharedWaiter, Caller {
 
   #workOn(): void {
     for (;;) {
-      if (this.#job !== null) return;
+      if (this.#job !== null || this.#isReporting) return;
       if (this.#life === "told to quit") return void this.#quit();
       if (this.#life !== "serving") return;
       if (clock() > this.#turnEnd) return this.#workNextTurn();
@@ -334,7 +336,7 @@ class Server implements SharedWaiter, Caller {
       return PENDING;
     }
     if (!isPromiseLike(result)) return result;
-    result.then(
+    Promise.resolve(result).then(
       (value) => this.#finish(job, RESULT, value),
       (error) => this.#finish(job, FAILURE, error),
     );
@@ -355,7 +357,17 @@ class Server implements SharedWaiter, Caller {
     }
     setCurrentJob(undefined);
     this.#job = null;
-    if (this.#setIdle(atJob(job.id)) && !this.#working) this.wake();
+    if (!this.#outflow.isBehind) return this.#leaveJob(job.id);
+    // Another job that is stuck, or ends the thread, would take this result along.
+    this.#isReporting = true;
+    this.#outflow.onceCaughtUp(() => {
+      this.#isReporting = false;
+      this.#leaveJob(job.id);
+    });
+  }
+
+  #leaveJob(id: number): void {
+    if (this.#setIdle(atJob(id)) && !this.#working) this.wake();
   }
 
   async #quit(): Promise<void> {

@@ -1,10 +1,10 @@
 /** Threads that die, modules that are none, and errors on their way to main. */
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import { fromPromise, main, map, sleep, spawn, yieldNow } from "@weft/weft";
+import { fromPromise, main, map, sleep, spawn, withTimeout, yieldNow } from "@weft/weft";
 import { ThreadCrashedError, ThreadPool } from "@weft/weft/thread";
 import { dropModules, moduleOf, newWord, thrownBy, untilWord, withPool } from "../kit/pools.ts";
 import { uncaughtSoon } from "../kit/uncaught.ts";
-import { until } from "../kit/workers.ts";
+import { busyFor, until } from "../kit/workers.ts";
 
 const ENDS = {
   exit: "ended by itself (Deno.exit or close)",
@@ -42,11 +42,26 @@ Deno.test("T39: a call into main after close() is an error of its thread, and ha
 
 Deno.test("T39: a thread that exits with thousands of messages unsent is noticed all the same", async () => {
   let told = 0;
-  await withPool({ main: { told: () => void told++ } }, function* (pool) {
-    const error = yield* fromPromise(thrownBy(() => pool.run("floodAndExit")));
+  const slow = () => {
+    told++;
+    busyFor(0.05); // the thread gets room for one message at a time
+  };
+  await withPool({ main: { told: slow } }, function* (pool) {
+    const error = yield* fromPromise(
+      thrownBy(() => main(() => withTimeout(30_000, () => pool.run("floodAndExit")))),
+    );
     assertInstanceOf(error, ThreadCrashedError);
   });
   assertEquals(told, 5000);
+});
+
+Deno.test("T39: a result that waits for room comes before the thread begins another job", async () => {
+  await withPool({ main: { told: () => busyFor(0.02) } }, function* (pool) {
+    const flood = spawn(() => pool.run("flood"));
+    const spinning = spawn(() => pool.run("spin"));
+    assertEquals(yield* withTimeout(30_000, () => flood), "flooded");
+    yield* spinning.abort();
+  });
 });
 
 for (const how of ["throw", "exit", "close"] as const) {
