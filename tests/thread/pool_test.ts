@@ -101,6 +101,29 @@ Deno.test("transfer() moves a buffer into a thread and back", async () => {
   });
 });
 
+Deno.test("transfer() may mark two arguments with the same buffer", async () => {
+  await using pool = await ThreadPool.make({ size: 1 });
+  const buffer = new ArrayBuffer(8);
+  const [head, tail] = [new Uint8Array(buffer, 0, 4), new Uint8Array(buffer, 4)];
+  const isShared = (_state: undefined, a: Uint8Array, b: Uint8Array) => a.buffer === b.buffer;
+  assertEquals(await pool.run(isShared, transfer(head, [buffer]), transfer(tail, [buffer])), true);
+  assertEquals(buffer.byteLength, 0);
+});
+
+Deno.test("ThreadPool.run() shares shared memory, however little, in a result as in an argument", async () => {
+  await withPool({}, function* (pool) {
+    const bytes = yield* pool.run("sharedBytes");
+    bytes[0] = 7;
+    assertEquals((yield* pool.run("sharedBytes"))[0], 7);
+  });
+});
+
+Deno.test("ThreadPool.run() waits for a promise of a promise, as await does", async () => {
+  await withPool({}, function* (pool) {
+    assertEquals(yield* pool.run("promising", 5), 5 as unknown);
+  });
+});
+
 Deno.test("law 7: ThreadPool.run() is first come, first served", async () => {
   await withPool({}, function* (pool) {
     const order: number[] = [];
@@ -360,7 +383,7 @@ Deno.test("T39: an argument whose getter throws is an error, and leaves no job b
 
 Deno.test("T39: a result that can't be cloned is an error, and the thread goes on", async () => {
   await withPool({}, function* (pool) {
-    for (const task of ["uncloneable", "badGetter"] as const) {
+    for (const task of ["uncloneable", "badGetter", "detached"] as const) {
       const error = yield* fromPromise(thrownBy(() => pool.run(task)));
       assertInstanceOf(error, TypeError);
       assertStringIncludes(error.message, "Cannot send the result of the task to main");
