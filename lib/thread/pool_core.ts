@@ -85,6 +85,8 @@ const LONGEST_PAUSE_MS = 10_000;
 const MOST_FAILED_STARTS = 5;
 /** How long the end of the program waits at most for tasks that were aborted. */
 const EXIT_GRACE_MS = 1000;
+/** How long `close` waits at least for a thread to begin with its clean-up, however short of grace. */
+const LEAST_QUIT_MS = 1000;
 /** How often a job that no thread has taken is rung for again. */
 const PASS_ON_MS = 500;
 
@@ -492,7 +494,7 @@ export class PoolCore {
     for (const restart of this.#restarts) restart.cancel();
     this.#restarts.clear();
     const { graceMs } = this.settings;
-    const ms = this.#isExit ? Math.min(graceMs, EXIT_GRACE_MS) : graceMs;
+    const ms = this.#isExit ? Math.min(graceMs, EXIT_GRACE_MS) : Math.max(graceMs, LEAST_QUIT_MS);
     if (ms < Infinity) this.#quitTimer = backgroundTimer(ms, () => this.#giveUpQuitting());
     const threads = [...this.#threads];
     for (const thread of threads) {
@@ -550,13 +552,9 @@ export class PoolCore {
 
   statistics(): PoolStatistics {
     let queued = this.#backlog.size;
-    let busy = 0;
-    for (const job of this.#entries) {
-      if (job === undefined) continue;
-      if (Atomics.load(this.#table, indexOf(job.id)) === entry(job.id, QUEUED)) queued++;
-      else busy++;
-    }
+    for (const job of this.#entries) if (job !== undefined && this.#isQueued(job)) queued++;
     const threads = [...this.#threads];
+    const busy = threads.filter((thread) => this.#isBusy(thread)).length;
     return {
       size: threads.length + this.#restarts.size,
       idle: threads.filter(({ isReady }) => isReady).length - busy,
@@ -566,6 +564,17 @@ export class PoolCore {
       crashed: this.#crashed,
       abandoned: this.#abandoned,
     };
+  }
+
+  #isQueued(job: Job): boolean {
+    return Atomics.load(this.#table, indexOf(job.id)) === entry(job.id, QUEUED);
+  }
+
+  /** A job whose end is known is over, though its thread may not have got so far. */
+  #isBusy(thread: PoolThread): boolean {
+    const id = thread.currentJob;
+    const job = id === undefined ? undefined : this.#entries[indexOf(id)];
+    return thread.isReady && job !== undefined && job.id === id && !this.#isQueued(job);
   }
 }
 

@@ -206,6 +206,20 @@ Deno.test("maxQueued: 0 never lets a job wait for a thread, and runs them all", 
   });
 });
 
+Deno.test("ThreadPool.statistics() never counts more threads than there are", async () => {
+  await withPool({ size: 2 }, function* (pool) {
+    const jobs = Array.from({ length: 1000 }, (_, i) => spawn(() => pool.run("echo", i)));
+    yield* yieldNow();
+    for (;;) { // main hears of no result meanwhile
+      const { size, idle, busy, queued } = pool.statistics();
+      assertEquals([size, idle + busy], [2, 2]);
+      assert(idle >= 0 && busy >= 0, `${idle} idle, ${busy} busy`);
+      if (queued === 0) break;
+    }
+    for (const [i, job] of jobs.entries()) assertEquals(yield* job, i);
+  });
+});
+
 // Worlds ---------------------------------------------------------------------------------------
 
 Deno.test("ThreadPool.run() can be awaited, and the pool be made and disposed of with await", async () => {
@@ -527,6 +541,31 @@ Deno.test("what atExit throws comes out of close(), of several threads as an Agg
   const error = await thrownBy(() => two.close());
   assertInstanceOf(error, AggregateError);
   assertEquals(error.errors.map(({ message }) => message), ["in atExit", "in atExit"]);
+});
+
+Deno.test("close() lets a thread that is late run its atExit, however short the grace period", async () => {
+  const [began, exited] = [newWord(), newWord()];
+  const pool = await ThreadPool.make({
+    size: 1,
+    graceMs: 0,
+    init: () => ({ exited: undefined as Int32Array | undefined }),
+    atExit: (state) => void Atomics.store(state.exited!, 0, 1),
+  });
+  await pool.run(
+    (state, began: Int32Array, exited: Int32Array) => {
+      state.exited = exited;
+      setTimeout(() => {
+        Atomics.store(began, 0, 1);
+        const end = performance.now() + 50;
+        while (performance.now() < end);
+      });
+    },
+    began,
+    exited,
+  );
+  await untilWord(began, 1);
+  await pool.close();
+  assertEquals([Atomics.load(exited, 0), pool.statistics().abandoned], [1, 0]);
 });
 
 Deno.test("T39: close() ends though atExit ends its thread, or fails outside of itself", async () => {
