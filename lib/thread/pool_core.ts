@@ -203,7 +203,10 @@ export class PoolCore {
 
   /** No thread can be had: what waits for one will not get it. */
   #failAll(jobs: readonly Job[], error: unknown): void {
-    for (const job of jobs) this.#endJob(job, { ok: false, error });
+    for (const job of jobs) {
+      // One may have been cancelled when another one failed: as two branches of a select.
+      if (!job.isCancelled) this.#endJob(job, { ok: false, error });
+    }
   }
 
   #sendArguments(thread: PoolThread, id: number): void {

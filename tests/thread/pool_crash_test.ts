@@ -1,6 +1,6 @@
 /** Threads that die, modules that are none, and errors on their way to main. */
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import { fromPromise, main, map, sleep, spawn, withTimeout, yieldNow } from "@weft/weft";
+import { Event, fromPromise, main, map, sleep, spawn, withTimeout, yieldNow } from "@weft/weft";
 import { ThreadCrashedError, ThreadPool } from "@weft/weft/thread";
 import { dropModules, moduleOf, newWord, thrownBy, untilWord, withPool } from "../kit/pools.ts";
 import { uncaughtSoon } from "../kit/uncaught.ts";
@@ -241,6 +241,27 @@ Deno.test("T47 T48: when no thread can be started any more, the calls that wait 
   );
   dropModules();
   assertEquals(uncaught, []);
+});
+
+Deno.test("T47: branches of a select that wait for a thread which can't be had fail as one", async () => {
+  const flag = await Deno.makeTempFile();
+  await Deno.remove(flag);
+  const module = fragile(flag, "init");
+  await uncaughtSoon(() =>
+    main(function* () {
+      const pool = yield* ThreadPool.make<{ default: Fragile }>(module, { size: 1, maxQueued: 0 });
+      Deno.writeTextFileSync(flag, "");
+      yield* fromPromise(thrownBy(() => pool.run("exit")));
+      const branches = [1, 2, 3].map(() => pool.runEvent("one"));
+      const error = yield* fromPromise(thrownBy(() => main(() => Event.choose(...branches))));
+      assertInstanceOf(error, ThreadCrashedError);
+      assertEquals(pool.statistics().queued, 0);
+      Deno.removeSync(flag);
+      assertEquals(yield* pool.run("one"), 1);
+      yield* pool.close();
+    })
+  );
+  dropModules();
 });
 
 Deno.test("T48: threads that die at once are started less and less often, and close() ends that", async () => {
