@@ -102,9 +102,9 @@ export default serve({
       structuredClone(bytes, { transfer: [bytes.buffer] });
       return bytes;
     },
+    /** A thenable as those of other libraries, which may give one another. */
     promising(_state, value: number) {
       const inner: PromiseLike<number> = Promise.resolve(value);
-      // deno-lint-ignore no-thenable -- as those of other libraries, which may give one another
       return { then: (resolve: (value: unknown) => void) => resolve(inner) };
     },
     sharedBytes: (state) => state.shared,
