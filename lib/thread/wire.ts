@@ -10,7 +10,6 @@ import { Abort, Deadlock, FiberAborted, Timeout } from "../operation/errors.ts";
 import { ChannelClosedError } from "../channel/error.ts";
 import { Inactive } from "../trigger/inactive.ts";
 import { PoolClosedError, ThreadCrashedError } from "./errors.ts";
-import { isPlain } from "./values.ts";
 
 /** An error, taken apart; or any other value that was thrown. */
 export type Packed =
@@ -149,12 +148,13 @@ function read(object: object, key: string): unknown {
   }
 }
 
-/** Itself, or what it looks like if it can't be copied to another thread. */
+/**
+ * A copy, whose getters have become values: they could throw when it is sent. Or what it looks like,
+ * if it can't be copied to another thread.
+ */
 function cloneable(value: unknown): unknown {
   try {
-    if (value === undefined || isPlain(value)) return value;
-    structuredClone(value);
-    return value;
+    return structuredClone(value);
   } catch {
     return show(value);
   }

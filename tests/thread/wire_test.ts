@@ -125,6 +125,15 @@ Deno.test("pack() never throws, whatever it meets", () => {
   revoke();
   assertEquals(crossed(proxy), "an object");
 
+  let reads = 0;
+  const moody = {
+    get n() {
+      if (reads++ > 0) throw new Error("not again");
+      return 7;
+    },
+  };
+  assertEquals(crossed(moody), { n: 7 });
+
   const nested = crossed(new Error("outer", { cause: proxy })) as Error;
   assertEquals([nested.message, nested.cause], ["outer", "an object"]);
 });
