@@ -53,9 +53,9 @@ export class JobTable {
   }
 
   /** A new job. Without `encoded`, which is copied, a thread has to ask for its arguments. */
-  add(job: Job, encoded: Encoded | undefined): void {
+  add(job: Job, encoded: Encoded | null): void {
     this.size++;
-    if (encoded !== undefined) {
+    if (encoded !== null) {
       if (this.#backlog.size === 0 && this.#offer(job, encoded)) return;
       job.encoded = encoded.copy();
     }

@@ -150,13 +150,20 @@ export class PoolCore {
     });
   }
 
+  /**
+   * What a thread needs to know, as it is now, so that the caller may go on using what it has
+   * passed; `null` if a thread has to ask for it. To be used before the next call. May run code of
+   * the user's.
+   */
+  encode(task: string | number, args: readonly unknown[]): Encoded | null {
+    return encoding.encodeFast([task, ...args], MESSAGE_BYTES) ? encoding : null;
+  }
+
   /** @throws {PoolClosedError} if it is closed */
-  submit(job: Job): void {
-    // Copied now, so that the caller may go on using what it has passed; may run code of the user's.
-    const isEncoded = encoding.encodeFast([job.task, ...job.args], MESSAGE_BYTES);
+  submit(job: Job, encoded: Encoded | null): void {
     if (this.#end.isClosing) throw new PoolClosedError(this.settings.name);
     if (job.isBlocking && this.#threads.size === 0) throw noThreadLeft();
-    this.#jobs.add(job, isEncoded ? encoding : undefined);
+    this.#jobs.add(job, encoded);
   }
 
   /** Nobody waits for it any more: withdrawn if it has not begun, else its task is told. */

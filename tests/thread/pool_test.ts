@@ -296,6 +296,24 @@ Deno.test("law 6: a branch that loses cancels its job", async () => {
   });
 });
 
+Deno.test("law 6: an argument of ThreadPool.runEvent() may feed another branch by a getter", async () => {
+  await withPool({}, function* (pool) {
+    const channel = new Channel<string>();
+    const argument = {
+      get value() {
+        channel.trySend("now");
+        return 1;
+      },
+    };
+    const outcome = yield* select({
+      item: channel.receiveEvent(),
+      job: pool.runEvent("echo", argument),
+    });
+    assertEquals(outcome, { kind: "item", value: "now" }); // looked at before any branch is
+    assertEquals(channel.statistics().receiversWaiting, 0);
+  });
+});
+
 Deno.test("ThreadPool.runEvent() fails the select with what the task threw", async () => {
   await withPool({}, function* (pool) {
     let caught: unknown;
