@@ -2,34 +2,25 @@ import { currentFiberOrNull } from "../fiber/fiber.ts";
 import { show } from "../internal/check.ts";
 import type { Awaitable } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
-import { CALL_CANCELLED } from "./protocol.ts";
 import { abortOfCurrentJob, currentJobOrNone } from "./task.ts";
+import type { ThreadCalls } from "./thread_calls.ts";
 import { addOwnStack } from "./wire.ts";
 
-/** The thread, as far as calls into main need it. */
-export interface Caller {
-  /** Sends a call; `answer` is called once with what came back. */
-  call(name: string, args: unknown[], answer: (ok: boolean, value: unknown) => void): number;
-  /** Nobody waits for the answer any more. */
-  forget(id: number, type: number): void;
-  /** Sleeps the thread until something has come. */
-  sleep(): void;
+/** Those of this thread, if it belongs to a pool. */
+let ownCalls: ThreadCalls | undefined;
+
+export function setThreadCalls(calls: ThreadCalls): void {
+  ownCalls = calls;
 }
 
-let caller: Caller | undefined;
-
-export function setCaller(thread: Caller): void {
-  caller = thread;
-}
-
-function callerFor(name: unknown): Caller {
-  if (caller === undefined) {
+function callsFor(name: unknown): ThreadCalls {
+  if (ownCalls === undefined) {
     throw new Error(`Cannot call ${show(name)} in main: this is no thread of a pool`);
   }
   if (typeof name !== "string") {
     throw new TypeError(`Cannot call main: name must be a string, got ${show(name)}`);
   }
-  return caller;
+  return ownCalls;
 }
 
 /**
@@ -45,18 +36,18 @@ function callerFor(name: unknown): Caller {
  * @throws {Error} outside of a pool's thread
  */
 export function runInMain(name: string, ...args: unknown[]): unknown {
-  const thread = callerFor(name);
+  const calls = callsFor(name);
   const early = abortOfCurrentJob();
   if (early !== undefined) throw early;
   let answer: { readonly ok: boolean; readonly value: unknown } | undefined;
-  const id = thread.call(name, args, (ok, value) => answer = { ok, value });
+  const id = calls.call(name, args, (ok, value) => answer = { ok, value });
   while (answer === undefined) {
     const abort = abortOfCurrentJob();
     if (abort !== undefined) {
-      thread.forget(id, CALL_CANCELLED);
+      calls.cancel(id);
       throw abort;
     }
-    thread.sleep();
+    calls.listen();
   }
   if (answer.ok) return answer.value;
   addOwnStack(answer.value);
@@ -70,19 +61,19 @@ export function runInMain(name: string, ...args: unknown[]): unknown {
  * @throws {Error} outside of a pool's thread
  */
 export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
-  const thread = callerFor(name);
+  const calls = callsFor(name);
   // A fiber is told by its own abort, which `protect` may keep from it.
   const job = currentFiberOrNull() === null ? currentJobOrNone() : undefined;
   const here = new Error();
   return fromPromise((signal) =>
     new Promise((resolve, reject) => {
-      const id = thread.call(name, args, (ok, value) => {
+      const id = calls.call(name, args, (ok, value) => {
         stopListening?.();
         if (ok) return resolve(value);
         addOwnStack(value, here);
         reject(value);
       });
-      const forget = () => thread.forget(id, CALL_CANCELLED);
+      const forget = () => calls.cancel(id);
       const stopListening = job?.abort === undefined
         ? job?.onAbort((abort) => {
           forget();

@@ -2,7 +2,7 @@
 import { checkFunction } from "../internal/check.ts";
 
 // deno-lint-ignore no-explicit-any -- nothing is known of it but its text
-type AnyFunction = (...args: any[]) => unknown;
+export type AnyFunction = (...args: any[]) => unknown;
 
 const sources: WeakMap<AnyFunction, string> = new WeakMap();
 
@@ -29,7 +29,8 @@ function findSource(action: string, argument: string, f: AnyFunction): string {
   }
   throw new TypeError(
     `Cannot ${action}: the source of ${argument} can't be had (it is bound, built in, a class, a ` +
-      `getter, or has a computed name); use a plain function, or a module of tasks`,
+      `getter, has a computed name, or uses import.meta or a private name); use a plain function, ` +
+      `or a module of tasks`,
   );
 }
 
@@ -58,4 +59,42 @@ export function explainCapture(error: unknown): unknown {
       `that is sent to a thread must be self-contained, so pass what it captured as an argument`,
     { cause: error },
   );
+}
+
+/** The functions of a pool, in main: each source has a number, under which the threads know it. */
+export class SentFunctions {
+  /** By number. Threads that start later begin with these. */
+  readonly sources: string[] = [];
+  readonly #numbers: Map<string, number> = new Map();
+
+  /** The number of a source; `tell` tells the threads that there are of a new one. */
+  numberOf(source: string, tell: (number: number) => void): number {
+    let number = this.#numbers.get(source);
+    if (number === undefined) {
+      number = this.sources.push(source) - 1;
+      this.#numbers.set(source, number);
+      tell(number);
+    }
+    return number;
+  }
+}
+
+/** The same in a thread, made when they are first called. */
+export class ReceivedFunctions {
+  readonly #sources: string[];
+  readonly #made: AnyFunction[] = [];
+
+  constructor(sources: readonly string[]) {
+    this.#sources = [...sources];
+  }
+
+  define(number: number, source: string): void {
+    this.#sources[number] = source;
+  }
+
+  /** `listen` waits for messages: a job may overtake the one that says what its function is. */
+  get(number: number, listen: () => void): AnyFunction {
+    while (this.#sources[number] === undefined) listen();
+    return this.#made[number] ??= functionFrom(this.#sources[number]);
+  }
 }

@@ -33,6 +33,7 @@ export class Outflow implements SharedWaiter {
   readonly #side: SharedSide;
   /** What there was no room for. */
   #unsent: Message[] = [];
+  #caughtUp: (() => void) | undefined;
 
   constructor(readonly queue: SharedQueue, readonly port: MessagePort) {
     this.#side = new SharedSide(queue, SENDERS);
@@ -70,11 +71,27 @@ export class Outflow implements SharedWaiter {
     }
     this.#unsent = [];
     if (this.holder !== null) this.#side.delist(this);
+    const caughtUp = this.#caughtUp;
+    this.#caughtUp = undefined;
+    caughtUp?.();
   }
 
-  /** For who ends: sleeps the thread until all is sent, or it takes too long. */
+  /** Whether something waits for room. */
+  get isBehind(): boolean {
+    return this.#unsent.length > 0;
+  }
+
+  /** Calls `f` once nothing waits for room any more. For one who finds that it is behind. */
+  onceCaughtUp(f: () => void): void {
+    this.#caughtUp = f;
+  }
+
+  /**
+   * For who ends: sleeps the thread until all is sent. However long that takes: whoever is to read
+   * it does so, or terminates this thread, or is gone together with it.
+   */
   flush(): void {
-    for (let slept = 0; this.#unsent.length > 0 && slept < PATIENCE_MS; slept += FLUSH_MS) {
+    while (this.isBehind) {
       doorbell.sleep(FLUSH_MS);
       this.wake();
     }
@@ -162,9 +179,9 @@ interface WorkerThreads {
 }
 
 let workerThreads: WorkerThreads | undefined;
-/** How long a message may be on its way that was posted, and how long there may be no room for one. */
+/** How long a message may be on its way that was posted. */
 const PATIENCE_MS = 10_000;
-/** How long the end of a thread sleeps at a time while there is no room. */
+/** How long the end of a thread sleeps at a time while there is no room, should no ring come. */
 const FLUSH_MS = 100;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 

@@ -223,7 +223,8 @@ export class ThreadPool<M> implements AsyncDisposable {
 
   /**
    * Closes it: nothing more can be run, what was begun or queued is finished, each thread runs its
-   * `atExit`, and ends. Idempotent.
+   * `atExit`, and ends. Idempotent. A thread that something which a task has left behind keeps from
+   * even beginning with that is given up after `graceMs`, but no sooner than after a second.
    *
    * Suspends until all threads are gone. Not cancellable, and works in a fiber that is aborting.
    *

@@ -1,45 +1,41 @@
 /**
- * A pool, in main: its jobs and its threads.
+ * A pool, in main: what becomes of its jobs, and of its threads.
  *
- * Every job ends in exactly one of four ways: its result comes, its thread dies, it is withdrawn,
- * or the pool can't start threads any more. `#end` is the one place where it leaves the table.
+ * Each job ends in exactly one of four ways: its result comes, its thread dies, it is withdrawn, or
+ * the pool can't start threads any more. Whichever comes first takes it out of the table of jobs,
+ * in `#endJob` or `withdraw`, and what comes later doesn't find it there.
+ *
+ * Each thread goes once, too, in `#left`: it has died, has ended as it was told, or is given up. It
+ * takes the job along that it was at, and another one is started in its place (`Refill`), unless
+ * the pool is on its way to its end (`PoolEnd`).
  */
 import { reportUncaught } from "../internal/report.ts";
 import { doorbell } from "../loop/doorbell.ts";
-import { onLoopEmpty } from "../loop/host_exit.ts";
 import { clock } from "../loop/timers.ts";
-import type { CancelHandle } from "../operation/event_base.ts";
 import type { Result } from "../operation/types.ts";
 import { backgroundTimer } from "./background_timer.ts";
-import { Backlog } from "./backlog.ts";
+import { SentFunctions } from "./closure.ts";
 import { PoolClosedError, ThreadCrashedError } from "./errors.ts";
-import { extraOf, put } from "./flow.ts";
 import type { Job } from "./job.ts";
+import { JobTable } from "./job_table.ts";
 import type { MainFunctions } from "./main_calls.ts";
+import { PoolEnd } from "./pool_end.ts";
 import { MESSAGE_BYTES, type Outfit, PoolThread } from "./pool_thread.ts";
 import {
   ARGUMENTS,
   CALL,
   CALL_CANCELLED,
-  CANCELLED,
   CRASHED,
   DEFINE,
   ENDED,
-  entry,
   EXIT_FAILED,
   FAILURE,
-  FREE,
-  indexOf,
-  JOB_LIMIT,
   NEED_ARGUMENTS,
-  QUEUED,
   READY,
   RESULT,
   START_FAILED,
-  TABLE_SIZE,
 } from "./protocol.ts";
-import { ownRegistry } from "./registry.ts";
-import { RECEIVERS, SharedQueue, WAKES_LAST } from "./shared_queue.ts";
+import { Refill } from "./refill.ts";
 import { Encoded } from "./values.ts";
 import { type Packed, unpack } from "./wire.ts";
 
@@ -74,67 +70,47 @@ export interface PoolStatistics {
   readonly abandoned: number;
 }
 
-/** How many jobs the common queue holds. */
-const QUEUE_CAPACITY = 1024;
 /** A thread that dies before, and before it got a job done, has died at once. */
 const SHORT_LIFE_MS = 1000;
-/** How long its successor has to wait then; twice as long each time. */
-const FIRST_PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 10_000;
 /** So many starts in a row may fail before the jobs that wait for a thread fail, too. */
 const MOST_FAILED_STARTS = 5;
-/** How long the end of the program waits at most for tasks that were aborted. */
-const EXIT_GRACE_MS = 1000;
 /** How often a job that no thread has taken is rung for again. */
 const PASS_ON_MS = 500;
 
 const encoding = new Encoded();
 
 export class PoolCore {
-  readonly #jobs: SharedQueue;
-  readonly #table = new Int32Array(new SharedArrayBuffer(TABLE_SIZE * 4));
-  /** The jobs in the table, by index. */
-  readonly #entries: (Job | undefined)[] = new Array(TABLE_SIZE).fill(undefined);
-  readonly #freeIndices: number[] = Array.from({ length: TABLE_SIZE }, (_, i) => i);
-  readonly #lastIds: Int32Array = new Int32Array(TABLE_SIZE).fill(-1);
-  /** Those for which there was no room in the common queue. */
-  readonly #backlog: Backlog;
+  readonly #jobs: JobTable;
+  readonly #functions = new SentFunctions();
   readonly #threads: Set<PoolThread> = new Set();
-  readonly #functions: string[] = [];
-  readonly #functionIds: Map<string, number> = new Map();
+  readonly #refill = new Refill(() => this.#startInPlace());
   readonly #outfit: Outfit;
-  readonly #onLoopEmpty: CancelHandle;
-  /** Jobs that have not ended. */
-  #inFlight = 0;
+  readonly #end: PoolEnd;
   #completed = 0;
   #crashed = 0;
   #abandoned = 0;
-  #failedStarts = 0;
-  /** Threads that are to be started, after a pause. */
-  readonly #restarts: Set<CancelHandle> = new Set();
-  #pause = 0;
-  /** How far it has got with closing. */
-  #closing: "no" | "finishing" | "quitting" | "gone" = "no";
-  #exitErrors: unknown[] = [];
-  readonly #gone = Promise.withResolvers<void>();
   readonly #opened = Promise.withResolvers<void>();
   #isOpen = false;
-  /** Whether it closes because the program has come to its end. */
-  #isExit = false;
-  #quitTimer: CancelHandle | undefined;
   #lastPassedOn = 0;
 
   constructor(readonly settings: PoolSettings) {
-    const { module, name, main, init, atExit } = settings;
-    const jobs = SharedQueue.allocate(QUEUE_CAPACITY, MESSAGE_BYTES, WAKES_LAST);
-    this.#jobs = new SharedQueue(jobs, ownRegistry().buffer);
-    const table = this.#table.buffer as SharedArrayBuffer;
-    const functions = this.#functions;
-    this.#outfit = { module, pool: name, jobs, table, init, atExit, functions, main };
-    this.#backlog = new Backlog(this.#jobs, () => this.#offerBacklog());
-    this.#gone.promise.catch(() => {});
+    const { module, name, size, maxQueued, graceMs, main, init, atExit } = settings;
+    this.#jobs = new JobTable(size + maxQueued, MESSAGE_BYTES);
+    const functions = this.#functions.sources;
+    this.#outfit = { module, pool: name, ...this.#jobs.memory, init, atExit, functions, main };
     this.#opened.promise.catch(() => {});
-    this.#onLoopEmpty = onLoopEmpty(() => this.#closeAtExit());
+    this.#end = new PoolEnd({
+      graceMs,
+      threads: this.#threads,
+      hasJobs: () => this.#jobs.size > 0,
+      stopStarting: () => this.#refill.stop(),
+      limitGrace: (ms) => this.#limitGrace(ms),
+      giveUp: (thread, { isLate }) => {
+        if (isLate) this.#noteAbandoned("a thread has not ended in time and was given up");
+        this.#left(thread, { isCertain: false });
+      },
+      gone: () => doorbell.unlisten(this.#passOn),
+    });
     doorbell.listen(this.#passOn);
   }
 
@@ -143,11 +119,11 @@ export class PoolCore {
    * then another one is rung.
    */
   readonly #passOn = (): void => {
-    if (this.#inFlight === 0 || !this.#jobs.isReady(RECEIVERS)) return;
+    if (this.#jobs.size === 0) return;
     const now = clock();
     if (now - this.#lastPassedOn < PASS_ON_MS) return;
     this.#lastPassedOn = now;
-    this.#jobs.wake(RECEIVERS);
+    this.#jobs.ringAgain();
   };
 
   /** Starts its threads: settles once all are ready, or one has failed and the rest is gone. */
@@ -160,8 +136,7 @@ export class PoolCore {
     try {
       await this.#opened.promise;
     } catch (error) {
-      this.close();
-      await this.#gone.promise.catch(() => {});
+      await this.close().catch(() => {});
       throw error;
     }
   }
@@ -170,73 +145,32 @@ export class PoolCore {
 
   /** The number under which threads know a function. */
   define(source: string): number {
-    let id = this.#functionIds.get(source);
-    if (id === undefined) {
-      id = this.#functions.push(source) - 1;
-      this.#functionIds.set(source, id);
-      for (const thread of this.#threads) thread.send(DEFINE, id, source);
-    }
-    return id;
+    return this.#functions.numberOf(source, (number) => {
+      for (const thread of this.#threads) thread.send(DEFINE, number, source);
+    });
+  }
+
+  /**
+   * What a thread needs to know, as it is now, so that the caller may go on using what it has
+   * passed; `null` if a thread has to ask for it. To be used before the next call. May run code of
+   * the user's.
+   */
+  encode(task: string | number, args: readonly unknown[]): Encoded | null {
+    return encoding.encodeFast([task, ...args], MESSAGE_BYTES) ? encoding : null;
   }
 
   /** @throws {PoolClosedError} if it is closed */
-  submit(job: Job): void {
-    // Copied now, so that the caller may go on using what it has passed; may run code of the user's.
-    const isEncoded = encoding.encodeFast([job.task, ...job.args], MESSAGE_BYTES);
-    if (this.#closing !== "no") throw new PoolClosedError(this.settings.name);
+  submit(job: Job, encoded: Encoded | null): void {
+    if (this.#end.isClosing) throw new PoolClosedError(this.settings.name);
     if (job.isBlocking && this.#threads.size === 0) throw noThreadLeft();
-    this.#inFlight++;
-    if (isEncoded) {
-      if (this.#backlog.size === 0 && this.#offer(job, encoding)) return;
-      job.encoded = encoding.copy();
-    }
-    this.#backlog.push(job);
-    this.#offerBacklog();
-  }
-
-  /** Puts a job into the common queue, if it may and there is room. */
-  #offer(job: Job, encoded: Encoded): boolean {
-    const { size, maxQueued } = this.settings;
-    if (TABLE_SIZE - this.#freeIndices.length >= size + maxQueued) return false;
-    const index = this.#freeIndices.pop();
-    if (index === undefined) return false;
-    const last = this.#lastIds[index]!;
-    const id = last < 0 ? index : (last + TABLE_SIZE) % JOB_LIMIT;
-    Atomics.store(this.#table, index, entry(id, QUEUED));
-    if (!put(this.#jobs, extraOf(0, id), encoded)) {
-      this.#freeIndices.push(index);
-      this.#backlog.awaitRoom();
-      return false;
-    }
-    this.#lastIds[index] = id;
-    this.#entries[index] = job;
-    job.id = id;
-    return true;
-  }
-
-  #offerBacklog(): void {
-    for (let job = this.#backlog.first; job !== null; job = this.#backlog.first) {
-      if (job.encoded === undefined) encoding.encodeElsewhere();
-      if (!this.#offer(job, job.encoded ?? encoding)) return;
-      this.#backlog.remove(job);
-      job.encoded = undefined;
-    }
+    this.#jobs.add(job, encoded);
   }
 
   /** Nobody waits for it any more: withdrawn if it has not begun, else its task is told. */
   cancel(job: Job, reason: unknown): void {
     job.isCancelled = true;
-    if (job.id < 0) {
-      this.#backlog.remove(job);
-      return this.#ended();
-    }
-    const index = indexOf(job.id);
-    const queued = entry(job.id, QUEUED);
-    if (Atomics.compareExchange(this.#table, index, queued, FREE) === queued) {
-      this.#end(job);
-      return this.#offerBacklog();
-    }
-    Atomics.or(this.#table, index, CANCELLED);
+    if (this.#jobs.withdraw(job)) return this.#end.jobEnded();
+    this.#jobs.markCancelled(job);
     const thread = this.#threadOf(job.id);
     // One that has taken it in this very instant will find the message later.
     for (const told of thread === undefined ? this.#threads : [thread]) {
@@ -250,31 +184,55 @@ export class PoolCore {
     job.graceTimer = backgroundTimer(ms, () => this.#abandonThreadOf(job));
   }
 
+  #limitGrace(ms: number): void {
+    for (const job of this.#jobs.all()) {
+      if (job.isCancelled) this.#giveGrace(job, Math.min(this.settings.graceMs, ms));
+    }
+  }
+
   #threadOf(id: number): PoolThread | undefined {
     for (const thread of this.#threads) if (thread.currentJob === id) return thread;
   }
 
-  /** It leaves the table. */
-  #end(job: Job): void {
-    const index = indexOf(job.id);
-    Atomics.store(this.#table, index, FREE);
-    this.#entries[index] = undefined;
-    this.#freeIndices.push(index);
+  /** The job with this number has ended so, unless it is over already. */
+  #settle(id: number, result: Result<unknown>): void {
+    const job = this.#jobs.find(id);
+    if (job !== undefined) this.#endJob(job, result);
+  }
+
+  #endJob(job: Job, result: Result<unknown>): void {
     job.graceTimer?.cancel();
     job.graceTimer = undefined;
-    this.#ended();
-  }
-
-  #ended(): void {
-    this.#inFlight--;
-    this.#quitIfDone();
-  }
-
-  #settle(id: number, result: Result<unknown>): void {
-    const job = this.#entries[indexOf(id)];
-    if (job === undefined || job.id !== id) return;
-    this.#end(job);
+    this.#jobs.end(job);
+    this.#end.jobEnded();
     if (!job.isCancelled) job.waiter.settled(result);
+  }
+
+  /** No thread can be had: what waits for one will not get it. */
+  #failAll(jobs: readonly Job[], error: unknown): void {
+    for (const job of jobs) {
+      // One may have been cancelled when another one failed: as two branches of a select.
+      if (!job.isCancelled) this.#endJob(job, { ok: false, error });
+    }
+  }
+
+  #sendArguments(thread: PoolThread, id: number): void {
+    const job = this.#jobs.find(id);
+    if (job === undefined) return;
+    if (job.isCancelled) return thread.send(ARGUMENTS, id, null);
+    try {
+      thread.send(ARGUMENTS, id, [job.task, ...job.args], job.args);
+    } catch (cause) {
+      const error = new TypeError(
+        `Cannot run ${job.name}: an argument could not be cloned: ${
+          cause instanceof Error ? cause.message : cause
+        }`,
+        { cause },
+      );
+      job.isCancelled = true;
+      job.waiter.settled({ ok: false, error });
+      thread.send(ARGUMENTS, id, null);
+    }
   }
 
   // Threads --------------------------------------------------------------------------------------
@@ -283,11 +241,19 @@ export class PoolCore {
     const thread = new PoolThread(
       this.#outfit,
       (type, id, value) => this.#handle(thread, type, id, value),
-      () => this.#offerBacklog(),
+      () => this.#jobs.moveUp(),
       (error) => this.#died(thread, error),
     );
     this.#threads.add(thread);
     // Functions that were defined from here on reach it by message, those before by its outfit.
+  }
+
+  #startInPlace(): void {
+    try {
+      this.#startThread();
+    } catch (error) {
+      this.#notStarted(error);
+    }
   }
 
   #handle(thread: PoolThread, type: number, id: number, value: unknown): void {
@@ -314,8 +280,7 @@ export class PoolCore {
       case CRASHED:
         return this.#died(thread, unpack(value as Packed, where));
       case EXIT_FAILED:
-        this.#exitErrors.push(unpack(value as Packed, where));
-        return;
+        return this.#end.failed(unpack(value as Packed, where));
       case ENDED:
         if (id === 1) this.#left(thread, { isCertain: true });
         else this.#died(thread, undefined);
@@ -324,7 +289,7 @@ export class PoolCore {
 
   #ready(thread: PoolThread): void {
     thread.started(true);
-    this.#failedStarts = 0;
+    this.#refill.succeeded();
     if (this.#isOpen) return;
     const ready = [...this.#threads].filter(({ isReady }) => isReady).length;
     if (ready < this.settings.size) return;
@@ -340,13 +305,11 @@ export class PoolCore {
   }
 
   #notStarted(error: unknown): void {
-    this.#failedStarts++;
-    if (this.#failedStarts >= MOST_FAILED_STARTS && this.#threads.size === 0) {
-      const isMissed = this.#inFlight > 0;
-      this.#failWaiting(error);
-      if (!isMissed && this.#failedStarts === MOST_FAILED_STARTS) reportSurvived(error);
-    }
-    this.#replace();
+    const failures = this.#refill.retry();
+    if (failures < MOST_FAILED_STARTS || this.#threads.size > 0) return;
+    const jobs = this.#jobs.all();
+    this.#failAll(jobs, error);
+    if (jobs.length === 0 && failures === MOST_FAILED_STARTS) reportSurvived(error);
   }
 
   /** It has died of `error`, or ended on its own account. */
@@ -367,8 +330,7 @@ export class PoolCore {
     const wasMissed = this.#left(thread, { isCertain: true }, crash);
     if (!this.#isOpen) return this.#opened.reject(crash);
     if (!wasMissed) reportSurvived(crash);
-    this.#pause = diedAtOnce ? Math.min(LONGEST_PAUSE_MS, this.#pause * 2 || FIRST_PAUSE_MS) : 0;
-    this.#replace();
+    this.#refill.replace({ diedAtOnce });
   }
 
   /** It is gone. Whether it took a job with it, which somebody waited for. */
@@ -380,71 +342,33 @@ export class PoolCore {
   ): boolean {
     this.#threads.delete(thread);
     thread.remove(how);
-    // It may have been rung for a job that another one must take now.
-    if (this.#jobs.isReady(RECEIVERS)) this.#jobs.wake(RECEIVERS);
-    const job = current === undefined ? undefined : this.#entries[indexOf(current)];
-    const hasJob = job?.id === current && job !== undefined;
-    const isMissed = hasJob && !job.isCancelled;
-    if (hasJob) {
-      const error = crash ?? thread.crashed("ended");
-      this.#settle(job.id, { ok: false, error });
-      this.#offerBacklog();
+    this.#jobs.ringAgain(); // it may have been rung for a job that another one must take now
+    const job = this.#jobs.find(current);
+    const isMissed = job !== undefined && !job.isCancelled;
+    if (job !== undefined) {
+      this.#endJob(job, { ok: false, error: crash ?? thread.crashed("ended") });
+      this.#jobs.moveUp();
     }
-    if (this.#threads.size === 0) this.#failBlocked();
-    this.#finishClosing();
+    // Threads are started from the event loop: those who block it would wait for ever.
+    if (this.#threads.size === 0) {
+      this.#failAll(this.#jobs.all().filter(({ isBlocking }) => isBlocking), noThreadLeft());
+    }
+    this.#end.threadLeft();
     return isMissed;
-  }
-
-  /** Starts a thread in the place of one that is gone; after a pause, if they die at once. */
-  #replace(): void {
-    if (this.#closing === "quitting" || this.#closing === "gone") return;
-    const pause = this.#failedStarts > 0
-      ? Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failedStarts)
-      : this.#pause;
-    const restart = backgroundTimer(pause, () => {
-      this.#restarts.delete(restart);
-      try {
-        this.#startThread();
-      } catch (error) {
-        this.#notStarted(error);
-      }
-    });
-    this.#restarts.add(restart);
-  }
-
-  /** No thread can be had: what waits for one will not get it. */
-  #failWaiting(error: unknown): void {
-    for (const job of [...this.#entries, ...this.#backlog.jobs()]) {
-      if (job !== undefined) this.#fail(job, error);
-    }
-  }
-
-  /** Threads are started from the event loop: those who block it would wait for ever. */
-  #failBlocked(): void {
-    const blocked = [...this.#entries, ...this.#backlog.jobs()].filter((job) => job?.isBlocking);
-    for (const job of blocked) this.#fail(job!, noThreadLeft());
-  }
-
-  #fail(job: Job, error: unknown): void {
-    if (job.id >= 0) return this.#settle(job.id, { ok: false, error });
-    this.#backlog.remove(job);
-    this.#ended();
-    job.waiter.settled({ ok: false, error });
   }
 
   /** A task that was told to end has not, within its grace period. */
   #abandonThreadOf(job: Job): void {
     const thread = this.#threadOf(job.id);
     thread?.listen(); // it may have ended just now
-    const isOver = this.#entries[indexOf(job.id)] !== job;
+    const isOver = this.#jobs.find(job.id) !== job;
     if (thread === undefined || isOver || !thread.abandonAt(job.id)) return;
     this.#noteAbandoned(
       `${job.name} was aborted and has not ended in time, so its thread was given up; a task that ` +
         `computes for long should ask cancelRequested() now and then`,
     );
     this.#left(thread, { isCertain: false }, undefined, job.id);
-    this.#pause = 0;
-    this.#replace();
+    this.#refill.replace({ diedAtOnce: false });
   }
 
   #noteAbandoned(what: string): void {
@@ -452,120 +376,34 @@ export class PoolCore {
     if (this.#abandoned === 1) console.warn(`Thread pool "${this.settings.name}": ${what}`);
   }
 
-  // Talking to threads ---------------------------------------------------------------------------
-
-  #sendArguments(thread: PoolThread, id: number): void {
-    const job = this.#entries[indexOf(id)];
-    if (job === undefined || job.id !== id) return;
-    if (job.isCancelled) return thread.send(ARGUMENTS, id, null);
-    try {
-      thread.send(ARGUMENTS, id, [job.task, ...job.args], job.args);
-    } catch (cause) {
-      const error = new TypeError(
-        `Cannot run ${job.name}: an argument could not be cloned: ${
-          cause instanceof Error ? cause.message : cause
-        }`,
-        { cause },
-      );
-      job.isCancelled = true;
-      job.waiter.settled({ ok: false, error });
-      thread.send(ARGUMENTS, id, null);
-    }
-  }
-
-  // Closing --------------------------------------------------------------------------------------
-
   /** Takes no more jobs; the threads end once those that there are have ended. */
   close(): Promise<void> {
-    if (this.#closing === "no") {
-      this.#closing = "finishing";
-      this.#onLoopEmpty.cancel();
-      doorbell.hold();
-      this.#quitIfDone();
-    }
-    return this.#gone.promise;
-  }
-
-  #quitIfDone(): void {
-    if (this.#closing !== "finishing" || this.#inFlight > 0) return;
-    this.#closing = "quitting";
-    for (const restart of this.#restarts) restart.cancel();
-    this.#restarts.clear();
-    const { graceMs } = this.settings;
-    const ms = this.#isExit ? Math.min(graceMs, EXIT_GRACE_MS) : graceMs;
-    if (ms < Infinity) this.#quitTimer = backgroundTimer(ms, () => this.#giveUpQuitting());
-    const threads = [...this.#threads];
-    for (const thread of threads) {
-      // One that still makes its state can be stopped there, and nothing has to be undone.
-      if (thread.abandonStart()) this.#left(thread, { isCertain: false });
-      else thread.quit();
-    }
-    this.#finishClosing();
-  }
-
-  /**
-   * Threads that have not even begun to clean up: something that a task has left behind keeps them.
-   * At the end of the program those that have not finished, either.
-   */
-  #giveUpQuitting(): void {
-    for (const thread of [...this.#threads]) {
-      thread.listen();
-      if (thread.isGone || !(thread.abandonIdle() || this.#isExit)) continue;
-      this.#noteAbandoned("a thread has not ended in time and was given up");
-      this.#left(thread, { isCertain: false });
-    }
-  }
-
-  #finishClosing(): void {
-    if (this.#closing !== "quitting" || this.#threads.size > 0) return;
-    this.#closing = "gone";
-    this.#quitTimer?.cancel();
-    doorbell.unlisten(this.#passOn);
-    doorbell.release();
-    const errors = this.#exitErrors;
-    if (errors.length === 0) this.#gone.resolve();
-    else {this.#gone.reject(
-        errors.length === 1
-          ? errors[0]
-          : new AggregateError(errors, "Several threads failed to clean up"),
-      );}
+    return this.#end.close();
   }
 
   /** For who closes it and doesn't wait: an error of `atExit` is reported. */
   closeAsync(): void {
-    this.close().catch(reportUncaught);
-  }
-
-  /** The loop has run empty, and nobody has closed it: its threads may run their `atExit`. */
-  #closeAtExit(): boolean {
-    if (this.#closing !== "no") return false;
-    this.#isExit = true;
-    // Whoever waits for a job keeps the loop going, so these were cancelled.
-    for (const job of this.#entries) {
-      if (job?.isCancelled) this.#giveGrace(job, Math.min(this.settings.graceMs, EXIT_GRACE_MS));
-    }
-    this.closeAsync();
-    return true;
+    this.#end.closeAsync();
   }
 
   statistics(): PoolStatistics {
-    let queued = this.#backlog.size;
-    let busy = 0;
-    for (const job of this.#entries) {
-      if (job === undefined) continue;
-      if (Atomics.load(this.#table, indexOf(job.id)) === entry(job.id, QUEUED)) queued++;
-      else busy++;
-    }
     const threads = [...this.#threads];
+    const busy = threads.filter((thread) => this.#isBusy(thread)).length;
     return {
-      size: threads.length + this.#restarts.size,
+      size: threads.length + this.#refill.pending,
       idle: threads.filter(({ isReady }) => isReady).length - busy,
       busy,
-      queued,
+      queued: this.#jobs.all().filter((job) => this.#jobs.isQueued(job)).length,
       completed: this.#completed,
       crashed: this.#crashed,
       abandoned: this.#abandoned,
     };
+  }
+
+  /** A job whose end is known is over, though its thread may not have got so far. */
+  #isBusy(thread: PoolThread): boolean {
+    const job = this.#jobs.find(thread.currentJob);
+    return thread.isReady && job !== undefined && !this.#jobs.isQueued(job);
   }
 }
 

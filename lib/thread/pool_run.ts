@@ -2,7 +2,7 @@
 import { BlockingLoop } from "../loop/blocking_loop.ts";
 import type { Holder } from "../loop/doorbell.ts";
 import type { Abort } from "../operation/errors.ts";
-import { type Arm, EventBase } from "../operation/event_base.ts";
+import { Arm, CompositeEvent, EventBase } from "../operation/event_base.ts";
 import {
   asSeenByOthers,
   COLD,
@@ -14,6 +14,7 @@ import {
 import type { Result } from "../operation/types.ts";
 import { Job, type JobWaiter } from "./job.ts";
 import type { PoolCore } from "./pool_core.ts";
+import type { Encoded } from "./values.ts";
 import { holderFor } from "./waiting.ts";
 import { addOwnStack } from "./wire.ts";
 
@@ -51,7 +52,8 @@ export class PoolRun<T> implements JobWaiter {
 
   enqueue(): void {
     this.holder = holderFor(this.waiter);
-    this.job = submit(this.core, this.order, this, this.holder);
+    const encoded = this.core.encode(this.order.task, this.order.args);
+    this.job = submit(this.core, this.order, encoded, this, this.holder);
   }
 
   settled(result: Result<unknown>): void {
@@ -92,9 +94,14 @@ class ArmJob implements JobWaiter {
   /** Made where the user waits, since the failure is thrown by code that knows nothing of it. */
   readonly #here = new Error();
 
-  constructor(readonly arm: Arm, readonly core: PoolCore, order: Order) {
+  constructor(
+    readonly arm: Arm,
+    readonly core: PoolCore,
+    order: Order,
+    encoded: Encoded | null,
+  ) {
     this.#holder = holderFor(arm.sync!.waiter);
-    this.#job = submit(core, order, this, this.#holder);
+    this.#job = submit(core, order, encoded, this, this.#holder);
   }
 
   settled(result: Result<unknown>): void {
@@ -111,9 +118,30 @@ class ArmJob implements JobWaiter {
   }
 }
 
-/** Each synchronisation that comes to waiting is a job of its own. */
-export class PoolRunEvent<T> extends EventBase<T> {
+/**
+ * Each synchronisation that comes to waiting is a job of its own. Its arguments are encoded when
+ * the event expands, for that may run code of the user's: between the poll and the end of the
+ * enlisting none may run (see `synchronisation.ts`).
+ */
+export class PoolRunEvent<T> extends CompositeEvent<T> {
   constructor(readonly core: PoolCore, readonly order: Order) {
+    super();
+  }
+
+  expand(arm: Arm): Arm[] {
+    const { core, order } = this;
+    const encoded = core.encode(order.task, order.args)?.copy() ?? null;
+    return [new Arm(new JobEvent(core, order, encoded), arm.handler, arm.nacks)];
+  }
+}
+
+/** The event of one synchronisation. */
+class JobEvent extends EventBase<unknown> {
+  constructor(
+    readonly core: PoolCore,
+    readonly order: Order,
+    readonly encoded: Encoded | null,
+  ) {
     super();
   }
 
@@ -122,7 +150,7 @@ export class PoolRunEvent<T> extends EventBase<T> {
   }
 
   enqueue(arm: Arm): void {
-    arm.handle = new ArmJob(arm, this.core, this.order);
+    arm.handle = new ArmJob(arm, this.core, this.order, this.encoded);
   }
 
   withdraw(arm: Arm): void {
@@ -139,13 +167,14 @@ export class PoolRunEvent<T> extends EventBase<T> {
 function submit(
   core: PoolCore,
   { task, args, name }: Order,
+  encoded: Encoded | null,
   waiter: JobWaiter,
   holder: Holder,
 ): Job {
   const job = new Job(task, args, name, waiter, holder instanceof BlockingLoop);
   holder.hold();
   try {
-    core.submit(job);
+    core.submit(job, encoded);
   } catch (error) {
     holder.release();
     throw error;

@@ -1,6 +1,7 @@
 import { checkFunction, checkOptional, show } from "../internal/check.ts";
 import { isPoolThread } from "./identity.ts";
-import { type Definition, startServing } from "./server.ts";
+import type { Definition } from "./program.ts";
+import { startServing } from "./server.ts";
 
 /** The tasks of a module: functions whose first argument is the thread's state. */
 // deno-lint-ignore no-explicit-any -- each task has arguments of its own, which `run` checks

@@ -1,31 +1,33 @@
-/** A thread of a pool, from within: it takes jobs from the common queue, one after the other. */
+/**
+ * A thread of a pool, from within: it takes jobs from the common queue, one after the other.
+ *
+ * In line with the other threads it waits for a ring, or dozes, takes a job, *leaves the line*, so
+ * that it is rung for no job that another thread could do, and performs it: in a step, or as a
+ * fiber or a promise that ends when it likes. The job is left when its result is sent, and only
+ * then is the next one taken. Now and then the thread's own event loop has a turn in between.
+ */
 import { main } from "../fiber/mod.ts";
-import { isPromiseLike, refuseGenerator, show } from "../internal/check.ts";
+import { isPromiseLike, show } from "../internal/check.ts";
 import { hopFar } from "../loop/hop.ts";
 import { clock } from "../loop/timers.ts";
 import { attendance, doorbell, type Holder } from "../loop/doorbell.ts";
-import { explainCapture, functionFrom } from "./closure.ts";
-import { type Caller, setCaller } from "./call_main.ts";
-import { ID_LIMIT, idOf, Inflow, Outflow } from "./flow.ts";
+import { setThreadCalls } from "./call_main.ts";
+import type { AnyFunction } from "./closure.ts";
+import { idOf, Inflow, Outflow } from "./flow.ts";
 import { isOperation } from "./main_calls.ts";
+import { type Definition, Program } from "./program.ts";
 import {
   ARGUMENTS,
-  atJob,
-  CALL,
   CANCEL,
-  CRASHED,
   DEFINE,
-  ENDED,
   entry,
   EXIT_FAILED,
   FAILURE,
   HELLO,
-  IDLE,
   indexOf,
   NEED_ARGUMENTS,
   QUEUED,
   QUIT,
-  QUITTING,
   READY,
   REPLY,
   REPLY_FAILED,
@@ -33,34 +35,15 @@ import {
   RUNNING,
   type Start,
   START_FAILED,
-  STARTING,
 } from "./protocol.ts";
 import { joinRegistry } from "./registry.ts";
 import { EXTRA, NOT_NOW, RECEIVERS, SharedQueue } from "./shared_queue.ts";
 import { CurrentJob, setCurrentJob } from "./task.ts";
+import { ThreadCalls } from "./thread_calls.ts";
+import { ThreadLife, workerScope } from "./thread_life.ts";
 import { Decoded, ELSEWHERE } from "./values.ts";
 import { SharedSide, type SharedWaiter } from "./waiting.ts";
 import { pack, type Packed, unpack } from "./wire.ts";
-
-// deno-lint-ignore no-explicit-any -- main has checked what it passes, as far as types can
-type AnyFunction = (...args: any[]) => unknown;
-
-/** A module of tasks, without its types. */
-export interface Definition {
-  readonly init?: () => unknown;
-  readonly atExit?: (state: unknown) => unknown;
-  readonly tasks: Readonly<Record<string, AnyFunction>>;
-}
-
-interface WorkerScope {
-  postMessage(message: unknown): void;
-  close(): void;
-  addEventListener(type: string, listener: (event: never) => void): void;
-  removeEventListener(type: string, listener: (event: never) => void): void;
-}
-
-const scope = globalThis as unknown as WorkerScope;
-const closeWorker = scope.close?.bind(scope);
 
 /** For how long jobs follow each other before the thread's own event loop gets a turn. */
 const SLICE_MS = 2;
@@ -77,14 +60,14 @@ export function startServing(definition: Definition | null): void {
   started = true;
   const onMessage = ({ data }: MessageEvent<Start>) => {
     if (data?.kind !== "weft.start") return; // the user's own affair
-    scope.removeEventListener("message", onMessage);
+    workerScope.removeEventListener("message", onMessage);
     new Server(data, definition).start();
   };
-  scope.addEventListener("message", onMessage);
-  scope.postMessage(HELLO); // not before there is somebody to hear the answer
+  workerScope.addEventListener("message", onMessage);
+  workerScope.postMessage(HELLO); // not before there is somebody to hear the answer
 }
 
-class Server implements SharedWaiter, Caller {
+class Server implements SharedWaiter {
   // In line for jobs.
   after: SharedWaiter | null = null;
   before: SharedWaiter | null = null;
@@ -94,103 +77,59 @@ class Server implements SharedWaiter, Caller {
   readonly #jobs: SharedQueue;
   readonly #line: SharedSide;
   readonly #table: Int32Array;
-  readonly #state: Int32Array;
   readonly #outflow: Outflow;
   readonly #inflow: Inflow;
   readonly #decoded = new Decoded();
-  readonly #functions: string[];
-  readonly #compiled: AnyFunction[] = [];
   readonly #where: string;
-  readonly #init: AnyFunction | undefined;
-  readonly #atExit: AnyFunction | undefined;
-  #userState: unknown;
+  readonly #program: Program;
+  readonly #life: ThreadLife;
+  readonly #calls: ThreadCalls;
   #job: CurrentJob | null = null;
-  /** What it is at, but for its jobs. */
-  #life: "serving" | "told to quit" | "quitting" | "gone" = "serving";
+  /** Whether the result of a job waits for room: until it is sent, the thread is at that job. */
+  #isReporting = false;
   #scheduled = false;
   #working = false;
   /** Until when jobs may follow each other before the event loop has to have a turn. */
   #turnEnd = 0;
   /** Whether it had a job a moment ago. */
   #isWarm = false;
-  /** What waits for an answer of main's, by the number of the call or the job. */
-  readonly #answers: Map<number, (ok: boolean, value: unknown) => void> = new Map();
   #argumentsCame: ((args: unknown) => void) | undefined;
-  #lastCall = 0;
 
-  constructor(start: Start, readonly definition: Definition | null) {
+  constructor(start: Start, definition: Definition | null) {
     joinRegistry(start.registry, start.place);
     this.#jobs = new SharedQueue(start.jobs, start.registry);
     this.#line = new SharedSide(this.#jobs, RECEIVERS);
     this.#table = new Int32Array(start.table);
-    this.#state = new Int32Array(start.state);
     this.#outflow = new Outflow(new SharedQueue(start.outbox, start.registry), start.port);
     this.#inflow = new Inflow(
       new SharedQueue(start.inbox, start.registry),
       start.port,
       (type, id, value) => this.#handle(type, id, value),
     );
-    this.#functions = [...start.functions];
     this.#where = `main, for thread pool "${start.pool}"`;
-    this.#init = start.init === null ? definition?.init : functionFrom(start.init);
-    this.#atExit = start.atExit === null ? definition?.atExit : functionFrom(start.atExit);
+    this.#program = new Program(start, definition);
+    this.#life = new ThreadLife(start.state, this.#outflow);
+    this.#calls = new ThreadCalls(this.#life, this.#outflow, this.#inflow);
   }
 
   async start(): Promise<void> {
-    this.#watchOver();
-    setCaller(this);
+    this.#life.watchOver();
+    setThreadCalls(this.#calls);
     this.#inflow.start();
     try {
-      const made = this.#init?.();
-      refuseGenerator("init", made);
-      this.#userState = await made;
+      await this.#program.init();
     } catch (error) {
-      this.#outflow.send(START_FAILED, 0, pack(this.#explain(error)));
-      return this.#end();
+      this.#sendError(START_FAILED, 0, error);
+      return this.#life.end();
     }
-    if (!this.#setIdle(STARTING)) return;
+    if (!this.#life.began()) return;
     this.#outflow.send(READY, 0, undefined);
     this.#line.enlist(this, attendance);
   }
 
-  #explain(error: unknown): unknown {
-    return this.definition === null ? explainCapture(error) : error;
-  }
-
-  /** Whatever else this thread may die of, main is told. */
-  #watchOver(): void {
-    const crash = (error: unknown) => {
-      if (this.#life === "gone") return;
-      this.#outflow.send(this.#life === "quitting" ? EXIT_FAILED : CRASHED, 0, pack(error));
-      this.#end();
-    };
-    scope.addEventListener("error", (event: ErrorEvent) => {
-      event.preventDefault();
-      crash(event.error ?? new Error(event.message));
-    });
-    scope.addEventListener("unhandledrejection", (event: PromiseRejectionEvent) => {
-      event.preventDefault();
-      crash(event.reason);
-    });
-    scope.addEventListener("unload", () => this.#sayGoodbye()); // Deno.exit(), for one
-    scope.close = () => {
-      this.#sayGoodbye();
-      closeWorker();
-    };
-  }
-
-  /** The last thing that it says; what it was told to do is no crash. */
-  #sayGoodbye(): void {
-    if (this.#life === "gone") return;
-    const isExpected = this.#life === "quitting";
-    this.#life = "gone";
-    this.#outflow.send(ENDED, isExpected ? 1 : 0, undefined);
-    this.#outflow.flush();
-  }
-
-  #end(): void {
-    this.#sayGoodbye();
-    closeWorker();
+  /** Sends an error of the user's. */
+  #sendError(type: number, id: number, error: unknown): void {
+    this.#outflow.send(type, id, pack(this.#program.explain(error)));
   }
 
   // Jobs -----------------------------------------------------------------------------------------
@@ -214,9 +153,9 @@ class Server implements SharedWaiter, Caller {
 
   #workOn(): void {
     for (;;) {
-      if (this.#job !== null) return;
-      if (this.#life === "told to quit") return void this.#quit();
-      if (this.#life !== "serving") return;
+      if (this.#job !== null || this.#isReporting) return;
+      if (this.#life.isToldToQuit) return void this.#quit();
+      if (!this.#life.isServing) return;
       if (clock() > this.#turnEnd) return this.#workNextTurn();
       const slot = this.#jobs.take();
       if (slot <= NOT_NOW) {
@@ -264,21 +203,13 @@ class Server implements SharedWaiter, Caller {
     if (this.holder !== null) this.#line.delist(this);
   }
 
-  /** False if it was given up meanwhile: then it ends. */
-  #setIdle(from: number): boolean {
-    if (Atomics.compareExchange(this.#state, 0, from, IDLE) === from) return true;
-    this.#life = "gone";
-    closeWorker();
-    return false;
-  }
-
   /** False if the job was withdrawn before. */
   #claim(id: number): boolean {
-    Atomics.store(this.#state, 0, atJob(id));
+    this.#life.aimsAt(id);
     const queued = entry(id, QUEUED);
     const running = entry(id, RUNNING);
     if (Atomics.compareExchange(this.#table, indexOf(id), queued, running) === queued) return true;
-    Atomics.store(this.#state, 0, IDLE);
+    this.#life.missed();
     return false;
   }
 
@@ -301,28 +232,16 @@ class Server implements SharedWaiter, Caller {
     setCurrentJob(job);
     let result: unknown;
     try {
-      result = this.#call(job, this.#taskOf(name), args);
+      result = this.#call(job, this.#program.task(name, this.#listen), args);
     } catch (error) {
       return this.#finish(job, FAILURE, error);
     }
     if (result !== PENDING) this.#finish(job, RESULT, result);
   }
 
-  #taskOf(name: string | number): AnyFunction {
-    if (typeof name === "number") {
-      // A job may overtake the message that says what it is.
-      while (this.#functions[name] === undefined) this.sleep();
-      return this.#compiled[name] ??= functionFrom(this.#functions[name]);
-    }
-    const tasks = this.definition?.tasks ?? {};
-    if (Object.hasOwn(tasks, name)) return tasks[name]!;
-    const names = Object.keys(tasks).map(show).join(", ");
-    throw new TypeError(`Cannot run task ${show(name)}: the module has ${names || "no tasks"}`);
-  }
-
   /** What the task returned, or PENDING: then it will finish by itself. */
   #call(job: CurrentJob, task: AnyFunction, args: unknown[]): unknown {
-    const result = task(this.#userState, ...args);
+    const result = task(this.#program.state, ...args);
     if (isOperation(result)) {
       const running = main(() => result, { name: task.name || "task" });
       const off = job.onAbort((abort) => void running.abort(abort.cause));
@@ -333,7 +252,7 @@ class Server implements SharedWaiter, Caller {
       return PENDING;
     }
     if (!isPromiseLike(result)) return result;
-    result.then(
+    Promise.resolve(result).then(
       (value) => this.#finish(job, RESULT, value),
       (error) => this.#finish(job, FAILURE, error),
     );
@@ -341,9 +260,9 @@ class Server implements SharedWaiter, Caller {
   }
 
   #finish(job: CurrentJob, type: typeof RESULT | typeof FAILURE, value: unknown): void {
-    if (this.#job !== job || this.#life === "gone") return;
+    if (this.#job !== job || this.#life.isOver) return;
     try {
-      if (type === FAILURE) this.#outflow.send(FAILURE, job.id, pack(this.#explain(value)));
+      if (type === FAILURE) this.#sendError(FAILURE, job.id, value);
       else this.#outflow.send(RESULT, job.id, value, [value]);
     } catch (error) {
       const failure = new TypeError(
@@ -354,34 +273,28 @@ class Server implements SharedWaiter, Caller {
     }
     setCurrentJob(undefined);
     this.#job = null;
-    if (this.#setIdle(atJob(job.id)) && !this.#working) this.wake();
+    if (!this.#outflow.isBehind) return this.#leaveJob(job.id);
+    // Another job that is stuck, or ends the thread, would take this result along.
+    this.#isReporting = true;
+    this.#outflow.onceCaughtUp(() => {
+      this.#isReporting = false;
+      this.#leaveJob(job.id);
+    });
+  }
+
+  #leaveJob(id: number): void {
+    if (this.#life.leaves(id) && !this.#working) this.wake();
   }
 
   async #quit(): Promise<void> {
-    if (!this.#setQuitting()) return;
-    this.#life = "quitting";
+    if (!this.#life.quits()) return;
     this.#leaveLine();
     try {
-      const done = this.#atExit?.(this.#userState);
-      refuseGenerator("atExit", done);
-      await done;
+      await this.#program.atExit();
     } catch (error) {
-      if (this.#isHere) this.#outflow.send(EXIT_FAILED, 0, pack(this.#explain(error)));
+      if (!this.#life.isOver) this.#sendError(EXIT_FAILED, 0, error);
     }
-    this.#end();
-  }
-
-  /** False if it was given up meanwhile: then it ends. */
-  #setQuitting(): boolean {
-    if (Atomics.compareExchange(this.#state, 0, IDLE, QUITTING) === IDLE) return true;
-    this.#life = "gone";
-    closeWorker();
-    return false;
-  }
-
-  /** A thread may go on for a moment after it has said goodbye. */
-  get #isHere(): boolean {
-    return this.#life !== "gone";
+    this.#life.end();
   }
 
   // Messages -------------------------------------------------------------------------------------
@@ -392,43 +305,21 @@ class Server implements SharedWaiter, Caller {
         if (this.#job?.id === id) this.#argumentsCame?.(value);
         break;
       case REPLY:
-      case REPLY_FAILED: {
-        const answer = this.#answers.get(id);
-        this.#answers.delete(id);
-        answer?.(type === REPLY, type === REPLY ? value : unpack(value as Packed, this.#where));
+        this.#calls.answered(id, true, value);
         break;
-      }
+      case REPLY_FAILED:
+        this.#calls.answered(id, false, unpack(value as Packed, this.#where));
+        break;
       case CANCEL:
         if (this.#job?.id === id) this.#job.cancel(unpack(value as Packed, this.#where));
         break;
       case DEFINE:
-        this.#functions[id] = value as string;
+        this.#program.functions.define(id, value as string);
         break;
       case QUIT:
-        if (this.#life !== "serving") break;
-        this.#life = "told to quit";
-        this.wake();
+        if (this.#life.toldToQuit()) this.wake();
     }
   }
 
-  // Calls into main ------------------------------------------------------------------------------
-
-  call(name: string, args: unknown[], answer: (ok: boolean, value: unknown) => void): number {
-    if (!this.#isHere) throw new Error(`Cannot call ${show(name)} in main: this thread has ended`);
-    const id = this.#lastCall = (this.#lastCall + 1) % ID_LIMIT;
-    this.#outflow.send(CALL, id, [name, ...args], args);
-    this.#answers.set(id, answer);
-    return id;
-  }
-
-  forget(id: number, type: number): void {
-    if (this.#answers.delete(id)) this.#outflow.send(type, id, undefined);
-  }
-
-  /** Sleeps the whole thread until main has said something. */
-  sleep(): void {
-    doorbell.sleep(1000);
-    this.#outflow.wake();
-    this.#inflow.wake();
-  }
+  readonly #listen = (): void => this.#calls.listen();
 }

@@ -27,15 +27,16 @@ export function transfer<T>(value: T, list: Transferable[]): T {
 
 /** What is to be moved along with `values`; unmarks them. */
 export function takeTransfers(values: readonly unknown[]): Transferable[] | undefined {
-  let all: Transferable[] | undefined;
+  let all: Set<Transferable> | undefined;
   for (const value of values) {
     if (typeof value !== "object" || value === null) continue;
     const list = lists.get(value);
     if (list === undefined) continue;
     lists.delete(value);
-    all = [...all ?? [], ...list];
+    all ??= new Set(); // two values may be marked with the same buffer
+    for (const item of list) all.add(item);
   }
-  return all;
+  return all && [...all];
 }
 
 /** Does nothing: for `init` and `atExit` of pools that need neither. */

@@ -106,13 +106,17 @@ export class Encoded {
     }
   }
 
-  /** `encode`, unless that takes the slow way, or more than `mostBytes`. */
+  /**
+   * `encode`, unless that takes the slow way, or more than `mostBytes`, or would make a copy of
+   * memory that is to be shared.
+   */
   encodeFast(value: unknown, mostBytes: number): boolean {
     if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
       if (!isPlain(value, mostBytes)) return false;
       this.#setText(JSON.stringify(value), JSON_ASCII);
     } else {
       if (!isSimple(value) || (typeof value === "string" && value.length > mostBytes)) return false;
+      if (value instanceof Uint8Array && value.buffer instanceof SharedArrayBuffer) return false;
       this.encode(value);
     }
     return this.kind !== CLONE && this.length <= mostBytes;
@@ -142,6 +146,7 @@ export class Encoded {
   }
 
   #setBytes(bytes: Uint8Array, kind: number): void {
+    if (bytes.length === 0) checkAttached(bytes); // or writing them would fail, too late
     this.kind = kind;
     this.bytes = bytes;
     this.length = bytes.length;
@@ -242,6 +247,18 @@ export class Decoded {
       default:
         return undefined;
     }
+  }
+}
+
+/** @throws {TypeError} if the buffer of `bytes` is gone: it was transferred, or has shrunk */
+function checkAttached(bytes: Uint8Array): void {
+  try {
+    new Uint8Array(bytes);
+  } catch (cause) {
+    throw new TypeError(
+      "Cannot copy the value to another thread: its buffer was transferred, or has shrunk",
+      { cause },
+    );
   }
 }
 

@@ -10,7 +10,6 @@ import { Abort, Deadlock, FiberAborted, Timeout } from "../operation/errors.ts";
 import { ChannelClosedError } from "../channel/error.ts";
 import { Inactive } from "../trigger/inactive.ts";
 import { PoolClosedError, ThreadCrashedError } from "./errors.ts";
-import { isPlain } from "./values.ts";
 
 /** An error, taken apart; or any other value that was thrown. */
 export type Packed =
@@ -53,6 +52,7 @@ const CLASSES: Record<string, { readonly prototype: Error }> = {
   PoolClosedError,
   ThreadCrashedError,
   Timeout,
+  ...(globalThis.SuppressedError === undefined ? {} : { SuppressedError }),
 };
 const names: Map<object, string> = new Map(
   Object.entries(CLASSES).map(([name, { prototype }]) => [prototype, name]),
@@ -71,26 +71,62 @@ export function pack(thrown: unknown): Packed {
 }
 
 function packWithin(thrown: unknown, seen: Seen, depth: number): Packed {
-  if (!(thrown instanceof Error)) return { kind: "value", value: cloneable(thrown) };
+  if (!isError(thrown)) return { kind: "value", value: cloneable(thrown) };
   const index = seen.get(thrown);
   if (index !== undefined) return { kind: "again", index };
   if (depth === 0) return TOO_DEEP;
   seen.set(thrown, seen.size);
   const inner = (value: unknown) => packWithin(value, seen, depth - 1);
-  const { constructor, name, message, stack } = thrown;
+  const base = baseOf(thrown);
+  const className = classNameOf(thrown) ?? base;
   const errors = read(thrown, "errors");
   return {
     kind: "error",
-    base: baseOf(thrown),
-    className: typeof constructor === "function" ? constructor.name : "Error",
-    name: String(name),
-    message: String(message),
-    stack: typeof stack === "string" ? stack : null,
+    base,
+    className,
+    name: textOf(thrown, "name") ?? className,
+    message: textOf(thrown, "message") ?? "(its message could not be read)",
+    stack: stackOf(thrown),
     cause: "cause" in thrown ? inner(read(thrown, "cause")) : null,
     errors: Array.isArray(errors) ? errors.map(inner) : null,
-    fields: Object.keys(thrown).filter((key) => !APART.has(key))
+    fields: [...Object.keys(thrown), ...hiddenFields(base)].filter((key) => !APART.has(key))
       .map((key) => [key, inner(read(thrown, key))]),
   };
+}
+
+function isError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error;
+  } catch { // a proxy
+    return false;
+  }
+}
+
+/** The fields of a built-in error that aren't enumerable, but for those that all may have. */
+function hiddenFields(base: string): readonly string[] {
+  return base === "SuppressedError" ? ["error", "suppressed"] : [];
+}
+
+function classNameOf(error: Error): string | undefined {
+  const constructor = read(error, "constructor");
+  return typeof constructor === "function" ? textOf(constructor, "name") : undefined;
+}
+
+/** A field as text; `undefined` if it can't be had, as a getter throws. */
+function textOf(object: object, key: string): string | undefined {
+  try {
+    return String((object as Record<string, unknown>)[key]);
+  } catch {
+    return undefined;
+  }
+}
+
+function stackOf(error: Error): string | null {
+  try {
+    return typeof error.stack === "string" ? error.stack : null;
+  } catch {
+    return null;
+  }
 }
 
 /** What is not among the fields. */
@@ -112,12 +148,13 @@ function read(object: object, key: string): unknown {
   }
 }
 
-/** Itself, or what it looks like if it can't be copied to another thread. */
+/**
+ * A copy, whose getters have become values: they could throw when it is sent. Or what it looks like,
+ * if it can't be copied to another thread.
+ */
 function cloneable(value: unknown): unknown {
-  if (value === undefined || isPlain(value)) return value;
   try {
-    structuredClone(value);
-    return value;
+    return structuredClone(value);
   } catch {
     return show(value);
   }
@@ -136,7 +173,10 @@ function unpackWithin(packed: Packed, thread: string, made: Error[]): unknown {
   const inner = (part: Packed) => unpackWithin(part, thread, made);
   if (packed.cause !== null) define(error, "cause", inner(packed.cause));
   if (packed.errors !== null) define(error, "errors", packed.errors.map(inner));
-  for (const [key, value] of packed.fields) define(error, key, inner(value), true);
+  const hidden = hiddenFields(packed.base);
+  for (const [key, value] of packed.fields) {
+    define(error, key, inner(value), !hidden.includes(key));
+  }
   const stack = packed.stack ?? `${packed.name}: ${packed.message}`;
   define(error, "stack", `${stack}\n    in ${thread}`);
   remote.add(error);

@@ -1,4 +1,4 @@
-/** What would end the process: the errors that reach the uncaught handler. */
+/** What would end the process, the errors that reach the uncaught handler; and what is printed. */
 import { setUncaughtHandler } from "@weft/weft/lowlevel";
 
 /** The errors that nobody observed while `f` ran. */
@@ -25,6 +25,19 @@ export async function uncaughtSoon(f: () => unknown): Promise<unknown[]> {
     setUncaughtHandler(previous);
   }
   return errors;
+}
+
+/** What `f` prints as warnings, also after what it waits for. */
+export async function warningsDuring(f: () => PromiseLike<unknown>): Promise<string[]> {
+  const warnings: string[] = [];
+  const { warn } = console;
+  console.warn = (text: string) => void warnings.push(text);
+  try {
+    await f();
+  } finally {
+    console.warn = warn;
+  }
+  return warnings;
 }
 
 /** Lets the host run what it has ready: one macrotask turn, without a wait. */

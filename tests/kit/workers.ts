@@ -61,3 +61,9 @@ export async function until(condition: () => boolean, what = "it"): Promise<void
     await new Promise((resolve) => setTimeout(resolve, 1)); // it comes from outside: nothing tells
   }
 }
+
+/** Keeps this thread from everything else for `ms`. */
+export function busyFor(ms: number): void {
+  const end = performance.now() + ms;
+  while (performance.now() < end);
+}

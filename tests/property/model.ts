@@ -7,6 +7,7 @@
  */
 import type { Overflow } from "@weft/weft/channel";
 import { Random } from "../../lib/internal/random.ts";
+import type { Tally } from "./seeds.ts";
 
 /** How an operation ends. */
 export type Outcome =
@@ -46,9 +47,6 @@ interface Waiting<A> {
 
 type SendArm = ModelArm & { kind: "send" };
 type ReceiveArm = ModelArm & { kind: "receive" };
-
-/** What was seen, so that a test can tell what it never saw. */
-export type Tally = Map<string, number>;
 
 /** One channel. */
 export class ModelChannel {

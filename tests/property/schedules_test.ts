@@ -29,14 +29,8 @@ import {
 import { AnyFiber, seedSelect, step } from "@weft/weft/lowlevel";
 import { Random } from "../../lib/internal/random.ts";
 import { type VirtualLoop, virtualLoop } from "../kit/virtual_loop.ts";
-import {
-  Model,
-  type ModelArm,
-  ModelChannel,
-  type ModelFiber,
-  type Outcome,
-  type Tally,
-} from "./model.ts";
+import { Model, type ModelArm, ModelChannel, type ModelFiber, type Outcome } from "./model.ts";
+import { runSchedules, type Tally } from "./seeds.ts";
 
 const SCHEDULES = 12_000;
 
@@ -367,16 +361,7 @@ function assertInOrder(items: readonly number[]): void {
   }
 }
 
-function runSchedule(seed: number, tally: Tally, print?: (line: string) => void): void {
-  try {
-    new Schedule(seed, tally, print).run();
-  } catch (error) {
-    const how = `SEED=${seed} deno task test tests/property/schedules_test.ts`;
-    throw new Error(`schedule ${seed} went wrong; see it again with ${how}`, { cause: error });
-  }
-}
-
-/** What must have been seen by the end, or the test doesn't test what it says. */
+/** What must have been seen by the end. */
 const CASES = [
   "sent at the poll",
   "received at the poll",
@@ -402,10 +387,9 @@ const CASES = [
 ];
 
 Deno.test("law 4, law 6, law 7, law 9: whatever the schedule, nothing is lost, doubled, out of order or left waiting", () => {
-  const tally: Tally = new Map();
-  const replay = Deno.env.get("SEED");
-  if (replay !== undefined) return runSchedule(Number(replay), tally, console.log);
-  for (let seed = 1; seed <= SCHEDULES; seed++) runSchedule(seed, tally);
-  const uncovered = CASES.filter((name) => !tally.has(name));
-  assertEquals(uncovered, [], "uncovered cases");
+  runSchedules("tests/property/schedules_test.ts", {
+    count: SCHEDULES,
+    cases: CASES,
+    run: (seed, tally, print) => new Schedule(seed, tally, print).run(),
+  });
 });

@@ -42,6 +42,7 @@ import {
 } from "../../lib/thread/shared_operations.ts";
 import { SharedPort } from "../../lib/thread/shared_port.ts";
 import { RECEIVERS, SENDERS, SharedQueue } from "../../lib/thread/shared_queue.ts";
+import { runSchedules, type Tally } from "./seeds.ts";
 
 const SCHEDULES = Number(Deno.env.get("SCHEDULES") ?? 6000);
 
@@ -68,7 +69,6 @@ interface Program {
 }
 
 type Body = Generator<never, void, unknown>;
-type Tally = Map<string, number>;
 type Outcome = readonly ["received" | "sent" | "local", unknown];
 
 const asReceived = (value: unknown): Outcome => ["received", value];
@@ -449,16 +449,7 @@ class Schedule {
   }
 }
 
-function runSchedule(seed: number, tally: Tally, print?: (line: string) => void): void {
-  try {
-    new Schedule(seed, tally, print).run();
-  } catch (error) {
-    const how = `SEED=${seed} deno task test tests/property/shared_schedules_test.ts`;
-    throw new Error(`schedule ${seed} went wrong; see it again with ${how}`, { cause: error });
-  }
-}
-
-/** What must have been seen by the end, or the test doesn't test what it says. */
+/** What must have been seen by the end. */
 const CASES = [
   "waited",
   "at once",
@@ -475,11 +466,10 @@ const CASES = [
 ];
 
 Deno.test("law 4, law 6, law 7, law 9: whatever the schedule, a shared channel is a list, and wakes whoever can go on", () => {
-  const tally: Tally = new Map();
-  const replay = Deno.env.get("SEED");
-  if (replay !== undefined) return runSchedule(Number(replay), tally, console.log);
-  for (let seed = 1; seed <= SCHEDULES; seed++) runSchedule(seed, tally);
-  const uncovered = CASES.filter((name) => !tally.has(name));
-  assertEquals(uncovered, [], "uncovered cases");
+  runSchedules("tests/property/shared_schedules_test.ts", {
+    count: SCHEDULES,
+    cases: CASES,
+    run: (seed, tally, print) => new Schedule(seed, tally, print).run(),
+  });
   doorbell.answer();
 });

@@ -18,7 +18,8 @@ import {
 } from "@weft/weft";
 import { ThreadCrashedError, ThreadPool } from "@weft/weft/thread";
 import { newWord, tasksUrl, type TestPool, thrownBy, untilWord, withPool } from "../kit/pools.ts";
-import { until } from "../kit/workers.ts";
+import { warningsDuring } from "../kit/uncaught.ts";
+import { busyFor, until } from "../kit/workers.ts";
 import type tasks from "./workers/tasks.ts";
 import type { Word } from "./workers/tasks.ts";
 
@@ -30,17 +31,21 @@ function* occupy(pool: TestPool, task: "held" | "stuck" | "stubborn" = "held") {
   return { fiber, let: (go: 2) => Atomics.store(word, 0, go), word };
 }
 
-/** Runs `f` and returns what it has printed as warnings. */
-async function warningsDuring(f: () => PromiseLike<unknown>): Promise<string[]> {
-  const warnings: string[] = [];
-  const { warn } = console;
-  console.warn = (text: string) => void warnings.push(text);
-  try {
-    await f();
-  } finally {
-    console.warn = warn;
-  }
-  return warnings;
+/** What a task says that its signal was aborted with, when its job was with `reason`. */
+async function reasonTold(reason: unknown): Promise<unknown> {
+  const told: unknown[] = [];
+  await withPool(
+    { graceMs: Infinity, main: { told: (what) => told.push(what) } },
+    function* (pool) {
+      const word = newWord();
+      const signalled = spawn(() => pool.run("signalled", word));
+      yield* fromPromise(untilWord(word, 1));
+      yield* signalled.abort(reason);
+      yield* fromPromise(untilWord(word, 2));
+    },
+  );
+  assertEquals(told.length, 1);
+  return told[0];
 }
 
 Deno.test("T41: a job that is aborted while it is queued is withdrawn at once, and the rest goes on", async () => {
@@ -110,18 +115,11 @@ Deno.test("cancelRequested() ends a loop that computes", async () => {
 });
 
 Deno.test("taskSignal() is aborted with the reason, which crosses", async () => {
-  const told: unknown[] = [];
-  await withPool(
-    { graceMs: Infinity, main: { told: (what) => told.push(what) } },
-    function* (pool) {
-      const word = newWord();
-      const signalled = spawn(() => pool.run("signalled", word));
-      yield* fromPromise(untilWord(word, 1));
-      yield* signalled.abort(new RangeError("no more"));
-      yield* fromPromise(untilWord(word, 2));
-    },
-  );
-  assertEquals(told, ["RangeError: no more"]);
+  assertEquals(await reasonTold(new RangeError("no more")), "RangeError: no more");
+});
+
+Deno.test("a reason that can't be cloned crosses as what it looks like", async () => {
+  assertEquals(await reasonTold(() => 1), "function (anonymous)");
 });
 
 Deno.test("law 3: a task that is a fiber is aborted at its suspension, and cleans up", async () => {
@@ -133,21 +131,6 @@ Deno.test("law 3: a task that is a fiber is aborted at its suspension, and clean
     yield* fromPromise(untilWord(word, 2));
     assertEquals(yield* pool.run("echo", 1), 1);
   });
-});
-
-Deno.test("a reason that can't be cloned crosses as what it looks like", async () => {
-  const told: unknown[] = [];
-  await withPool(
-    { graceMs: Infinity, main: { told: (what) => told.push(what) } },
-    function* (pool) {
-      const word = newWord();
-      const signalled = spawn(() => pool.run("signalled", word));
-      yield* fromPromise(untilWord(word, 1));
-      yield* signalled.abort(() => 1);
-      yield* fromPromise(untilWord(word, 2));
-    },
-  );
-  assertEquals(told, ["function (anonymous)"]);
 });
 
 Deno.test("law 4: what a task returned before the abort came is returned or dropped, never both", async () => {
@@ -219,8 +202,7 @@ Deno.test("a job that is aborted while its thread waits for its arguments is not
       const word = newWord();
       const job = spawn(() => pool.run("held", word)); // shared memory isn't plain
       yield* yieldNow();
-      const end = Date.now() + (i % 3);
-      while (Date.now() < end);
+      busyFor(i % 3);
       const began = Atomics.load(word, 0) === 1;
       yield* job.abort();
       if (began) Atomics.store(word, 0, 2);

@@ -1,10 +1,20 @@
 /** Threads that die, modules that are none, and errors on their way to main. */
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import { fromPromise, main, map, sleep, spawn, yieldNow } from "@weft/weft";
+import {
+  all,
+  Event,
+  fromPromise,
+  main,
+  map,
+  sleep,
+  spawn,
+  withTimeout,
+  yieldNow,
+} from "@weft/weft";
 import { ThreadCrashedError, ThreadPool } from "@weft/weft/thread";
 import { dropModules, moduleOf, newWord, thrownBy, untilWord, withPool } from "../kit/pools.ts";
 import { uncaughtSoon } from "../kit/uncaught.ts";
-import { until } from "../kit/workers.ts";
+import { busyFor, until } from "../kit/workers.ts";
 
 const ENDS = {
   exit: "ended by itself (Deno.exit or close)",
@@ -42,11 +52,29 @@ Deno.test("T39: a call into main after close() is an error of its thread, and ha
 
 Deno.test("T39: a thread that exits with thousands of messages unsent is noticed all the same", async () => {
   let told = 0;
-  await withPool({ main: { told: () => void told++ } }, function* (pool) {
-    const error = yield* fromPromise(thrownBy(() => pool.run("floodAndExit")));
+  const slow = () => {
+    told++;
+    busyFor(0.05); // the thread gets room for one message at a time
+  };
+  await withPool({ main: { told: slow } }, function* (pool) {
+    const error = yield* fromPromise(
+      thrownBy(() => main(() => withTimeout(10_000, () => pool.run("floodAndExit")))),
+    );
     assertInstanceOf(error, ThreadCrashedError);
   });
   assertEquals(told, 5000);
+});
+
+Deno.test("T39: a result that waits for room comes before the thread begins another job", async () => {
+  await withPool({ main: { told: () => busyFor(0.02) } }, function* (pool) {
+    const flood = spawn(() => pool.run("flood"));
+    const spinning = spawn(() => pool.run("spin"));
+    try {
+      assertEquals(yield* withTimeout(10_000, () => flood), "flooded");
+    } finally {
+      yield* spinning.abort(); // close() would wait for it
+    }
+  });
 });
 
 for (const how of ["throw", "exit", "close"] as const) {
@@ -226,6 +254,33 @@ Deno.test("T47 T48: when no thread can be started any more, the calls that wait 
   );
   dropModules();
   assertEquals(uncaught, []);
+});
+
+Deno.test("T47: branches of a select that wait for a thread which can't be had fail as one", async () => {
+  const flag = await Deno.makeTempFile();
+  await Deno.remove(flag);
+  const module = fragile(flag, "init");
+  await uncaughtSoon(() =>
+    main(function* () {
+      const pool = yield* ThreadPool.make<{ default: Fragile }>(module, { size: 1, maxQueued: 0 });
+      Deno.writeTextFileSync(flag, "");
+      yield* fromPromise(thrownBy(() => pool.run("exit")));
+      const branches = [1, 2, 3].map(() => pool.runEvent("one"));
+      const error = yield* fromPromise(thrownBy(() => main(() => Event.choose(...branches))));
+      assertInstanceOf(error, ThreadCrashedError);
+      assertEquals(pool.statistics().queued, 0);
+      Deno.removeSync(flag);
+      // A job that had ended twice would make up for one that close() is to wait for.
+      const rest = Array.from({ length: 20 }, () => () => pool.run("one"));
+      const closing = function* () {
+        yield* pool.close();
+        return 1;
+      };
+      const results = yield* withTimeout(10_000, () => all([...rest, closing]));
+      assertEquals(results, results.map(() => 1));
+    })
+  );
+  dropModules();
 });
 
 Deno.test("T48: threads that die at once are started less and less often, and close() ends that", async () => {

@@ -5,6 +5,7 @@ import { blockingLoop } from "@weft/weft/loop";
 import { ThreadCrashedError, ThreadPool, transfer } from "@weft/weft/thread";
 import { newWord, tasksUrl, withPool } from "../kit/pools.ts";
 import { runScript } from "../kit/scripts.ts";
+import { warningsDuring } from "../kit/uncaught.ts";
 import type tasks from "./workers/tasks.ts";
 
 Deno.test("ThreadPool.run() doesn't wait for a thread that is kept busy by what a task left behind", async () => {
@@ -34,11 +35,8 @@ for (const how of ["never", "loop", "left", "fine"]) {
 
 Deno.test("ThreadPool.close() gives up a thread that is kept from its end by what a task left behind", async () => {
   const free = newWord();
-  const warnings: string[] = [];
-  const { warn } = console;
-  console.warn = (warning: string) => void warnings.push(warning);
-  try {
-    await main(function* () {
+  const warnings = await warningsDuring(() =>
+    main(function* () {
       const pool = yield* ThreadPool.make({ size: 1, graceMs: 20 });
       yield* pool.run((_state, free: Int32Array) => {
         setTimeout(() => {
@@ -48,11 +46,9 @@ Deno.test("ThreadPool.close() gives up a thread that is kept from its end by wha
       yield* sleep(50);
       yield* pool.close();
       assertEquals(pool.statistics().abandoned, 1);
-    });
-  } finally {
-    console.warn = warn;
-    Atomics.store(free, 0, 1);
-  }
+    })
+  );
+  Atomics.store(free, 0, 1);
   assertEquals(warnings.length, 1);
 });
 

@@ -101,6 +101,29 @@ Deno.test("transfer() moves a buffer into a thread and back", async () => {
   });
 });
 
+Deno.test("transfer() may mark two arguments with the same buffer", async () => {
+  await using pool = await ThreadPool.make({ size: 1 });
+  const buffer = new ArrayBuffer(8);
+  const [head, tail] = [new Uint8Array(buffer, 0, 4), new Uint8Array(buffer, 4)];
+  const isShared = (_state: undefined, a: Uint8Array, b: Uint8Array) => a.buffer === b.buffer;
+  assertEquals(await pool.run(isShared, transfer(head, [buffer]), transfer(tail, [buffer])), true);
+  assertEquals(buffer.byteLength, 0);
+});
+
+Deno.test("ThreadPool.run() shares shared memory, however little, in a result as in an argument", async () => {
+  await withPool({}, function* (pool) {
+    const bytes = yield* pool.run("sharedBytes");
+    bytes[0] = 7;
+    assertEquals((yield* pool.run("sharedBytes"))[0], 7);
+  });
+});
+
+Deno.test("ThreadPool.run() waits for a promise of a promise, as await does", async () => {
+  await withPool({}, function* (pool) {
+    assertEquals(yield* pool.run("promising", 5), 5 as unknown);
+  });
+});
+
 Deno.test("law 7: ThreadPool.run() is first come, first served", async () => {
   await withPool({}, function* (pool) {
     const order: number[] = [];
@@ -183,6 +206,20 @@ Deno.test("maxQueued: 0 never lets a job wait for a thread, and runs them all", 
   });
 });
 
+Deno.test("ThreadPool.statistics() never counts more threads than there are", async () => {
+  await withPool({ size: 2 }, function* (pool) {
+    const jobs = Array.from({ length: 1000 }, (_, i) => spawn(() => pool.run("echo", i)));
+    yield* yieldNow();
+    for (;;) { // main hears of no result meanwhile
+      const { size, idle, busy, queued } = pool.statistics();
+      assertEquals([size, idle + busy], [2, 2]);
+      assert(idle >= 0 && busy >= 0, `${idle} idle, ${busy} busy`);
+      if (queued === 0) break;
+    }
+    for (const [i, job] of jobs.entries()) assertEquals(yield* job, i);
+  });
+});
+
 // Worlds ---------------------------------------------------------------------------------------
 
 Deno.test("ThreadPool.run() can be awaited, and the pool be made and disposed of with await", async () => {
@@ -255,6 +292,24 @@ Deno.test("law 6: a branch that loses cancels its job", async () => {
     });
     assertEquals(outcome, { kind: "item", value: "now" });
     yield* fromPromise(untilWord(word, 2));
+    assertEquals(channel.statistics().receiversWaiting, 0);
+  });
+});
+
+Deno.test("law 6: an argument of ThreadPool.runEvent() may feed another branch by a getter", async () => {
+  await withPool({}, function* (pool) {
+    const channel = new Channel<string>();
+    const argument = {
+      get value() {
+        channel.trySend("now");
+        return 1;
+      },
+    };
+    const outcome = yield* select({
+      item: channel.receiveEvent(),
+      job: pool.runEvent("echo", argument),
+    });
+    assertEquals(outcome, { kind: "item", value: "now" }); // looked at before any branch is
     assertEquals(channel.statistics().receiversWaiting, 0);
   });
 });
@@ -360,7 +415,7 @@ Deno.test("T39: an argument whose getter throws is an error, and leaves no job b
 
 Deno.test("T39: a result that can't be cloned is an error, and the thread goes on", async () => {
   await withPool({}, function* (pool) {
-    for (const task of ["uncloneable", "badGetter"] as const) {
+    for (const task of ["uncloneable", "badGetter", "detached"] as const) {
       const error = yield* fromPromise(thrownBy(() => pool.run(task)));
       assertInstanceOf(error, TypeError);
       assertStringIncludes(error.message, "Cannot send the result of the task to main");
@@ -504,6 +559,31 @@ Deno.test("what atExit throws comes out of close(), of several threads as an Agg
   const error = await thrownBy(() => two.close());
   assertInstanceOf(error, AggregateError);
   assertEquals(error.errors.map(({ message }) => message), ["in atExit", "in atExit"]);
+});
+
+Deno.test("close() lets a thread that is late run its atExit, however short the grace period", async () => {
+  const [began, exited] = [newWord(), newWord()];
+  const pool = await ThreadPool.make({
+    size: 1,
+    graceMs: 0,
+    init: () => ({ exited: undefined as Int32Array | undefined }),
+    atExit: (state) => void Atomics.store(state.exited!, 0, 1),
+  });
+  await pool.run(
+    (state, began: Int32Array, exited: Int32Array) => {
+      state.exited = exited;
+      setTimeout(() => {
+        Atomics.store(began, 0, 1);
+        const end = performance.now() + 50;
+        while (performance.now() < end);
+      });
+    },
+    began,
+    exited,
+  );
+  await untilWord(began, 1);
+  await pool.close();
+  assertEquals([Atomics.load(exited, 0), pool.statistics().abandoned], [1, 0]);
 });
 
 Deno.test("T39: close() ends though atExit ends its thread, or fails outside of itself", async () => {

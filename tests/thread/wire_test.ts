@@ -125,12 +125,42 @@ Deno.test("pack() never throws, whatever it meets", () => {
   revoke();
   assertEquals(crossed(proxy), "an object");
 
-  const name = Object.defineProperty(new Error("name"), "name", {
-    get() {
-      throw new Error("no name");
+  let reads = 0;
+  const moody = {
+    get n() {
+      if (reads++ > 0) throw new Error("not again");
+      return 7;
     },
-  });
-  assertEquals(typeof crossed(name), "string");
+  };
+  assertEquals(crossed(moody), { n: 7 });
+
+  const nested = crossed(new Error("outer", { cause: proxy })) as Error;
+  assertEquals([nested.message, nested.cause], ["outer", "an object"]);
+});
+
+Deno.test("an error whose getters throw crosses with what can be read of it", () => {
+  for (const key of ["name", "message", "stack", "constructor", "cause"]) {
+    const error = new RangeError("readable", { cause: 1 });
+    Object.assign(error, { code: 7 });
+    Object.defineProperty(error, key, {
+      get() {
+        throw new Error("unreadable");
+      },
+    });
+    const back = crossed(error) as RangeError & { code: number };
+    assertInstanceOf(back, RangeError);
+    assertEquals([back.name, back.code], ["RangeError", 7]);
+    assertEquals(back.message, key === "message" ? "(its message could not be read)" : "readable");
+    assertEquals(back.cause, key === "cause" ? "(could not be read: an Error)" : 1);
+  }
+});
+
+Deno.test("law 13: a SuppressedError crosses with both of its errors", () => {
+  const back = crossed(new SuppressedError(new RangeError("new"), new TypeError("old"), "both"));
+  assertInstanceOf(back, SuppressedError);
+  assertInstanceOf(back.error, RangeError);
+  assertInstanceOf(back.suppressed, TypeError);
+  assertEquals([back.message, Object.keys(back)], ["both", []]);
 });
 
 Deno.test("errors of every kind come out of a task as what they are", async () => {

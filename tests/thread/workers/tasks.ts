@@ -34,7 +34,7 @@ function* produce(channel: Channel<number>, count: number) {
 export type Word = Int32Array<SharedArrayBuffer>;
 
 export default serve({
-  init: () => ({ jobs: 0 }),
+  init: () => ({ jobs: 0, shared: new Uint8Array(new SharedArrayBuffer(4)) }),
   tasks: {
     noop: () => undefined,
     add: (_state, a: number, b: number) => a + b,
@@ -96,6 +96,18 @@ export default serve({
       yield* selfAbort("itself");
     },
     uncloneable: () => () => 1,
+    /** Bytes whose buffer is gone. */
+    detached() {
+      const bytes = new Uint8Array(1);
+      structuredClone(bytes, { transfer: [bytes.buffer] });
+      return bytes;
+    },
+    /** A thenable as those of other libraries, which may give one another. */
+    promising(_state, value: number) {
+      const inner: PromiseLike<number> = Promise.resolve(value);
+      return { then: (resolve: (value: unknown) => void) => resolve(inner) };
+    },
+    sharedBytes: (state) => state.shared,
     badGetter: () => ({
       get value() {
         throw new RangeError("from a getter");
@@ -194,6 +206,12 @@ export default serve({
     closeAndCall: () => {
       self.close();
       return runInMain("told", new Map());
+    },
+    /** Returns when it has sent more than there is room for. */
+    async flood() {
+      for (let i = 0; i < 5000; i++) void callMain("told", i).then(undefined, () => {});
+      for (let i = 0; i < 10; i++) await null;
+      return "flooded";
     },
     floodAndExit: () => {
       for (let i = 0; i < 5000; i++) void callMain("told", i).then(undefined, () => {});
