@@ -1,5 +1,5 @@
 import type { ChannelStatistics } from "../channel/channel.ts";
-import { ChannelClosedError } from "../channel/error.ts";
+import { checkOverflow, type Overflow } from "../channel/core.ts";
 import { ChannelIterator } from "../channel/iterator.ts";
 import { count } from "../internal/circle.ts";
 import {
@@ -15,20 +15,29 @@ import { hasMemory, ownRegistry } from "./registry.ts";
 import {
   DRAINED,
   NOTHING,
+  SharedCloseEvent,
   SharedReceive,
   SharedReceiveEvent,
   SharedSend,
   SharedSendEvent,
 } from "./shared_operations.ts";
-import { SharedPort } from "./shared_port.ts";
-import { POOLS_BYTES, SharedQueue } from "./shared_queue.ts";
+import { DROPS_NEWEST, SharedPort } from "./shared_port.ts";
+import { CAN_FAIL, FORGETS, POOLS_BYTES, SharedQueue } from "./shared_queue.ts";
 import type { Codec } from "./values.ts";
 import type { SharedSide } from "./waiting.ts";
 
 /** How a shared channel is made. */
 export interface SharedChannelOptions<T> {
-  /** How many items it holds when nobody receives: at least 1. */
+  /**
+   * How many items it holds when nobody receives: at least 1, for between threads sender and
+   * receiver can't meet, and finite, for the memory is taken at once.
+   */
   capacity: number;
+  /**
+   * What a `send` does when there is no room: wait ("block", the default), forget its own item
+   * ("dropNewest"), or forget the oldest item held ("dropOldest").
+   */
+  overflow?: Overflow;
   /** How many bytes an item may take. Default 240; rounded up so that slots fill cache lines. */
   slotBytes?: number;
   /** How items become bytes, where they are not plain data. Every thread has to bring its own. */
@@ -57,6 +66,11 @@ export interface SharedChannelHandle {
 
 const DEFAULT_SLOT_BYTES = 240;
 const MOST_BYTES = 2 ** 30;
+const OVERFLOW_FLAGS: Record<Overflow, number> = {
+  block: 0,
+  dropNewest: DROPS_NEWEST,
+  dropOldest: FORGETS,
+};
 /** The flag of channels that have a codec. */
 const HAS_CODEC = 1;
 const ACTION = "make the shared channel";
@@ -121,6 +135,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   readonly #port: SharedPort<T>;
   #receiveEvent: Event<T> | undefined;
   #receiveOptionEvent: Event<Option<T>> | undefined;
+  #closeEvent: Event<void> | undefined;
 
   /**
    * An open and empty channel. Its memory, the capacity (rounded up to a power of two) times the
@@ -153,7 +168,11 @@ export class SharedChannel<T> implements AsyncIterable<T> {
     handle: SharedChannelHandle,
     options?: { codec?: Codec<T> },
   ): SharedChannel<T> {
-    if (handle?.kind !== "weft.SharedChannel" || !hasMemory(handle)) {
+    if (
+      handle?.kind !== "weft.SharedChannel" || !hasMemory(handle) ||
+      !SharedQueue.isQueue(handle.buffer) ||
+      (handle.name !== undefined && typeof handle.name !== "string")
+    ) {
       throw new TypeError(
         `Cannot open the shared channel: expected the handle of one, got ${show(handle)}`,
       );
@@ -180,7 +199,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
    */
   trySend(value: T): boolean {
     const port = this.#port;
-    return port.put(port.encode(value), value);
+    return port.offer(port.encode(value), value);
   }
 
   /** `send` as an event. */
@@ -214,7 +233,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   tryReceive(): Option<T> {
     const item = this.#port.take();
     if (item === NOTHING) return undefined;
-    if (item === DRAINED) throw new ChannelClosedError("receive from");
+    if (item === DRAINED) throw this.#port.end();
     return { value: item as T };
   }
 
@@ -235,6 +254,61 @@ export class SharedChannel<T> implements AsyncIterable<T> {
    */
   close(): void {
     this.#port.queue.close();
+  }
+
+  /**
+   * Closes it because of `error`, for all threads: what is held can still be received, and after
+   * that receivers get `error` thrown, so that what was cut short isn't taken for complete. For
+   * senders `error` is the `cause` of their `ChannelClosedError`. Does nothing if it is closed, by
+   * whomever; never suspends or throws.
+   *
+   * In this thread it is `error` itself that is thrown. The other threads get one like it each: of
+   * the same class if it is one of JavaScript's or of Weft's, else of the class that it extends and
+   * with its name, with message, stack, cause, and own enumerable fields. Where that takes more
+   * than 4096 bytes, it is cut, the stacks first.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals, assertRejects } from "@std/assert";
+   * import { SharedChannel } from "@weft/weft/thread";
+   *
+   * const lines = new SharedChannel<string>({ capacity: 8 });
+   * const there = SharedChannel.from<string>(lines.handle); // in a worker, as a rule
+   * there.trySend("one");
+   * there.fail(new RangeError("the source broke off"));
+   * assertEquals(await lines.receive(), { value: "one" });
+   * await assertRejects(async () => void (await lines.receive()), RangeError, "broke off");
+   * ```
+   */
+  fail(error: unknown): void {
+    this.#port.fail(error);
+  }
+
+  /**
+   * Happens once the channel is closed, by whomever, though it may still hold items: how who
+   * produces for it learns that nobody wants more. The same one for every call.
+   *
+   * @example
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { select } from "@weft/weft";
+   * import { SharedChannel } from "@weft/weft/thread";
+   *
+   * const frames = new SharedChannel<number>({ capacity: 1 });
+   * const draw = async () => {
+   *   for (let n = 0;; n++) {
+   *     const { kind } = await select({ over: frames.closeEvent(), sent: frames.sendEvent(n) });
+   *     if (kind === "over") return n;
+   *   }
+   * };
+   * const drawn = draw();
+   * assertEquals(await frames.receiveOrThrow(), 0);
+   * frames.close(); // in another thread, as a rule
+   * assertEquals(await drawn, 2);
+   * ```
+   */
+  closeEvent(): Event<void> {
+    return this.#closeEvent ??= new SharedCloseEvent(this.#port as SharedPort<unknown>);
   }
 
   /** Whether it was closed, by whomever; there may still be items to receive. */
@@ -288,18 +362,27 @@ function makeHandle<T>(options: SharedChannelOptions<T>): SharedChannelHandle {
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`Cannot ${ACTION}: options must have a capacity, got ${show(options)}`);
   }
-  const { capacity, slotBytes = DEFAULT_SLOT_BYTES, codec, name, pooledBytes = false } = options;
+  const { capacity, slotBytes = DEFAULT_SLOT_BYTES, overflow = "block" } = options;
+  const { codec, name, pooledBytes = false } = options;
+  if (capacity === 0) {
+    throw new RangeError(
+      `Cannot ${ACTION}: capacity must be at least 1, got 0; sender and receiver can meet only ` +
+        `within a thread, in a Channel`,
+    );
+  }
   checkFiniteCount(ACTION, "capacity", capacity, 1);
   checkFiniteCount(ACTION, "slotBytes", slotBytes, 1);
   checkCodec(ACTION, codec);
   checkOptional(ACTION, "name", name, "string");
   checkOptional(ACTION, "pooledBytes", pooledBytes, "boolean");
-  if (SharedQueue.layout(capacity, slotBytes).bytes > MOST_BYTES) {
+  checkOverflow(ACTION, overflow);
+  const flags = OVERFLOW_FLAGS[overflow] | (codec === undefined ? 0 : HAS_CODEC) |
+    (pooledBytes ? POOLS_BYTES : 0) | CAN_FAIL;
+  if (SharedQueue.layout(capacity, slotBytes, flags).bytes > MOST_BYTES) {
     throw new RangeError(
       `Cannot ${ACTION}: ${capacity} slots of ${slotBytes} bytes take more than a gigabyte`,
     );
   }
-  const flags = (codec === undefined ? 0 : HAS_CODEC) | (pooledBytes ? POOLS_BYTES : 0);
   return {
     kind: "weft.SharedChannel",
     buffer: SharedQueue.allocate(capacity, Math.max(slotBytes, 8), flags),

@@ -22,6 +22,7 @@ export interface SharedTriggerHandle {
 const STATE = 0;
 /** The place of the thread that awaits it, + 1. */
 const WAITER = 1;
+const BYTES = 8;
 
 // States. A compare-and-set from INITIAL decides whether it is released or cancelled.
 const INITIAL = 0;
@@ -100,7 +101,7 @@ export class SharedTrigger implements Trigger {
   constructor(handle?: SharedTriggerHandle) {
     this.handle = handle ?? {
       kind: "weft.SharedTrigger",
-      buffer: new SharedArrayBuffer(8),
+      buffer: new SharedArrayBuffer(BYTES),
       registry: ownRegistry().buffer,
     };
     const cell = new Cell(this.handle);
@@ -116,7 +117,10 @@ export class SharedTrigger implements Trigger {
    * @throws {TypeError} if it is no handle of a shared trigger
    */
   static from(handle: SharedTriggerHandle): SharedTrigger {
-    if (handle?.kind !== "weft.SharedTrigger" || !hasMemory(handle)) {
+    if (
+      handle?.kind !== "weft.SharedTrigger" || !hasMemory(handle) ||
+      handle.buffer.byteLength !== BYTES
+    ) {
       throw new TypeError(
         `Cannot open the shared trigger: expected the handle of one, got ${show(handle)}`,
       );

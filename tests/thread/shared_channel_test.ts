@@ -73,7 +73,9 @@ const badOptions: [any, typeof TypeError | typeof RangeError, string][] = [
   [3, TypeError, "got 3"],
   [{}, TypeError, "capacity must be a number"],
   [{ capacity: "3" }, TypeError, '"3"'],
-  [{ capacity: 0 }, RangeError, "at least 1"],
+  [{ capacity: 0 }, RangeError, "at least 1, got 0; sender and receiver can meet only within"],
+  [{ capacity: 1, overflow: null }, TypeError, 'overflow must be one of "block", "dropNewest"'],
+  [{ capacity: 1, overflow: "toString" }, TypeError, '"toString"'],
   [{ capacity: -1 }, RangeError, "-1"],
   [{ capacity: 1.5 }, RangeError, "1.5"],
   [{ capacity: NaN }, RangeError, "NaN"],
@@ -120,6 +122,15 @@ Deno.test("SharedChannel.from() refuses what is no handle", () => {
     ...handle,
     buffer: new ArrayBuffer(8),
   }, { ...handle, registry: undefined }];
+  const { buffer, registry } = handle;
+  for (const length of [0, 1, 4, 8, 1536, buffer.byteLength]) {
+    bad.push({ ...handle, buffer: new SharedArrayBuffer(length) });
+    bad.push({ ...handle, registry: new SharedArrayBuffer(length) });
+  }
+  const shorter = new SharedArrayBuffer(buffer.byteLength - 64);
+  new Uint8Array(shorter).set(new Uint8Array(buffer, 0, shorter.byteLength));
+  bad.push({ ...handle, buffer: shorter }, { ...handle, buffer: registry, registry: buffer });
+  bad.push({ ...handle, name: 3 }, "handle", new SharedChannel({ capacity: 1 }));
   for (const handle of bad) {
     const error = assertThrows(() => SharedChannel.from(handle as SharedChannelHandle), TypeError);
     assertStringIncludes(error.message, "Cannot open the shared channel: expected the handle");
