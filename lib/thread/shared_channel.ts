@@ -40,7 +40,11 @@ export interface SharedChannelOptions<T> {
   overflow?: Overflow;
   /** How many bytes an item may take. Default 240; rounded up so that slots fill cache lines. */
   slotBytes?: number;
-  /** How items become bytes, where they are not plain data. Every thread has to bring its own. */
+  /**
+   * How items become bytes, where they are not plain data. Every thread has to bring its own, and
+   * the first that it brings is used for all of its ends. What `encode` throws is thrown at the
+   * sender, and nothing was sent; what `decode` throws at the receiver, and the item is gone.
+   */
   codec?: Codec<T>;
   /**
    * Whether small `Uint8Array`s are received as views of a buffer that they share with others, as
@@ -84,14 +88,23 @@ const forgotten = new FinalizationRegistry((token: string) => {
 /**
  * A channel between threads: in shared memory, for any number of senders and receivers in any
  * number of threads, first in, first out, each item to exactly one receiver. Bounded: a sender
- * waits while there is no room. It works in fibers, with `await`, in threads that block, and in
- * `select`, together with everything else.
+ * waits while there is no room, or an item is forgotten (`overflow`). It works in fibers, with
+ * `await`, in threads that block, and in `select`, together with everything else.
+ *
+ * It has the surface of `Channel`, and two things differ. Its capacity is at least 1: for sender and
+ * receiver to meet both would have to commit in one step, which two threads don't have. And an item
+ * is in the channel until a receiver runs and takes it, though one may be waiting; so it counts,
+ * and with `overflow` it may still be forgotten.
  *
  * Items are copied. Plain data (as JSON has it), strings, numbers and `Uint8Array`s are fast; what
  * else JavaScript itself can clone (`Map`, `Date`, `undefined` inside of objects, …) is slower;
  * functions, and memory that is shared, can't be sent, and objects of the platform's (a `File`, a
  * `MessagePort`) arrive empty. An object that appears twice in an item
  * arrives as two, and an object without plain prototype loses it, as everywhere between threads.
+ *
+ * Closing, and failing: what is held can still be received; after that receivers are told, or get
+ * the error thrown. Senders, those who wait included, get a `ChannelClosedError` with the item that
+ * was not sent. Of threads that close it or have it fail at the same time one decides, for all.
  *
  * Cancellation: a `send` or a `receive` either happened or left the channel unchanged; one
  * compare-and-set decides. A thread that dies while it waits takes no item with it and stops
@@ -141,7 +154,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
    * An open and empty channel. Its memory, the capacity (rounded up to a power of two) times the
    * size of a slot, is allocated at once.
    *
-   * @throws {RangeError} if `capacity` is not an integer of at least 1, or that is more than a
+   * @throws {RangeError} if `capacity` is not an integer of at least 1 (0, as for a `Channel` in
+   * which sender and receiver meet, is not to be had between threads), or that is more than a
    * gigabyte
    * @throws {TypeError} if an option is of the wrong type
    */
@@ -183,7 +197,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Sends a copy of `value`. Suspends while there is no room. If it is cancelled, nothing was sent.
+   * Sends a copy of `value`. Suspends while there is no room, unless it may drop. If it is
+   * cancelled, nothing was sent.
    *
    * @throws {ChannelClosedError} with the value, if the channel is closed or is closed meanwhile
    * @throws {TypeError} if the value can't be copied to another thread
@@ -194,8 +209,9 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Sends a copy of `value` if that needs no waiting: whether it was sent. Never suspends. Throws
-   * as `send` does.
+   * Sends a copy of `value` if that needs no waiting: whether it was sent. Never suspends, and
+   * doesn't wait behind those who do. With "dropOldest" it always is, perhaps at the cost of another
+   * item. Throws as `send` does.
    */
   trySend(value: T): boolean {
     const port = this.#port;
@@ -210,7 +226,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   /**
    * Receives the next item, or `undefined` when the channel is closed and drained.
    *
-   * Suspends while there is none. If it is cancelled, nothing was received.
+   * Suspends while there is none. If it is cancelled, nothing was received. Throws the error that
+   * the channel has failed with, once it is drained, as do all that receive.
    */
   receive(): Awaitable<Option<T>> {
     return new SharedReceive(this.#port, false) as unknown as Awaitable<Option<T>>;
@@ -226,7 +243,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Receives the next item if there is one, else `undefined`. Never suspends.
+   * Receives the next item if there is one, else `undefined`. Never suspends, and doesn't wait
+   * behind those who do.
    *
    * @throws {ChannelClosedError} when the channel is closed and drained
    */
@@ -295,16 +313,12 @@ export class SharedChannel<T> implements AsyncIterable<T> {
    * import { SharedChannel } from "@weft/weft/thread";
    *
    * const frames = new SharedChannel<number>({ capacity: 1 });
-   * const draw = async () => {
-   *   for (let n = 0;; n++) {
-   *     const { kind } = await select({ over: frames.closeEvent(), sent: frames.sendEvent(n) });
-   *     if (kind === "over") return n;
-   *   }
-   * };
-   * const drawn = draw();
-   * assertEquals(await frames.receiveOrThrow(), 0);
+   * frames.trySend(0); // so that the next one has to wait
+   * const next = (async () => {
+   *   return await select({ over: frames.closeEvent(), sent: frames.sendEvent(1) });
+   * })();
    * frames.close(); // in another thread, as a rule
-   * assertEquals(await drawn, 2);
+   * assertEquals((await next).kind, "over");
    * ```
    */
   closeEvent(): Event<void> {

@@ -144,7 +144,7 @@ export class Encoded {
   #setBytes(bytes: Uint8Array, kind: number): void {
     this.kind = kind;
     this.bytes = bytes;
-    this.length = bytes.length;
+    this.length = lengthOf(bytes);
   }
 
   /** Into a slot that has room for it. */
@@ -242,6 +242,30 @@ export class Decoded {
       default:
         return undefined;
     }
+  }
+}
+
+const { get: readLength } = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  "length",
+)!;
+
+/** The true length: what is written must be no longer, nor can it fail once there is a slot. */
+function lengthOf(bytes: Uint8Array): number {
+  const length: number = readLength!.call(bytes);
+  if (length === 0) checkMemory(bytes);
+  return length;
+}
+
+/** Bytes whose memory is gone look as if there were none. */
+function checkMemory(bytes: Uint8Array): void {
+  try {
+    new Uint8Array(bytes);
+  } catch (error) {
+    throw new TypeError(
+      "Cannot copy the bytes to another thread: their memory was transferred, or is shorter now",
+      { cause: error },
+    );
   }
 }
 
@@ -361,10 +385,12 @@ function serialize(value: unknown): Uint8Array {
   try {
     return serializer.serialize(value);
   } catch (error) {
+    const reason = String(error instanceof Error ? error.message : error).replace(/\.$/, "");
+    const hint = reason.includes("SharedArrayBuffer")
+      ? "; memory that is shared, handles too, can only be posted (postMessage)"
+      : "";
     throw new TypeError(
-      `Cannot copy the value to another thread: ${
-        error instanceof Error ? error.message : error
-      }; got ${show(value)}`,
+      `Cannot copy the value to another thread: ${reason}${hint}; got ${show(value)}`,
       { cause: error },
     );
   }
