@@ -10,10 +10,11 @@ import {
   NOT_NOW,
   RECEIVERS,
   SENDERS,
+  SENDERS_ASLEEP,
   type SharedQueue,
 } from "./shared_queue.ts";
 import { DRAINED, NOTHING } from "./shared_operations.ts";
-import { type Codec, Decoded, Encoded, NUMBER, readNumber, writeNumber } from "./values.ts";
+import { type Codec, Decoded, Encoded, NUMBER, readNumber } from "./values.ts";
 import { SharedSide } from "./waiting.ts";
 
 /** The flag of channels that forget an item for which there is no room. */
@@ -32,14 +33,14 @@ export class SharedPort<T> {
   readonly closers: SharedSide;
   /** Whether a `send` that finds no room forgets its item. */
   readonly #dropsNewest: boolean;
-  /** Whether one that finds no room forgets the oldest item instead. */
-  readonly #dropsOldest: boolean;
   /** Whether numbers may go the short way. */
   readonly #takesNumbers: boolean;
   /** Why it failed, once that was asked. */
   #failure: ChannelFailure | null = null;
   /** Items whose receiver was gone when they came: they are next here, or go to the end. */
   readonly #returned: T[] = [];
+  /** The slot of an item that was taken, and couldn't be read for want of stack; or NOT_NOW. */
+  #unread: number = NOT_NOW;
 
   constructor(
     readonly queue: SharedQueue,
@@ -50,8 +51,7 @@ export class SharedPort<T> {
     this.senders = new SharedSide(queue, SENDERS);
     this.closers = new SharedSide(queue, CLOSERS);
     this.#dropsNewest = (queue.flags & DROPS_NEWEST) !== 0;
-    this.#dropsOldest = queue.forgets;
-    this.#takesNumbers = codec === undefined && !this.#dropsNewest && !this.#dropsOldest;
+    this.#takesNumbers = codec === undefined && !this.#dropsNewest && !queue.forgets;
   }
 
   /**
@@ -79,64 +79,57 @@ export class SharedPort<T> {
 
   /** Puts an item in; false if there was no room. */
   offer(encoded: Encoded, item: T): boolean {
-    if (this.#dropsOldest) return this.#push(encoded, item);
-    const { queue } = this;
-    const slot = queue.claim();
-    if (slot === NOT_NOW) return false;
-    if (slot === CLOSED) throw this.refusal(item);
-    encoded.write(queue, slot);
-    queue.publish(slot);
-    return true;
-  }
-
-  /** Puts an item in, and forgets the oldest if that is one too many. */
-  #push(encoded: Encoded, item: T): boolean {
-    const { queue } = this;
-    const slot = queue.claimNow();
-    if (slot === CLOSED) throw this.refusal(item);
-    encoded.write(queue, slot);
-    queue.publish(slot);
-    queue.trim();
-    return true;
+    const outcome = this.queue.put(encoded, 0);
+    if (outcome === CLOSED) throw this.refusal(item);
+    return outcome !== NOT_NOW;
   }
 
   /** Puts in a number where there is room, and no codec or policy asks for more; throws nothing. */
   putNumber(item: number): boolean {
-    if (!this.#takesNumbers) return false;
-    const { queue } = this;
-    const slot = queue.claim();
-    if (slot <= NOT_NOW) return false;
-    writeNumber(queue, slot, item);
-    queue.publish(slot);
-    return true;
+    return this.#takesNumbers && this.queue.putNumber(NUMBER, item);
   }
 
   /** The next item, NOTHING, or DRAINED. `beforeCodec` is called when it is taken, not yet decoded. */
   take(beforeCodec?: () => void): unknown {
-    if (this.receivers.returned > 0) {
-      if (--this.receivers.returned === 0) stranded.delete(this);
-      return this.#returned.shift();
-    }
     const { queue } = this;
-    const slot = queue.take();
-    if (slot === NOT_NOW) return NOTHING;
+    const slot = this.receivers.returned > 0 ? this.#unread : queue.take();
+    if (slot === NOT_NOW) return this.receivers.returned > 0 ? this.#takeReturned() : NOTHING;
     if (slot === CLOSED) return DRAINED;
-    if (queue.words[slot + KIND] === NUMBER) {
-      const number = readNumber(queue, slot);
+    const { words } = queue;
+    const sequence = words[slot];
+    const isNumber = words[slot + KIND] === NUMBER;
+    let number = 0;
+    try {
+      if (isNumber) number = readNumber(queue, slot);
+      else decoding.read(queue, slot);
       queue.free(slot);
-      return number;
+    } catch (error) { // the stack overflows: no calls
+      if (words[slot] === sequence) {
+        if (this.#unread === NOT_NOW) this.receivers.returned++;
+        this.#unread = slot;
+        throw error;
+      }
+      Atomics.store(words, SENDERS_ASLEEP, 1); // it is free, and the ring is for the next one
     }
-    decoding.read(queue, slot);
-    queue.free(slot);
+    if (this.#unread !== NOT_NOW) {
+      this.#unread = NOT_NOW;
+      this.receivers.returned--;
+    }
+    if (isNumber) return number;
     if (this.codec === undefined) return decoding.decode();
     const bytes = decoding.bytes!; // its own, whatever runs now
     beforeCodec?.();
     return this.codec.decode(bytes);
   }
 
+  #takeReturned(): unknown {
+    if (--this.receivers.returned === 0) stranded.delete(this);
+    return this.#returned.shift();
+  }
+
   /** An item was taken, but by nobody. */
   giveBack(item: T): void {
-    if (this.receivers.first === null && (!this.#dropsOldest || this.queue.hasRoom)) {
+    if (this.receivers.first === null && (!this.queue.forgets || this.queue.hasRoom)) {
       try {
         if (this.offer(this.encode(item), item)) return;
       } catch { // closed meanwhile: who drains it here gets it

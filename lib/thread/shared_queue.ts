@@ -20,6 +20,10 @@
  * of a failure, which has a place of its own behind the slots. Until that is said nobody is told
  * that the queue is closed; it takes no longer than to fill a slot, and nothing runs in between.
  *
+ * The stack may overflow anywhere. Where that happens to a sender before the publication, the slot
+ * is published as VOID, which receivers pass over: nothing was sent, and nobody is blocked. That, and
+ * what a receiver does in its place, is done without a call, for which there may be no room.
+ *
  * A queue that forgets its oldest items when it is full (FORGETS) has more slots than it holds
  * items. So a sender always gets one, and then takes out what is too much: an item is forgotten
  * only for one that is in.
@@ -61,6 +65,8 @@ export const KIND = 1;
 export const LENGTH = 2;
 export const EXTRA = 3;
 export const DATA = 4;
+/** In the place of KIND: there is no item in the slot. */
+const VOID = -1;
 
 /**
  * A flag of a queue: of several sleepers the one that fell asleep last is woken, for it is the one
@@ -88,6 +94,9 @@ const FAILURE_WORDS = DATA + FAILURE_BYTES / 4;
 export const RECEIVERS = 0;
 export const SENDERS = 1;
 export const CLOSERS = 2;
+/** The word that has publishers and receivers look for sleepers: set where a ring was missed. */
+export const SENDERS_ASLEEP: number = SIDES[SENDERS] + MAYBE_ASLEEP;
+const RECEIVERS_ASLEEP = SIDES[RECEIVERS] + MAYBE_ASLEEP;
 export type Side = typeof RECEIVERS | typeof SENDERS | typeof CLOSERS;
 
 // What STATUS says.
@@ -109,6 +118,11 @@ const CLOSED_BIT = 1;
 /** A line of the table: the ticket, and the place + 1 below. */
 const TICKET_SHIFT = 15;
 const PLACE_MASK = (1 << TICKET_SHIFT) - 1;
+
+/** What knows how to fill a slot. */
+export interface Content {
+  write(queue: SharedQueue, slot: number): void;
+}
 
 export class SharedQueue {
   readonly words: Int32Array;
@@ -208,6 +222,51 @@ export class SharedQueue {
     return HEADER_WORDS + ((position >>> 1) & this.mask) * this.slotWords;
   }
 
+  /**
+   * Puts an item in: true, or NOT_NOW or CLOSED.
+   *
+   * @throws what `content` throws, which should be nothing; then nothing was put in
+   */
+  put(content: Content, extra: number): true | typeof NOT_NOW | typeof CLOSED {
+    const slot = this.#limit === this.capacity ? this.claim() : this.#claimNow();
+    if (slot <= NOT_NOW) return slot as typeof NOT_NOW | typeof CLOSED;
+    const { words } = this;
+    const sequence = words[slot + SEQUENCE]!;
+    try {
+      content.write(this, slot);
+      words[slot + EXTRA] = extra;
+      this.publish(slot);
+      if (this.#limit !== this.capacity) this.trim();
+    } catch (error) { // the stack overflows: no calls
+      if (words[slot + SEQUENCE] === sequence) {
+        words[slot + KIND] = VOID;
+        Atomics.store(words, slot + SEQUENCE, (sequence + 2) | 0);
+        throw error;
+      }
+      Atomics.store(words, RECEIVERS_ASLEEP, 1); // it is in, and the ring is for the next one
+    }
+    return true;
+  }
+
+  /** Puts in a number, whose form is `kind`: whether there was room. For queues that don't forget. */
+  putNumber(kind: number, value: number): boolean {
+    const slot = this.claim();
+    if (slot <= NOT_NOW) return false;
+    const { words } = this;
+    const sequence = words[slot + SEQUENCE]!;
+    words[slot + KIND] = kind;
+    this.numbers[(slot + DATA) >> 1] = value;
+    try {
+      this.publish(slot);
+    } catch { // as above, but for that it is filled
+      if (words[slot + SEQUENCE] === sequence) {
+        Atomics.store(words, slot + SEQUENCE, (sequence + 2) | 0);
+      }
+      Atomics.store(words, RECEIVERS_ASLEEP, 1);
+    }
+    return true;
+  }
+
   /** A slot to fill and `publish`, or NOT_NOW (there is no room), or CLOSED. */
   claim(): number {
     const { words } = this;
@@ -232,8 +291,8 @@ export class SharedQueue {
     return ((tail - this.#knownHead) | 0) >= 2 * this.#limit;
   }
 
-  /** For a queue that forgets: a slot to fill and `publish`, or CLOSED. Before and after: `trim`. */
-  claimNow(): number {
+  /** For a queue that forgets: a slot to fill, `publish` and `trim`, or CLOSED. */
+  #claimNow(): number {
     for (let looks = 1;; looks++) {
       const slot = this.claim();
       if (slot !== NOT_NOW) return slot;
@@ -280,7 +339,10 @@ export class SharedQueue {
       const slot = this.#slotOf(head);
       const ahead = (Atomics.load(words, slot + SEQUENCE) - head - 2) | 0;
       if (ahead === 0) {
-        if (Atomics.compareExchange(words, HEAD, head, (head + 2) | 0) === head) return slot;
+        if (Atomics.compareExchange(words, HEAD, head, (head + 2) | 0) !== head) continue;
+        if (words[slot + KIND] !== VOID) return slot;
+        words[slot + KIND] = 0;
+        this.free(slot);
       } else if (ahead < 0) {
         const tail = Atomics.load(words, TAIL);
         if ((tail & ~CLOSED_BIT) === head) {
@@ -411,11 +473,12 @@ export class SharedQueue {
       }
       if (first < 0) return false;
       if (others) Atomics.store(words, base + MAYBE_ASLEEP, 1);
+      const place = (firstEntry & PLACE_MASK) - 1;
+      const isAlive = this.registry.isTaken(place);
       if (Atomics.compareExchange(words, base + TABLE + first, firstEntry, 0) !== firstEntry) {
         continue;
       }
-      const place = (firstEntry & PLACE_MASK) - 1;
-      if (!this.registry.isTaken(place)) continue; // its thread has died
+      if (!isAlive) continue;
       this.registry.ring(place);
       return true;
     }

@@ -172,12 +172,7 @@ export class Encoded {
   }
 }
 
-/** The short way for numbers. */
-export function writeNumber(queue: SharedQueue, slot: number, value: number): void {
-  queue.words[slot + KIND] = NUMBER;
-  queue.numbers[(slot + DATA) >> 1] = value;
-}
-
+/** The short way for numbers; `SharedQueue.putNumber` is the other half. */
 export function readNumber(queue: SharedQueue, slot: number): number {
   return queue.numbers[(slot + DATA) >> 1]!;
 }

@@ -5,7 +5,7 @@ import { blockingLoop } from "@weft/weft/loop";
 import { type Codec, SharedChannel } from "@weft/weft/thread";
 import { ownRegistry } from "../../lib/thread/registry.ts";
 import { DROPS_NEWEST, SharedPort } from "../../lib/thread/shared_port.ts";
-import { CLOSED, FORGETS, NOT_NOW, SharedQueue } from "../../lib/thread/shared_queue.ts";
+import { CLOSED, type Content, DATA, FORGETS, SharedQueue } from "../../lib/thread/shared_queue.ts";
 import { startThread } from "../kit/workers.ts";
 import { errorOf, virtually } from "../kit/virtually.ts";
 import { valueOf } from "../kit/results.ts";
@@ -138,41 +138,50 @@ function makeQueue(capacity: number): SharedQueue {
   return new SharedQueue(SharedQueue.allocate(capacity, 8, FORGETS), ownRegistry().buffer);
 }
 
-Deno.test("SharedQueue that forgets has a slot for a sender while others write, and forgets only afterwards", () => {
+/** What writes an item, and does something else meanwhile: what other threads do. */
+function content(item: number, meanwhile = () => {}): Content {
+  return {
+    write(queue, slot) {
+      meanwhile();
+      queue.words[slot + DATA] = item;
+    },
+  };
+}
+
+function take(queue: SharedQueue): number | undefined | "closed" {
+  const slot = queue.take();
+  if (slot <= 0) return slot === CLOSED ? "closed" : undefined;
+  const item = queue.words[slot + DATA];
+  queue.free(slot);
+  return item;
+}
+
+Deno.test("SharedQueue that forgets has a slot for a sender while another one writes, and forgets afterwards", () => {
   const queue = makeQueue(1);
-  const first = queue.claimNow();
-  const second = queue.claimNow();
-  queue.publish(second);
-  queue.trim();
-  assertEquals(
-    queue.take(),
-    NOT_NOW,
-    "the first one is still written, and the second is behind it",
+  const during: unknown[] = [];
+  queue.put(
+    content(1, () => {
+      during.push(queue.put(content(2), 0), queue.put(content(3), 0), take(queue));
+    }),
+    0,
   );
-  queue.publish(first);
-  queue.trim();
-  assertEquals(queue.size, 1);
-  assertEquals(queue.take(), second);
+  assertEquals(during, [true, true, undefined], "they are behind the one that is still written");
+  assertEquals([queue.size, take(queue), take(queue)], [1, 3, undefined]);
 });
 
 Deno.test("law 4: SharedQueue that forgets, closed before an item is in, has forgotten nothing for it", () => {
   const queue = makeQueue(1);
-  const first = queue.claimNow();
-  queue.publish(first);
-  queue.trim();
+  queue.put(content(1), 0);
   queue.close();
-  assertEquals(queue.claimNow(), CLOSED);
-  assertEquals([queue.take(), queue.take()], [first, CLOSED]);
+  assertEquals(queue.put(content(2), 0), CLOSED);
+  assertEquals([take(queue), take(queue)], [1, "closed"]);
 });
 
 Deno.test("law 4: SharedQueue that forgets, closed after an item is in, forgets one for it all the same", () => {
   const queue = makeQueue(1);
-  queue.publish(queue.claimNow());
-  const second = queue.claimNow();
-  queue.close();
-  queue.publish(second);
-  queue.trim();
-  assertEquals([queue.size, queue.take(), queue.take()], [1, second, CLOSED]);
+  queue.put(content(1), 0);
+  assertEquals(queue.put(content(2, () => queue.close()), 0), true);
+  assertEquals([queue.size, take(queue), take(queue)], [1, 2, "closed"]);
 });
 
 // Between threads --------------------------------------------------------------------------------
