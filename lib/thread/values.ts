@@ -240,28 +240,26 @@ export class Decoded {
   }
 }
 
-const { get: readLength } = Object.getOwnPropertyDescriptor(
-  Object.getPrototypeOf(Uint8Array.prototype),
-  "length",
-)!;
-
-/** The true length: what is written must be no longer, nor can it fail once there is a slot. */
+/** How many bytes there are to write: no more, as the next slot is another thread's. */
 function lengthOf(bytes: Uint8Array): number {
-  const length: number = readLength!.call(bytes);
-  if (length === 0) checkMemory(bytes);
+  const { length } = bytes;
+  if (length === 0 || length !== bytes.byteLength) checkBytes(bytes, length);
   return length;
 }
 
-/** Bytes whose memory is gone look as if there were none. */
-function checkMemory(bytes: Uint8Array): void {
+/** Bytes whose memory is gone look as if there were none; to write them would throw. */
+function checkBytes(bytes: Uint8Array, length: number): void {
+  let cause: unknown;
   try {
-    new Uint8Array(bytes);
+    if (new Uint8Array(bytes).length === length) return;
   } catch (error) {
-    throw new TypeError(
-      "Cannot copy the bytes to another thread: their memory was transferred, or is shorter now",
-      { cause: error },
-    );
+    cause = error;
   }
+  throw new TypeError(
+    "Cannot copy the bytes to another thread: their memory was transferred or has shrunk, or " +
+      "their length was redefined",
+    cause === undefined ? undefined : { cause },
+  );
 }
 
 function isSimple(value: unknown): boolean {

@@ -245,6 +245,8 @@ const unsendable: Record<string, () => unknown> = {
     return bytes;
   },
   "what only looks like bytes": () => Object.create(Uint8Array.prototype, { length: { value: 3 } }),
+  "bytes that lie about their length": () =>
+    Object.defineProperty(new Uint8Array(10_000), "length", { value: 1 }),
   "a handle": () => new SharedChannel({ capacity: 1 }).handle,
 };
 
@@ -275,20 +277,6 @@ Deno.test("SharedChannel.send() of a handle says how handles travel", () => {
   const channel = new SharedChannel<unknown>({ capacity: 1 });
   const error = assertThrows(() => channel.trySend(channel.handle), TypeError);
   assertStringIncludes(error.message, "handles too, can only be posted (postMessage)");
-});
-
-Deno.test("SharedChannel.send() takes bytes as they are, whatever they say of their length", () => {
-  const channel = new SharedChannel<Uint8Array>({ capacity: 4, slotBytes: 8 });
-  const bytes = new Uint8Array([1, 2, 3]);
-  for (const value of [1, 1000, -1]) {
-    Object.defineProperty(bytes, "length", { value, configurable: true });
-    assertEquals(channel.trySend(bytes), true);
-  }
-  for (let n = 0; n < 3; n++) {
-    assertEquals([...channel.tryReceive()!.value.values()], [1, 2, 3]);
-  }
-  const large = Object.defineProperty(new Uint8Array(10_000), "length", { value: 1 });
-  assertThrows(() => channel.trySend(large), RangeError, "10000 bytes");
 });
 
 // Order ------------------------------------------------------------------------------------------
