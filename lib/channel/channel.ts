@@ -1,7 +1,7 @@
-import { checkCount, checkOptional, checkOptions, show } from "../internal/check.ts";
+import { checkCount, checkOptional, checkOptions } from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Option } from "../operation/types.ts";
-import { ChannelCore, type Overflow } from "./core.ts";
+import { ChannelCore, checkOverflow, type Overflow } from "./core.ts";
 import { ChannelIterator } from "./iterator.ts";
 import { CLOSED, CloseEvent, Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
 
@@ -30,8 +30,6 @@ export interface ChannelStatistics {
   /** The receivers that wait for an item. */
   readonly receiversWaiting: number;
 }
-
-const OVERFLOWS: readonly Overflow[] = ["block", "dropNewest", "dropOldest"];
 
 /**
  * A channel: items go in at one end and come out at the other, first in, first out, each to
@@ -88,13 +86,7 @@ export class Channel<T> implements AsyncIterable<T> {
     const { capacity = Infinity, overflow = "block", name } = options ?? {};
     checkCount("make the channel", "capacity", capacity, 0);
     checkOptional("make the channel", "name", name, "string");
-    if (!OVERFLOWS.includes(overflow)) {
-      throw new TypeError(
-        `Cannot make the channel: overflow must be one of ${OVERFLOWS.map(show).join(", ")}, got ${
-          show(overflow)
-        }`,
-      );
-    }
+    checkOverflow("make the channel", overflow);
     if (capacity === 0 && overflow !== "block") {
       throw new RangeError(
         `Cannot make the channel: with capacity 0 every item would be dropped by "${overflow}"`,

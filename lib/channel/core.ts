@@ -9,6 +9,7 @@
  * Both lists are first in, first out. A node that is found in a list can be committed, so a value
  * handed to a node has arrived, and a value taken from a node has been sent.
  */
+import { show } from "../internal/check.ts";
 import { count, type Linked } from "../internal/circle.ts";
 import { Ring } from "../internal/ring.ts";
 import { ChannelClosedError } from "./error.ts";
@@ -42,6 +43,18 @@ export interface CloseNode {
 
 /** What to do with an item for which there is no room. */
 export type Overflow = "block" | "dropNewest" | "dropOldest";
+
+const OVERFLOWS: readonly Overflow[] = ["block", "dropNewest", "dropOldest"];
+
+/** @throws {TypeError} unless `overflow` is one of those */
+export function checkOverflow(action: string, overflow: Overflow): void {
+  if (OVERFLOWS.includes(overflow)) return;
+  throw new TypeError(
+    `Cannot ${action}: overflow must be one of ${OVERFLOWS.map(show).join(", ")}, got ${
+      show(overflow)
+    }`,
+  );
+}
 
 export class ChannelCore<T> {
   readonly capacity: number;

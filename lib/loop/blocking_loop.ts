@@ -11,6 +11,16 @@ export class BlockingLoop extends TimerLoop implements Holder {
   #blocking = false;
 
   override oneStep(options: { block: boolean }): boolean {
+    const before = doorbell.servedLoop;
+    doorbell.servedLoop = this;
+    try {
+      return this.#step(options);
+    } finally {
+      doorbell.servedLoop = before;
+    }
+  }
+
+  #step(options: { block: boolean }): boolean {
     const answered = doorbell.answer(); // however often it is rung, timers fire
     if (this.timers.fireDue() || answered) return true;
     if (this.timers.size === 0 && this.#holds === 0) return false;

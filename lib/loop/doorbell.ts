@@ -85,6 +85,8 @@ class Doorbell implements Holder {
   #straight = 0;
   #failures = 0;
   #turn = 0;
+  /** The loop that sleeps this thread, or looks, at the moment; null: JavaScript's, or none. */
+  servedLoop: unknown = null;
 
   /** The first word that is not private takes its place; further ones are added. */
   moveTo(words: Int32Array, index: number): void {

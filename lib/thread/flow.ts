@@ -106,12 +106,7 @@ export class Outflow implements SharedWaiter {
 
 /** Writes a message into `queue`, if there is room. */
 export function put(queue: SharedQueue, extra: number, encoded: Encoded): boolean {
-  const slot = queue.claim();
-  if (slot <= NOT_NOW) return false;
-  encoded.write(queue, slot);
-  queue.words[slot + EXTRA] = extra;
-  queue.publish(slot);
-  return true;
+  return queue.put(encoded, extra) === true;
 }
 
 /** Called with each message. */

@@ -19,6 +19,7 @@ const NEXT_ID = 2;
 const LAST_PLACE = 3;
 /** Words of a place: its doorbell, and who has it (0: nobody, else the number of the thread + 1). */
 const WORDS = 2;
+const BYTES = (HEADER + PLACES * WORDS) * 4;
 
 export class Registry {
   readonly words: Int32Array;
@@ -73,7 +74,7 @@ export function ownRegistry(): Registry {
 }
 
 function makeRegistry(): Registry {
-  const words = new Int32Array(new SharedArrayBuffer((HEADER + PLACES * WORDS) * 4));
+  const words = new Int32Array(new SharedArrayBuffer(BYTES));
   const token = crypto.getRandomValues(new Int32Array(2));
   words.set(token, 0);
   // A thread that was made by hand has a random number of its own; those it makes go on from there.
@@ -99,11 +100,12 @@ export function joinRegistry(
   return known;
 }
 
-/** Whether what is said to be a handle has what every handle has. */
+/** Whether what is said to be a handle has what every handle has: memory, and a table of threads. */
 export function hasMemory(
   handle: { readonly buffer: unknown; readonly registry: unknown },
 ): boolean {
-  return handle.buffer instanceof SharedArrayBuffer && handle.registry instanceof SharedArrayBuffer;
+  return handle.buffer instanceof SharedArrayBuffer &&
+    handle.registry instanceof SharedArrayBuffer && handle.registry.byteLength === BYTES;
 }
 
 /** What tells pieces of shared memory apart: a handle that was posted is another object. */

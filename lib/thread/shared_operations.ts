@@ -21,7 +21,6 @@ import {
 } from "../operation/suspension.ts";
 import { execution } from "../trigger/execution.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
-import { ChannelClosedError } from "../channel/error.ts";
 import type { Holder } from "../loop/doorbell.ts";
 import type { SharedPort } from "./shared_port.ts";
 import type { Encoded } from "./values.ts";
@@ -87,8 +86,8 @@ export class SharedReceive<T> implements SharedWaiter {
     if (item === NOTHING) return false;
     if (item !== DRAINED) {
       this.value = this.orThrow ? item : { value: item };
-    } else if (this.orThrow) {
-      this.value = new ChannelClosedError("receive from");
+    } else if (this.orThrow || this.port.failure !== null) {
+      this.value = this.port.end();
       this.state = FAILED;
     } else {
       this.value = undefined; // and no longer the effect that it was
@@ -289,6 +288,18 @@ abstract class SharedEvent<T> extends EventBase<T> {
       );
   }
 
+  /**
+   * Whether `sync`, which waits and finds the channel closed, waits for just that, too: then this is
+   * what happens, rather than that a send or a receive fails.
+   */
+  protected leavesItToClose(sync: Synchronisation<unknown>, port: SharedPort<unknown>): boolean {
+    if (sync.state !== WAITING) return false;
+    for (const { event } of sync.arms) {
+      if (event instanceof SharedCloseEvent && event.port === port) return true;
+    }
+    return false;
+  }
+
   /** It has looked in vain: its place in line is one that waits to be woken again. */
   protected sleepOn(sync: Synchronisation<unknown>): void {
     for (const { event, handle } of sync.arms) {
@@ -306,19 +317,32 @@ export class SharedReceiveEvent<T> extends SharedEvent<T> {
   }
 
   poll(sync: Synchronisation<unknown>): boolean {
-    const { state } = sync;
-    const item = this.mayLook(sync) ? this.port.take() : NOTHING;
-    if (item === NOTHING) {
+    const { port } = this;
+    const item = this.mayLook(sync) ? this.takeFor(sync) : NOTHING;
+    if (
+      item === NOTHING ||
+      (item === DRAINED && this.leavesItToClose(sync, port as SharedPort<unknown>))
+    ) {
       this.sleepOn(sync);
       return false;
     }
-    if (sync.state !== state) sync.retract(); // the codec has brought a partner
     sync.value = item;
-    if (item === DRAINED && this.orThrow) {
-      sync.value = new ChannelClosedError("receive from");
+    if (item === DRAINED && (this.orThrow || port.failure !== null)) {
+      sync.value = port.end();
       sync.state = FAILED;
     }
     return true;
+  }
+
+  /** Takes the commit before a codec runs: it finds no arm to bring a partner to, and no wait. */
+  private takeFor(sync: Synchronisation<unknown>): unknown {
+    const { port } = this;
+    if (port.codec === undefined || sync.state !== WAITING) return port.take();
+    return port.take(() => {
+      sync.state = COMMITTED;
+      sync.chosen = sync.arms.find(({ event }) => event === this as unknown)!;
+      sync.leaveAll();
+    });
   }
 
   override undo(item: unknown): void {
@@ -338,7 +362,13 @@ export class SharedSendEvent<T> extends SharedEvent<void> {
   poll(sync: Synchronisation<unknown>): boolean {
     const { port, item } = this;
     const { state } = sync;
-    const encoded = port.encode(item);
+    let encoded: Encoded;
+    try {
+      encoded = port.encode(item);
+    } catch (error) {
+      if (sync.state !== state) return false; // as below, and what this arm would do is nothing
+      throw error;
+    }
     if (sync.state !== state) return false; // a getter or the codec has brought a partner
     try {
       if (!this.mayLook(sync) || !port.put(encoded, item)) {
@@ -347,6 +377,10 @@ export class SharedSendEvent<T> extends SharedEvent<void> {
       }
       sync.value = undefined;
     } catch (error) {
+      if (this.leavesItToClose(sync, port as SharedPort<unknown>)) {
+        this.sleepOn(sync);
+        return false;
+      }
       sync.value = error;
       sync.state = FAILED;
     }
@@ -355,5 +389,25 @@ export class SharedSendEvent<T> extends SharedEvent<void> {
 
   describe(): string {
     return `a send to ${this.port.describe()}`;
+  }
+}
+
+/** The close itself, whoever closes it. Holds nothing of its waiters, so there is one per channel. */
+export class SharedCloseEvent extends SharedEvent<void> {
+  constructor(readonly port: SharedPort<unknown>) {
+    super(port.closers);
+  }
+
+  poll(sync: Synchronisation<unknown>): boolean {
+    if (!this.port.queue.isClosed) {
+      this.sleepOn(sync);
+      return false;
+    }
+    sync.value = undefined;
+    return true;
+  }
+
+  describe(): string {
+    return `the close of ${this.port.describe()}`;
   }
 }

@@ -1,9 +1,24 @@
 /** A shared channel as one thread sees it: the queue, and those who wait here. */
+import type { ChannelFailure } from "../channel/core.ts";
 import { ChannelClosedError } from "../channel/error.ts";
-import { CLOSED, KIND, NOT_NOW, RECEIVERS, SENDERS, type SharedQueue } from "./shared_queue.ts";
+import { encodeFailure, readFailure } from "./failure.ts";
+import { threadId } from "./identity.ts";
+import {
+  CLOSED,
+  CLOSERS,
+  KIND,
+  NOT_NOW,
+  RECEIVERS,
+  SENDERS,
+  SENDERS_ASLEEP,
+  type SharedQueue,
+} from "./shared_queue.ts";
 import { DRAINED, NOTHING } from "./shared_operations.ts";
-import { type Codec, Decoded, Encoded, NUMBER, readNumber, writeNumber } from "./values.ts";
+import { type Codec, Decoded, Encoded, NUMBER, readNumber } from "./values.ts";
 import { SharedSide } from "./waiting.ts";
+
+/** The flag of channels that forget an item for which there is no room. */
+export const DROPS_NEWEST = 2;
 
 // Between encoding and publishing nothing else runs, and between taking and decoding neither.
 const encoding = new Encoded();
@@ -15,8 +30,17 @@ const stranded: Set<object> = new Set();
 export class SharedPort<T> {
   readonly receivers: SharedSide;
   readonly senders: SharedSide;
+  readonly closers: SharedSide;
+  /** Whether a `send` that finds no room forgets its item. */
+  readonly #dropsNewest: boolean;
+  /** Whether numbers may go the short way. */
+  readonly #takesNumbers: boolean;
+  /** Why it failed, once that was asked. */
+  #failure: ChannelFailure | null = null;
   /** Items whose receiver was gone when they came: they are next here, or go to the end. */
   readonly #returned: T[] = [];
+  /** The slot of an item that was taken, and couldn't be read for want of stack; or NOT_NOW. */
+  #unread: number = NOT_NOW;
 
   constructor(
     readonly queue: SharedQueue,
@@ -25,6 +49,9 @@ export class SharedPort<T> {
   ) {
     this.receivers = new SharedSide(queue, RECEIVERS);
     this.senders = new SharedSide(queue, SENDERS);
+    this.closers = new SharedSide(queue, CLOSERS);
+    this.#dropsNewest = (queue.flags & DROPS_NEWEST) !== 0;
+    this.#takesNumbers = codec === undefined && !this.#dropsNewest && !queue.forgets;
   }
 
   /**
@@ -45,53 +72,66 @@ export class SharedPort<T> {
     return encoding;
   }
 
-  /** Puts an item in if there is room. */
+  /** Sends now, if it need not wait. Dropping counts as sending; `offer` tells the difference. */
   put(encoded: Encoded, item: T): boolean {
-    const { queue } = this;
-    const slot = queue.claim();
-    if (slot === NOT_NOW) return false;
-    if (slot === CLOSED) throw new ChannelClosedError("send to", item);
-    encoded.write(queue, slot);
-    queue.publish(slot);
-    return true;
+    return this.offer(encoded, item) || this.#dropsNewest;
   }
 
-  /** Puts in a number where that needs no codec and there is room; throws nothing. */
+  /** Puts an item in; false if there was no room. */
+  offer(encoded: Encoded, item: T): boolean {
+    const outcome = this.queue.put(encoded, 0);
+    if (outcome === CLOSED) throw this.refusal(item);
+    return outcome !== NOT_NOW;
+  }
+
+  /** Puts in a number where there is room, and no codec or policy asks for more; throws nothing. */
   putNumber(item: number): boolean {
-    if (this.codec !== undefined) return false;
-    const { queue } = this;
-    const slot = queue.claim();
-    if (slot <= NOT_NOW) return false;
-    writeNumber(queue, slot, item);
-    queue.publish(slot);
-    return true;
+    return this.#takesNumbers && this.queue.putNumber(NUMBER, item);
   }
 
-  /** The next item, NOTHING, or DRAINED. */
-  take(): unknown {
-    if (this.receivers.returned > 0) {
-      if (--this.receivers.returned === 0) stranded.delete(this);
-      return this.#returned.shift();
-    }
+  /** The next item, NOTHING, or DRAINED. `beforeCodec` is called when it is taken, not yet decoded. */
+  take(beforeCodec?: () => void): unknown {
     const { queue } = this;
-    const slot = queue.take();
-    if (slot === NOT_NOW) return NOTHING;
+    const slot = this.receivers.returned > 0 ? this.#unread : queue.take();
+    if (slot === NOT_NOW) return this.receivers.returned > 0 ? this.#takeReturned() : NOTHING;
     if (slot === CLOSED) return DRAINED;
-    if (queue.words[slot + KIND] === NUMBER) {
-      const number = readNumber(queue, slot);
+    const { words } = queue;
+    const sequence = words[slot];
+    const isNumber = words[slot + KIND] === NUMBER;
+    let number = 0;
+    try {
+      if (isNumber) number = readNumber(queue, slot);
+      else decoding.read(queue, slot);
       queue.free(slot);
-      return number;
+    } catch (error) { // the stack overflows: no calls
+      if (words[slot] === sequence) {
+        if (this.#unread === NOT_NOW) this.receivers.returned++;
+        this.#unread = slot;
+        throw error;
+      }
+      Atomics.store(words, SENDERS_ASLEEP, 1); // it is free, and the ring is for the next one
     }
-    decoding.read(queue, slot);
-    queue.free(slot);
-    return decoding.decode(this.codec as Codec<unknown> | undefined);
+    if (this.#unread !== NOT_NOW) {
+      this.#unread = NOT_NOW;
+      this.receivers.returned--;
+    }
+    if (isNumber) return number;
+    if (this.codec === undefined) return decoding.decode();
+    const bytes = decoding.bytes!; // its own, whatever runs now
+    beforeCodec?.();
+    return this.codec.decode(bytes);
+  }
+
+  #takeReturned(): unknown {
+    if (--this.receivers.returned === 0) stranded.delete(this);
+    return this.#returned.shift();
   }
 
   /** An item was taken, but by nobody. */
   giveBack(item: T): void {
-    if (this.receivers.first === null) {
+    if (this.receivers.first === null && (!this.queue.forgets || this.queue.hasRoom)) {
       try {
-        if (this.put(this.encode(item), item)) return;
+        if (this.offer(this.encode(item), item)) return;
       } catch { // closed meanwhile: who drains it here gets it
       }
     }
@@ -99,6 +139,37 @@ export class SharedPort<T> {
     this.receivers.returned++;
     stranded.add(this);
     this.receivers.look();
+  }
+
+  /** Closes it because of `error`, unless it is closed. Never throws. */
+  fail(error: unknown): void {
+    const { queue } = this;
+    if (queue.isClosed) return;
+    const thread = threadId();
+    const encoded = encodeFailure(error, thread === 0 ? "main" : `thread ${thread}`);
+    if (queue.close((slot) => encoded.write(queue, slot))) this.#failure = { error };
+  }
+
+  /** Why it has failed, if it has: in each thread one and the same error. */
+  get failure(): ChannelFailure | null {
+    if (this.#failure === null && this.queue.hasFailed) {
+      this.#failure = { error: readFailure(this.queue) };
+    }
+    return this.#failure;
+  }
+
+  /** What a sender is told when it is closed. */
+  refusal(item: T): ChannelClosedError {
+    const error = new ChannelClosedError("send to", item);
+    const { failure } = this;
+    if (failure !== null) error.cause = failure.error;
+    return error;
+  }
+
+  /** What a receiver who must have an item is told when there will be none. */
+  end(): unknown {
+    const { failure } = this;
+    return failure === null ? new ChannelClosedError("receive from") : failure.error;
   }
 
   describe(): string {

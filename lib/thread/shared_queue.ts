@@ -16,7 +16,17 @@
  * there is no code of the user's and no wait, and a worker's thread isn't stopped there either.
  *
  * The lowest bit of TAIL says that the queue is closed: so an item is either in before the close,
- * or refused.
+ * or refused. Whoever sets it, and one does, then says in STATUS why: because it is over, or because
+ * of a failure, which has a place of its own behind the slots. Until that is said nobody is told
+ * that the queue is closed; it takes no longer than to fill a slot, and nothing runs in between.
+ *
+ * The stack may overflow anywhere. Where that happens to a sender before the publication, the slot
+ * is published as VOID, which receivers pass over: nothing was sent, and nobody is blocked. That, and
+ * what a receiver does in its place, is done without a call, for which there may be no room.
+ *
+ * A queue that forgets its oldest items when it is full (FORGETS) has more slots than it holds
+ * items. So a sender always gets one, and then takes out what is too much: an item is forgotten
+ * only for one that is in.
  *
  * Who waits for items (or for room) is a thread, not a fiber: it notes its place in the registry in
  * a table of sleepers, *then looks again*, and sleeps on its doorbell. Who has put in an item (or
@@ -33,17 +43,21 @@ const SLOTS = 2;
 const CAPACITY = 3;
 const SLOT_WORDS = 4;
 const FLAGS = 5;
+const STATUS = 6;
 const TAIL = 16;
 const HEAD = 32;
 /** For each side: whether there may be sleepers, the next ticket, and the table with its use. */
-const SIDES = [48, 160] as const;
+const SIDES = [48, 160, 272] as const;
 const MAYBE_ASLEEP = 0;
 const NEXT_TICKET = 1;
 /** How many lines of the table were ever in use: the rest needn't be looked at. */
 const USED_LINES = 2;
 const TABLE = 16;
 const LINES = 64;
-const HEADER_WORDS = 272;
+const HEADER_WORDS = 384;
+/** Says that it is the memory of a queue, laid out like this. */
+const MAGIC = 7;
+const MAGIC_NUMBER = 0x57454654;
 
 // Words of a slot.
 const SEQUENCE = 0;
@@ -51,6 +65,8 @@ export const KIND = 1;
 export const LENGTH = 2;
 export const EXTRA = 3;
 export const DATA = 4;
+/** In the place of KIND: there is no item in the slot. */
+const VOID = -1;
 
 /**
  * A flag of a queue: of several sleepers the one that fell asleep last is woken, for it is the one
@@ -61,10 +77,38 @@ export const WAKES_LAST = 1 << 16;
 /** A flag of a queue: the bytes that are received may share a buffer. */
 export const POOLS_BYTES = 1 << 17;
 
-/** Those who wait for items, and those who wait for room. */
+/** A flag of a queue: there is a place to say why it has failed. */
+export const CAN_FAIL = 1 << 18;
+
+/** A flag of a queue: when it is full it forgets the oldest item. */
+export const FORGETS = 1 << 19;
+
+/** How many items more than it should hold a queue that forgets has room for. */
+const SPARE_SLOTS = 16;
+
+/** How many bytes the reason of a failure may take. */
+export const FAILURE_BYTES = 4096;
+const FAILURE_WORDS = DATA + FAILURE_BYTES / 4;
+
+/** Those who wait for items, those who wait for room, and those who wait for the close. */
 export const RECEIVERS = 0;
 export const SENDERS = 1;
-export type Side = typeof RECEIVERS | typeof SENDERS;
+export const CLOSERS = 2;
+/** The word that has publishers and receivers look for sleepers: set where a ring was missed. */
+export const SENDERS_ASLEEP: number = SIDES[SENDERS] + MAYBE_ASLEEP;
+const RECEIVERS_ASLEEP = SIDES[RECEIVERS] + MAYBE_ASLEEP;
+export type Side = typeof RECEIVERS | typeof SENDERS | typeof CLOSERS;
+
+// What STATUS says.
+const OPEN = 0;
+const OVER = 1;
+const FAILED = 2;
+
+/** How often who finds it closed looks whether it is said why; somebody is just about to. */
+const CLOSING_LOOKS = 10_000;
+/** How often a sender that can't wait looks whether a slot is free, before it sleeps a moment. */
+const FULL_LOOKS = 1000;
+const MOMENT_MS = 1;
 
 // What `claim` and `take` say if they give no slot.
 export const NOT_NOW = 0;
@@ -74,6 +118,11 @@ const CLOSED_BIT = 1;
 /** A line of the table: the ticket, and the place + 1 below. */
 const TICKET_SHIFT = 15;
 const PLACE_MASK = (1 << TICKET_SHIFT) - 1;
+
+/** What knows how to fill a slot. */
+export interface Content {
+  write(queue: SharedQueue, slot: number): void;
+}
 
 export class SharedQueue {
   readonly words: Int32Array;
@@ -86,12 +135,16 @@ export class SharedQueue {
   readonly capacity: number;
   readonly mask: number;
   readonly slotWords: number;
+  /** Where the reason of a failure has its place: like a slot, for whoever writes or reads it. */
+  readonly failureSlot: number;
+  /** How many positions may be claimed and not yet taken. */
+  readonly #limit: number;
   /** HEAD as this thread saw it last. */
   #knownHead = 0;
 
   /** Memory for a queue of `capacity` items of at most `slotBytes`. */
   static allocate(capacity: number, slotBytes: number, flags = 0): SharedArrayBuffer {
-    const { slots, slotWords, bytes } = SharedQueue.layout(capacity, slotBytes);
+    const { slots, slotWords, bytes } = SharedQueue.layout(capacity, slotBytes, flags);
     const buffer = new SharedArrayBuffer(bytes);
     const words = new Int32Array(buffer);
     words.set(crypto.getRandomValues(new Int32Array(2)), 0);
@@ -99,6 +152,7 @@ export class SharedQueue {
     words[CAPACITY] = capacity;
     words[SLOT_WORDS] = slotWords;
     words[FLAGS] = flags;
+    words[MAGIC] = MAGIC_NUMBER;
     for (let i = 0; i < slots; i++) words[HEADER_WORDS + i * slotWords + SEQUENCE] = 2 * i;
     return buffer;
   }
@@ -107,11 +161,23 @@ export class SharedQueue {
   static layout(
     capacity: number,
     slotBytes: number,
+    flags = 0,
   ): { slots: number; slotWords: number; bytes: number } {
     let slots = 2; // with a single one, full and free again would look the same
-    while (slots < capacity) slots *= 2;
+    while (slots < capacity + ((flags & FORGETS) === 0 ? 0 : SPARE_SLOTS)) slots *= 2;
     const slotWords = Math.ceil((slotBytes / 4 + DATA) / 16) * 16;
-    return { slots, slotWords, bytes: (HEADER_WORDS + slots * slotWords) * 4 };
+    const failureWords = (flags & CAN_FAIL) === 0 ? 0 : FAILURE_WORDS;
+    return { slots, slotWords, bytes: (HEADER_WORDS + slots * slotWords + failureWords) * 4 };
+  }
+
+  /** Whether `buffer` is the memory of a queue. */
+  static isQueue(buffer: SharedArrayBuffer): boolean {
+    if (buffer.byteLength < HEADER_WORDS * 4) return false;
+    const words = new Int32Array(buffer, 0, HEADER_WORDS);
+    if (words[MAGIC] !== MAGIC_NUMBER) return false;
+    const slotBytes = (words[SLOT_WORDS]! - DATA) * 4;
+    const { slots, bytes } = SharedQueue.layout(words[CAPACITY]!, slotBytes, words[FLAGS]!);
+    return words[SLOTS] === slots && buffer.byteLength === bytes;
   }
 
   constructor(readonly buffer: SharedArrayBuffer, registry: SharedArrayBuffer) {
@@ -126,6 +192,8 @@ export class SharedQueue {
     this.capacity = this.words[CAPACITY]!;
     this.slotWords = this.words[SLOT_WORDS]!;
     this.slotBytes = (this.slotWords - DATA) * 4;
+    this.failureSlot = HEADER_WORDS + this.words[SLOTS]! * this.slotWords;
+    this.#limit = this.forgets ? this.words[SLOTS]! : this.capacity;
   }
 
   get #wakesLast(): boolean {
@@ -135,6 +203,11 @@ export class SharedQueue {
   /** Whether the bytes that are received may share a buffer. */
   get poolsBytes(): boolean {
     return (this.words[FLAGS]! & POOLS_BYTES) !== 0;
+  }
+
+  /** Whether it forgets the oldest item when it is full. */
+  get forgets(): boolean {
+    return (this.words[FLAGS]! & FORGETS) !== 0;
   }
 
   get flags(): number {
@@ -149,12 +222,57 @@ export class SharedQueue {
     return HEADER_WORDS + ((position >>> 1) & this.mask) * this.slotWords;
   }
 
+  /**
+   * Puts an item in: true, or NOT_NOW or CLOSED.
+   *
+   * @throws what `content` throws, which should be nothing; then nothing was put in
+   */
+  put(content: Content, extra: number): true | typeof NOT_NOW | typeof CLOSED {
+    const slot = this.#limit === this.capacity ? this.claim() : this.#claimNow();
+    if (slot <= NOT_NOW) return slot as typeof NOT_NOW | typeof CLOSED;
+    const { words } = this;
+    const sequence = words[slot + SEQUENCE]!;
+    try {
+      content.write(this, slot);
+      words[slot + EXTRA] = extra;
+      this.publish(slot);
+      if (this.#limit !== this.capacity) this.trim();
+    } catch (error) { // the stack overflows: no calls
+      if (words[slot + SEQUENCE] === sequence) {
+        words[slot + KIND] = VOID;
+        Atomics.store(words, slot + SEQUENCE, (sequence + 2) | 0);
+        throw error;
+      }
+      Atomics.store(words, RECEIVERS_ASLEEP, 1); // it is in, and the ring is for the next one
+    }
+    return true;
+  }
+
+  /** Puts in a number, whose form is `kind`: whether there was room. For queues that don't forget. */
+  putNumber(kind: number, value: number): boolean {
+    const slot = this.claim();
+    if (slot <= NOT_NOW) return false;
+    const { words } = this;
+    const sequence = words[slot + SEQUENCE]!;
+    words[slot + KIND] = kind;
+    this.numbers[(slot + DATA) >> 1] = value;
+    try {
+      this.publish(slot);
+    } catch { // as above, but for that it is filled
+      if (words[slot + SEQUENCE] === sequence) {
+        Atomics.store(words, slot + SEQUENCE, (sequence + 2) | 0);
+      }
+      Atomics.store(words, RECEIVERS_ASLEEP, 1);
+    }
+    return true;
+  }
+
   /** A slot to fill and `publish`, or NOT_NOW (there is no room), or CLOSED. */
   claim(): number {
     const { words } = this;
     for (;;) {
       const tail = Atomics.load(words, TAIL);
-      if ((tail & CLOSED_BIT) !== 0) return CLOSED;
+      if ((tail & CLOSED_BIT) !== 0) return this.#isOver() ? CLOSED : NOT_NOW;
       if (this.#isFull(tail)) return NOT_NOW;
       const slot = this.#slotOf(tail);
       const ahead = (Atomics.load(words, slot + SEQUENCE) - tail) | 0;
@@ -168,9 +286,42 @@ export class SharedQueue {
   /** HEAD is looked at only where what was known of it doesn't do: receivers keep writing it. */
   #isFull(tail: number): boolean {
     const known = (tail - this.#knownHead) | 0;
-    if (known >= 0 && known < 2 * this.capacity) return false;
+    if (known >= 0 && known < 2 * this.#limit) return false;
     this.#knownHead = Atomics.load(this.words, HEAD);
-    return ((tail - this.#knownHead) | 0) >= 2 * this.capacity;
+    return ((tail - this.#knownHead) | 0) >= 2 * this.#limit;
+  }
+
+  /** For a queue that forgets: a slot to fill, `publish` and `trim`, or CLOSED. */
+  #claimNow(): number {
+    for (let looks = 1;; looks++) {
+      const slot = this.claim();
+      if (slot !== NOT_NOW) return slot;
+      // Others are reading, writing, or about to take out what is too much: they are awake.
+      this.trim();
+      if (looks % FULL_LOOKS === 0) Atomics.wait(this.words, STATUS, OPEN, MOMENT_MS);
+    }
+  }
+
+  /** For a queue that forgets: takes out what is too much. Whoever publishes must call it. */
+  trim(): void {
+    const { words } = this;
+    for (;;) {
+      const head = Atomics.load(words, HEAD);
+      const tail = Atomics.load(words, TAIL) & ~CLOSED_BIT;
+      if (((tail - head) | 0) <= 2 * this.capacity) return;
+      const slot = this.#slotOf(head);
+      // If its sender is still writing, then that one trims after this one.
+      if (((Atomics.load(words, slot + SEQUENCE) - head - 2) | 0) < 0) return;
+      if (Atomics.compareExchange(words, HEAD, head, (head + 2) | 0) === head) this.free(slot);
+    }
+  }
+
+  /** Whether it is said why it is closed. */
+  #isOver(): boolean {
+    for (let looks = CLOSING_LOOKS; looks > 0; looks--) {
+      if (Atomics.load(this.words, STATUS) !== OPEN) return true;
+    }
+    return false;
   }
 
   /** The slot that `claim` gave has been filled. */
@@ -188,10 +339,15 @@ export class SharedQueue {
       const slot = this.#slotOf(head);
       const ahead = (Atomics.load(words, slot + SEQUENCE) - head - 2) | 0;
       if (ahead === 0) {
-        if (Atomics.compareExchange(words, HEAD, head, (head + 2) | 0) === head) return slot;
+        if (Atomics.compareExchange(words, HEAD, head, (head + 2) | 0) !== head) continue;
+        if (words[slot + KIND] !== VOID) return slot;
+        words[slot + KIND] = 0;
+        this.free(slot);
       } else if (ahead < 0) {
         const tail = Atomics.load(words, TAIL);
-        if ((tail & ~CLOSED_BIT) === head) return tail === head ? NOT_NOW : CLOSED;
+        if ((tail & ~CLOSED_BIT) === head) {
+          return tail !== head && this.#isOver() ? CLOSED : NOT_NOW;
+        }
         if (Atomics.load(words, HEAD) === head) return NOT_NOW; // its sender is still writing
       }
     }
@@ -204,16 +360,26 @@ export class SharedQueue {
     if (Atomics.load(words, SIDES[SENDERS] + MAYBE_ASLEEP) !== 0) this.wake(SENDERS);
   }
 
-  /** From now on nothing goes in; true for who closed it. */
-  close(): boolean {
-    const closed = (Atomics.or(this.words, TAIL, CLOSED_BIT) & CLOSED_BIT) === 0;
+  /**
+   * From now on nothing goes in; true for who closed it. If it has failed, `failure` writes why into
+   * the slot that it is given; it must not throw.
+   */
+  close(failure?: (slot: number) => void): boolean {
+    const { words } = this;
+    if ((Atomics.or(words, TAIL, CLOSED_BIT) & CLOSED_BIT) !== 0) return false;
+    failure?.(this.failureSlot);
+    Atomics.store(words, STATUS, failure === undefined ? OVER : FAILED);
     // Who comes later looks and sees it. Without the limit, one who sleeps again because a sender
     // is still writing would be woken again and again.
-    if (closed) {
-      for (let n = 0; n < LINES && this.wake(RECEIVERS); n++);
-      for (let n = 0; n < LINES && this.wake(SENDERS); n++);
+    for (const side of [CLOSERS, RECEIVERS, SENDERS] as const) {
+      for (let n = 0; n < LINES && this.wake(side); n++);
     }
-    return closed;
+    return true;
+  }
+
+  /** Whether it was closed because of a failure. */
+  get hasFailed(): boolean {
+    return Atomics.load(this.words, STATUS) === FAILED;
   }
 
   get isClosed(): boolean {
@@ -226,18 +392,25 @@ export class SharedQueue {
     return Math.min(this.capacity, ((tail - head) | 0) >>> 1);
   }
 
+  /** Whether one item more would not be too much. */
+  get hasRoom(): boolean {
+    return this.size < this.capacity;
+  }
+
   /** Whether somebody who waits on this side would get on now. */
   isReady(side: Side): boolean {
     const { words } = this;
     const tail = Atomics.load(words, TAIL);
+    const isClosed = (tail & CLOSED_BIT) !== 0;
+    if (side === CLOSERS) return isClosed;
     if (side === SENDERS) {
-      if ((tail & CLOSED_BIT) !== 0) return true;
-      if (((tail - Atomics.load(words, HEAD)) | 0) >= 2 * this.capacity) return false;
+      if (isClosed) return Atomics.load(words, STATUS) !== OPEN;
+      if (((tail - Atomics.load(words, HEAD)) | 0) >= 2 * this.#limit) return false;
       return ((Atomics.load(words, this.#slotOf(tail) + SEQUENCE) - tail) | 0) >= 0;
     }
     const head = Atomics.load(words, HEAD);
     if (((Atomics.load(words, this.#slotOf(head) + SEQUENCE) - head - 2) | 0) >= 0) return true;
-    return tail === (head | CLOSED_BIT);
+    return tail === (head | CLOSED_BIT) && Atomics.load(words, STATUS) !== OPEN;
   }
 
   /** Notes that this thread sleeps: its line in the table, to be given to `leave`; -1: it is full. */
@@ -300,11 +473,12 @@ export class SharedQueue {
       }
       if (first < 0) return false;
       if (others) Atomics.store(words, base + MAYBE_ASLEEP, 1);
+      const place = (firstEntry & PLACE_MASK) - 1;
+      const isAlive = this.registry.isTaken(place);
       if (Atomics.compareExchange(words, base + TABLE + first, firstEntry, 0) !== firstEntry) {
         continue;
       }
-      const place = (firstEntry & PLACE_MASK) - 1;
-      if (!this.registry.isTaken(place)) continue; // its thread has died
+      if (!isAlive) continue;
       this.registry.ring(place);
       return true;
     }

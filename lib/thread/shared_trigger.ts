@@ -22,6 +22,7 @@ export interface SharedTriggerHandle {
 const STATE = 0;
 /** The place of the thread that awaits it, + 1. */
 const WAITER = 1;
+const BYTES = 8;
 
 // States. A compare-and-set from INITIAL decides whether it is released or cancelled.
 const INITIAL = 0;
@@ -96,11 +97,16 @@ export class SharedTrigger implements Trigger {
   readonly release: () => void;
   readonly #cell: Cell;
 
-  /** A trigger that nobody has released; or the one that `handle` is of. */
+  /**
+   * A trigger that nobody has released; or the one that `handle` is of.
+   *
+   * @throws {TypeError} if `handle` is given, and no handle of a shared trigger
+   */
   constructor(handle?: SharedTriggerHandle) {
+    if (handle !== undefined) checkHandle(handle);
     this.handle = handle ?? {
       kind: "weft.SharedTrigger",
-      buffer: new SharedArrayBuffer(8),
+      buffer: new SharedArrayBuffer(BYTES),
       registry: ownRegistry().buffer,
     };
     const cell = new Cell(this.handle);
@@ -116,11 +122,7 @@ export class SharedTrigger implements Trigger {
    * @throws {TypeError} if it is no handle of a shared trigger
    */
   static from(handle: SharedTriggerHandle): SharedTrigger {
-    if (handle?.kind !== "weft.SharedTrigger" || !hasMemory(handle)) {
-      throw new TypeError(
-        `Cannot open the shared trigger: expected the handle of one, got ${show(handle)}`,
-      );
-    }
+    checkHandle(handle);
     return new SharedTrigger(handle);
   }
 
@@ -135,6 +137,17 @@ export class SharedTrigger implements Trigger {
   await(onCancel?: () => void): AwaitableVoid {
     checkAwait(!this.#cell.claim(), onCancel);
     return new SharedTriggerWait(this.#cell, onCancel);
+  }
+}
+
+function checkHandle(handle: SharedTriggerHandle): void {
+  if (
+    handle?.kind !== "weft.SharedTrigger" || !hasMemory(handle) ||
+    handle.buffer.byteLength !== BYTES
+  ) {
+    throw new TypeError(
+      `Cannot open the shared trigger: expected the handle of one, got ${show(handle)}`,
+    );
   }
 }
 

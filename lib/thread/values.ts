@@ -146,10 +146,9 @@ export class Encoded {
   }
 
   #setBytes(bytes: Uint8Array, kind: number): void {
-    if (bytes.length === 0) checkAttached(bytes); // or writing them would fail, too late
     this.kind = kind;
     this.bytes = bytes;
-    this.length = bytes.length;
+    this.length = lengthOf(bytes);
   }
 
   /** Into a slot that has room for it. */
@@ -177,12 +176,7 @@ export class Encoded {
   }
 }
 
-/** The short way for numbers. */
-export function writeNumber(queue: SharedQueue, slot: number, value: number): void {
-  queue.words[slot + KIND] = NUMBER;
-  queue.numbers[(slot + DATA) >> 1] = value;
-}
-
+/** The short way for numbers; `SharedQueue.putNumber` is the other half. */
 export function readNumber(queue: SharedQueue, slot: number): number {
   return queue.numbers[(slot + DATA) >> 1]!;
 }
@@ -250,16 +244,26 @@ export class Decoded {
   }
 }
 
-/** @throws {TypeError} if the buffer of `bytes` is gone: it was transferred, or has shrunk */
-function checkAttached(bytes: Uint8Array): void {
+/** How many bytes there are to write: no more, as the next slot is another thread's. */
+function lengthOf(bytes: Uint8Array): number {
+  const { length } = bytes;
+  if (length === 0 || length !== bytes.byteLength) checkBytes(bytes, length);
+  return length;
+}
+
+/** Bytes whose memory is gone look as if there were none; to write them would throw. */
+function checkBytes(bytes: Uint8Array, length: number): void {
+  let cause: unknown;
   try {
-    new Uint8Array(bytes);
-  } catch (cause) {
-    throw new TypeError(
-      "Cannot copy the value to another thread: its buffer was transferred, or has shrunk",
-      { cause },
-    );
+    if (new Uint8Array(bytes).length === length) return;
+  } catch (error) {
+    cause = error;
   }
+  throw new TypeError(
+    "Cannot copy the bytes to another thread: their memory was transferred or has shrunk, or " +
+      "their length was redefined",
+    cause === undefined ? undefined : { cause },
+  );
 }
 
 function isSimple(value: unknown): boolean {
@@ -378,10 +382,12 @@ function serialize(value: unknown): Uint8Array {
   try {
     return serializer.serialize(value);
   } catch (error) {
+    const reason = String(error instanceof Error ? error.message : error).replace(/\.$/, "");
+    const hint = reason.includes("SharedArrayBuffer")
+      ? "; memory that is shared, handles too, can only be posted (postMessage)"
+      : "";
     throw new TypeError(
-      `Cannot copy the value to another thread: ${
-        error instanceof Error ? error.message : error
-      }; got ${show(value)}`,
+      `Cannot copy the value to another thread: ${reason}${hint}; got ${show(value)}`,
       { cause: error },
     );
   }

@@ -9,6 +9,10 @@
  *
  * Woken are always the first few in line. Whoever was woken and leaves the line, because it got
  * what it wanted or because it was cancelled, sees to it that the next one has a look.
+ *
+ * They may wait on several loops: on JavaScript's, and on one that blocks the thread meanwhile. As
+ * long as that one runs nobody else goes on, so those who wait on another loop are woken, but keep
+ * nobody behind them waiting; and if there is nobody who could go on, another thread is rung.
  */
 import { append, type Linked, remove } from "../internal/circle.ts";
 import { loopOf } from "../fiber/time.ts";
@@ -17,6 +21,7 @@ import { doorbell, type Holder } from "../loop/doorbell.ts";
 import { type EventLoop, hostLoop } from "../loop/mod.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import type { Waiter } from "../operation/suspension.ts";
+import { execution } from "../trigger/execution.ts";
 import type { SharedQueue, Side } from "./shared_queue.ts";
 
 /** How often a loop that doesn't know the doorbell looks by itself. */
@@ -62,7 +67,8 @@ export class SharedSide {
     this.first = append(this.first, node);
     node.woken = false;
     node.holder = holder;
-    if (this.first === node) this.#sleep(); // or those before it see to it that it is woken
+    // Or those before it see to it that it is woken.
+    if (this.first === node || !isServed(this.first.holder)) this.#sleep();
   }
 
   /**
@@ -137,15 +143,39 @@ export class SharedSide {
   }
 
   #rouse(): void {
-    const { first } = this;
-    for (let node = first!;; node = node.after!) {
+    let isAnyServed = false;
+    for (let node = this.first; node !== null;) {
+      const next: SharedWaiter | null = node.after === this.first ? null : node.after;
+      const canGoOn = isServed(node.holder);
+      isAnyServed ||= canGoOn;
       if (!node.woken) {
         node.woken = true;
-        return node.wake();
+        node.wake();
+        if (canGoOn) return;
       }
-      if (node.after === first) return;
+      node = next !== null && next.after === null ? this.first : next; // or it has left meanwhile
     }
+    if (!isAnyServed && this.first !== null) this.#passOn();
   }
+
+  /** Nobody here gets to look before long: the ring is another thread's, and not for this one again. */
+  #passOn(): void {
+    if (this.#line >= 0) this.queue.leave(this.side, this.#line);
+    this.#line = -1;
+    if (this.queue.isReady(this.side)) this.queue.wake(this.side);
+  }
+}
+
+/** The loop for which this thread does what it does: that of the fiber that runs, if one does. */
+function servedLoop(): unknown {
+  return doorbell.servedLoop ?? loopOf(execution.current as Waiter | null);
+}
+
+/** Whether whoever waits with `holder` goes on before the loop that runs now has ended. */
+function isServed(holder: Holder | null): boolean {
+  if (holder === doorbell) return servedLoop() === hostLoop();
+  if (holder instanceof BlockingLoop) return servedLoop() === holder;
+  return !(holder instanceof Poller) || servedLoop() === holder.loop;
 }
 
 /** What keeps the loop that `waiter` waits on listening to the doorbell. */
@@ -162,7 +192,12 @@ class Poller implements Holder {
   constructor(readonly loop: EventLoop) {}
 
   hold(): void {
-    this.#timer = this.loop.onTimer(POLL_MS, { repeat: true }, () => doorbell.look());
+    this.#timer = this.loop.onTimer(POLL_MS, { repeat: true }, () => {
+      const before = doorbell.servedLoop;
+      doorbell.servedLoop = this.loop;
+      doorbell.look(); // throws nothing
+      doorbell.servedLoop = before;
+    });
   }
 
   release(): void {

@@ -28,6 +28,7 @@ import {
 } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";
 import { type Codec, SharedChannel, type SharedChannelHandle } from "@weft/weft/thread";
+import { SharedQueue } from "../../lib/thread/shared_queue.ts";
 import { runLifo } from "../../examples/schedulers/lifo.ts";
 import { errorOf as errorOfResult, valueOf } from "../kit/results.ts";
 import { hostTurn, uncaughtSoon } from "../kit/uncaught.ts";
@@ -73,7 +74,9 @@ const badOptions: [any, typeof TypeError | typeof RangeError, string][] = [
   [3, TypeError, "got 3"],
   [{}, TypeError, "capacity must be a number"],
   [{ capacity: "3" }, TypeError, '"3"'],
-  [{ capacity: 0 }, RangeError, "at least 1"],
+  [{ capacity: 0 }, RangeError, "at least 1, got 0; sender and receiver can meet only within"],
+  [{ capacity: 1, overflow: null }, TypeError, 'overflow must be one of "block", "dropNewest"'],
+  [{ capacity: 1, overflow: "toString" }, TypeError, '"toString"'],
   [{ capacity: -1 }, RangeError, "-1"],
   [{ capacity: 1.5 }, RangeError, "1.5"],
   [{ capacity: NaN }, RangeError, "NaN"],
@@ -120,6 +123,15 @@ Deno.test("SharedChannel.from() refuses what is no handle", () => {
     ...handle,
     buffer: new ArrayBuffer(8),
   }, { ...handle, registry: undefined }];
+  const { buffer, registry } = handle;
+  for (const length of [0, 1, 4, 8, 1536, buffer.byteLength]) {
+    bad.push({ ...handle, buffer: new SharedArrayBuffer(length) });
+    bad.push({ ...handle, registry: new SharedArrayBuffer(length) });
+  }
+  const shorter = new SharedArrayBuffer(buffer.byteLength - 64);
+  new Uint8Array(shorter).set(new Uint8Array(buffer, 0, shorter.byteLength));
+  bad.push({ ...handle, buffer: shorter }, { ...handle, buffer: registry, registry: buffer });
+  bad.push({ ...handle, name: 3 }, "handle", new SharedChannel({ capacity: 1 }));
   for (const handle of bad) {
     const error = assertThrows(() => SharedChannel.from(handle as SharedChannelHandle), TypeError);
     assertStringIncludes(error.message, "Cannot open the shared channel: expected the handle");
@@ -218,6 +230,53 @@ Deno.test("SharedChannel.send() throws at once what can't be sent, also while it
     assertInstanceOf(yield* errorOf(select({ s: channel.sendEvent(Symbol()) })), TypeError);
     assertEquals(channel.statistics(), { ...idle, size: 1 });
   });
+});
+
+const unsendable: Record<string, () => unknown> = {
+  "bytes whose memory was transferred": () => {
+    const bytes = new Uint8Array(4);
+    structuredClone(bytes, { transfer: [bytes.buffer] });
+    return bytes;
+  },
+  "bytes whose memory has shrunk": () => {
+    const buffer = new ArrayBuffer(8, { maxByteLength: 8 });
+    const bytes = new Uint8Array(buffer, 4, 4);
+    buffer.resize(2);
+    return bytes;
+  },
+  "what only looks like bytes": () => Object.create(Uint8Array.prototype, { length: { value: 3 } }),
+  "bytes that lie about their length": () =>
+    Object.defineProperty(new Uint8Array(10_000), "length", { value: 1 }),
+  "a handle": () => new SharedChannel({ capacity: 1 }).handle,
+};
+
+for (const [what, make] of Object.entries(unsendable)) {
+  Deno.test(`law 4: SharedChannel.send() of ${what} throws a TypeError, and the channel goes on`, () => {
+    virtually(function* () {
+      for (const isFull of [false, true]) {
+        const channel = new SharedChannel<unknown>({ capacity: 1 });
+        if (isFull) channel.trySend(0);
+        const raw = { encode: (item: unknown) => item as Uint8Array, decode: () => 0 };
+        const coded = new SharedChannel<unknown>({ capacity: 1, codec: raw });
+        assertThrows(() => channel.trySend(make()), TypeError);
+        assertThrows(() => coded.trySend(make()), TypeError);
+        assertInstanceOf(yield* errorOf(channel.send(make())), TypeError);
+        assertInstanceOf(yield* errorOf(select({ s: channel.sendEvent(make()) })), TypeError);
+        assertEquals(channel.tryReceive(), isFull ? { value: 0 } : undefined);
+        for (const each of [channel, coded]) {
+          assertEquals(each.trySend(new Uint8Array(1)), true);
+          assert(each.tryReceive() !== undefined);
+          assertEquals(each.statistics(), idle);
+        }
+      }
+    });
+  });
+}
+
+Deno.test("SharedChannel.send() of a handle says how handles travel", () => {
+  const channel = new SharedChannel<unknown>({ capacity: 1 });
+  const error = assertThrows(() => channel.trySend(channel.handle), TypeError);
+  assertStringIncludes(error.message, "handles too, can only be posted (postMessage)");
 });
 
 // Order ------------------------------------------------------------------------------------------
@@ -378,15 +437,19 @@ Deno.test("law 4: SharedChannel.send() that is aborted, asleep or woken, has sen
 Deno.test("law 9: ten thousand cancelled waits on a SharedChannel leave nothing behind", () => {
   virtually(function* () {
     const [empty, filled] = [new SharedChannel<number>({ capacity: 1 }), full()];
+    const closers = () => new SharedQueue(empty.handle.buffer, empty.handle.registry).sleepers(2);
     const fibers: Fiber<unknown>[] = [];
     for (let n = 0; n < 5000; n++) {
       fibers.push(spawn(() => empty.receive(), { propagateCancelToParent: false }));
       fibers.push(spawn(() => filled.send(n), { propagateCancelToParent: false }));
+      fibers.push(spawn(() => empty.closeEvent(), { propagateCancelToParent: false }));
     }
     yield* settle();
     assertEquals(empty.statistics().receiversWaiting, 5000);
     assertEquals(filled.statistics().sendersWaiting, 5000);
+    assertEquals(closers(), 1);
     for (const fiber of fibers) fiber.abort();
+    assertEquals(closers(), 0);
     assertEquals([empty.statistics(), filled.statistics()], [idle, { ...idle, size: 1 }]);
     yield* settle();
   });
@@ -535,6 +598,101 @@ Deno.test("law 4: a codec that brings a partner for another arm while it decodes
   });
 });
 
+for (const throws of [false, true]) {
+  const what = throws ? "throws" : "returns";
+  Deno.test(`law 6: a codec that ${what} finds no other arm of the select to take from or to give to`, () => {
+    virtually(function* () {
+      const [a, b] = [0, 1].map(() => new Channel<string>({ capacity: 0 })) as [
+        Channel<string>,
+        Channel<string>,
+      ];
+      const found: unknown[] = [];
+      const error = new Error("decode");
+      const codec: Codec<number> = {
+        encode: (n) => new Uint8Array([n]),
+        decode: ([n]) => {
+          found.push(a.tryReceive(), b.trySend("partner"));
+          if (throws) throw error;
+          return n!;
+        },
+      };
+      const channel = new SharedChannel<number>({ capacity: 1, codec });
+      const all = yield* waiting(() =>
+        errorOrValue(
+          select({ got: channel.receiveEvent(), sent: a.sendEvent("it"), b: b.receiveEvent() }),
+        )
+      );
+      channel.trySend(2);
+      assertEquals(yield* all, throws ? error : { kind: "got", value: 2 });
+      assertEquals(found, [undefined, false]);
+      for (const each of [a, b, channel]) assertEquals(each.statistics(), idle);
+    });
+  });
+}
+
+function* errorOrValue(operation: Awaitable<unknown>): Operation<unknown> {
+  try {
+    return yield* operation;
+  } catch (error) {
+    return error;
+  }
+}
+
+Deno.test("law 4: a codec that brings a partner for another arm and then throws has lost to it", () => {
+  virtually(function* () {
+    const local = new Channel<string>({ capacity: 0 });
+    let armed = false;
+    const codec: Codec<number> = {
+      encode: (n) => {
+        if (armed) {
+          local.trySend("partner");
+          throw new Error("encode");
+        }
+        return new Uint8Array([n]);
+      },
+      decode: ([n]) => n!,
+    };
+    const channel = new SharedChannel<number>({ capacity: 1, codec });
+    channel.trySend(1);
+    const both = yield* waiting(() =>
+      select({ sent: channel.sendEvent(2), got: local.receiveEvent() })
+    );
+    armed = true;
+    assertEquals(channel.tryReceive(), { value: 1 });
+    assertEquals(yield* both, { kind: "got", value: "partner" });
+    assertEquals([channel.statistics(), local.statistics()], [idle, idle]);
+  });
+});
+
+Deno.test("law 4: a codec whose decode aborts who receives comes too late, and the next one gets the next", () => {
+  const ways: ((channel: SharedChannel<number>) => Operation<unknown>)[] = [
+    (channel) => channel.receiveOrThrow(),
+    (channel) => channel.receiveEvent(),
+    (channel) => select([when(channel.receiveEvent(), (n) => n)]),
+  ];
+  for (const receive of ways) {
+    virtually(function* () {
+      let victim: Fiber<unknown> | undefined = undefined as Fiber<unknown> | undefined;
+      const codec: Codec<number> = {
+        encode: (n) => new Uint8Array([n]),
+        decode: ([n]) => {
+          victim?.abort();
+          return n!;
+        },
+      };
+      const channel = new SharedChannel<number>({ capacity: 2, codec });
+      victim = yield* waiting(() => receive(channel));
+      const next = yield* waiting(() => channel.receiveOrThrow());
+      channel.trySend(1);
+      assertEquals(yield* victim, 1);
+      victim = undefined;
+      channel.trySend(2);
+      assertEquals(yield* next, 2);
+      assertEquals(channel.statistics(), idle);
+    });
+  }
+});
+
 // Codecs that throw ------------------------------------------------------------------------------
 
 Deno.test("law 13: what decode throws is thrown at whoever receives, and the next item comes as ever", async () => {
@@ -675,6 +833,18 @@ Deno.test("SharedChannel.receive() in run() without a loop is stuck, and the Dea
   assertStringIncludes(error.message, 'a receive from shared channel "jobs"');
   assertStringIncludes(error.message, "pass loop: blockingLoop()");
   assertEquals(channel.statistics(), idle);
+  const other = errorOfResult(run(() => channel.closeEvent()));
+  assertInstanceOf(other, Deadlock);
+  assertStringIncludes(other.message, 'the close of shared channel "jobs"');
+});
+
+Deno.test("SharedChannel.receive() in run() without a loop gets what is there, though others wait before it", async () => {
+  const channel = new SharedChannel<number>({ capacity: 2 });
+  const first = channel.receive().then((item) => item);
+  channel.trySend(1);
+  assertEquals(valueOf(run(() => channel.receive())), { value: 1 });
+  channel.trySend(2);
+  assertEquals(await first, { value: 2 });
 });
 
 Deno.test("law 10: a blocking loop that is rung again and again still fires its timers", () => {

@@ -14,7 +14,7 @@ import {
 // Where things stand in its memory (see `shared_queue.ts`).
 const TAIL = 16;
 const HEAD = 32;
-const HEADER_WORDS = 272;
+const HEADER_WORDS = 384;
 const LINES = 64;
 
 const registry = ownRegistry();

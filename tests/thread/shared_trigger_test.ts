@@ -138,13 +138,30 @@ Deno.test("SharedTrigger.await() is for once, whichever end it is called on", ()
 
 Deno.test("SharedTrigger.from() refuses what is no handle", () => {
   const { handle } = new SharedTrigger();
-  const bad: unknown[] = [undefined, null, 3, {}, { ...handle, kind: "x" }, {
-    ...handle,
-    buffer: new ArrayBuffer(8),
-  }, { ...handle, registry: undefined }];
+  const bad: unknown[] = [
+    undefined,
+    null,
+    3,
+    {},
+    { ...handle, kind: "x" },
+    {
+      ...handle,
+      buffer: new ArrayBuffer(8),
+    },
+    { ...handle, registry: undefined },
+    {
+      ...handle,
+      buffer: handle.registry,
+      registry: handle.buffer,
+    },
+    { ...handle, buffer: new SharedArrayBuffer(4) },
+  ];
   for (const handle of bad) {
-    const open = () => SharedTrigger.from(handle as SharedTriggerHandle);
-    assertThrows(open, TypeError, "Cannot open the shared trigger: expected the handle");
+    const ways = [() => SharedTrigger.from(handle as SharedTriggerHandle)];
+    if (handle !== undefined) ways.push(() => new SharedTrigger(handle as SharedTriggerHandle));
+    for (const open of ways) {
+      assertThrows(open, TypeError, "Cannot open the shared trigger: expected the handle");
+    }
   }
 });
 

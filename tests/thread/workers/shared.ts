@@ -1,5 +1,5 @@
 /** The other end of shared channels and triggers, in each of the five worlds. */
-import { main, run } from "@weft/weft";
+import { main, run, select, when } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";
 import {
   SharedChannel,
@@ -81,6 +81,17 @@ export interface Input {
   readonly trigger: SharedTriggerHandle;
   readonly items: readonly unknown[];
   readonly log: SharedArrayBuffer;
+  readonly how: "receive" | "send" | "close" | "select";
+  readonly ends: readonly SharedChannelHandle[];
+}
+
+/** What there is to see of an error. */
+function tell(thrown: unknown): Record<string, unknown> {
+  const { name, message, cause, code, value } = thrown as RangeError & Record<string, unknown>;
+  const told = Object.fromEntries(
+    Object.entries({ name, message, code, value }).filter(([, v]) => v),
+  );
+  return cause instanceof Error ? { ...told, cause: tell(cause) } : told;
 }
 
 const tasks = {
@@ -113,6 +124,63 @@ const tasks = {
       } catch (error) {
         return { name: (error as Error).name, value: (error as { value?: unknown }).value };
       }
+    });
+  },
+
+  /** Waits for the end of a channel in one of several ways: how that was told. */
+  awaitEnd: ({ world, from, how }: Input) => {
+    const channel = SharedChannel.from(from);
+    return inWorld(world, function* (): Generator<never, unknown, unknown> {
+      try {
+        if (how === "receive") return yield* channel.receive();
+        if (how === "send") return yield* channel.send({ n: 1 });
+        if (how === "close") return yield* channel.closeEvent();
+        return yield* select([when(channel.receiveOptionEvent(), (item) => item)]);
+      } catch (error) {
+        return tell(error);
+      }
+    });
+  },
+
+  /** Sends the items, and fails the channel then. */
+  fail: ({ to, items }: Input) => {
+    const channel = SharedChannel.from(to);
+    for (const item of items) channel.trySend(item);
+    channel.fail(
+      Object.assign(new RangeError("broken", { cause: new TypeError("below") }), { code: 7 }),
+    );
+  },
+
+  /**
+   * Ends each channel at the same time as others do, by a failure of this thread's or by a close:
+   * what it then sees in each of them.
+   */
+  race: ({ ends, log, items: [id, count] }: Input) => {
+    const arrived = new Int32Array(log);
+    return ends.map((handle, round) => {
+      const channel = SharedChannel.from(handle);
+      const error = new Error(`of ${id} in ${round}`);
+      Atomics.add(arrived, round, 1);
+      for (let n = 0; (n = Atomics.load(arrived, round)) < (count as number);) {
+        Atomics.wait(arrived, round, n, 1);
+      }
+      if ((round + (id as number)) % 4 === 0) channel.close();
+      else channel.fail(error);
+      if (!channel.isClosed) return "it isn't closed";
+      const seen = [0, 1].map((way) => {
+        for (;;) {
+          try {
+            if (way === 0) channel.tryReceive();
+            else channel.trySend(1);
+          } catch (error) {
+            const reason = way === 0 ? error : (error as Error).cause;
+            return reason === undefined || (reason as Error).name === "ChannelClosedError"
+              ? "closed"
+              : (reason as Error).message;
+          }
+        }
+      });
+      return seen.join(", ");
     });
   },
 
