@@ -49,9 +49,12 @@ export const echoLatencies: readonly Workload[] = loads.map((load) => ({
   },
 }));
 
-/** Round trips of a run: as many for every connection, and enough of them that one in 100 says something. */
+/**
+ * Round trips of a run: as many for every connection, enough of them that one in 100 says something,
+ * and that a server is not measured while it is being compiled.
+ */
 function sizeOf({ connections, bytes }: Load) {
-  const full = connections * Math.max(8, Math.round((bytes > 1000 ? 2000 : 8000) / connections));
+  const full = connections * Math.round((bytes > 1000 ? 8000 : 32_000) / connections);
   return { full, smoke: 2 * connections };
 }
 

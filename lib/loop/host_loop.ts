@@ -30,6 +30,8 @@ class HostLoop extends TimerLoop {
   #armedFor = Infinity;
   #arming = false;
   #lastTurn = clock();
+  /** Whether the last turn was a far one. */
+  #isFar = false;
 
   constructor() {
     super();
@@ -58,9 +60,12 @@ class HostLoop extends TimerLoop {
     else this.scheduleTurn(f, false);
   }
 
-  /** Calls `f` in a macrotask of its own; if we are busy, when the host has looked at its sockets. */
+  /**
+   * Calls `f` in a macrotask of its own. If we are busy, every other time, the host looks at its
+   * sockets before that.
+   */
   scheduleTurn(f: () => void, isBusy: boolean): void {
-    (isBusy ? hopFar : hop)(() => {
+    ((this.#isFar = isBusy && !this.#isFar) ? hopFar : hop)(() => {
       this.#lastTurn = clock();
       f();
     });
