@@ -12,7 +12,7 @@ const range = 1000;
 export const poolCpu: Workload = {
   name: "pool-cpu",
   unit: "number",
-  size: { full: 300, smoke: 1 },
+  size: { full: 3000, smoke: 1 },
   units: (n) => n * range,
   targets: { "one thread": 0.56 },
   run: { weft: (n) => compute(2, n * range), "one thread": (n) => compute(1, n * range) },

@@ -8,7 +8,7 @@
  */
 import { main } from "../fiber/mod.ts";
 import { isPromiseLike, show } from "../internal/check.ts";
-import { hopFar } from "../loop/hop.ts";
+import { hop } from "../loop/hop.ts";
 import { clock } from "../loop/timers.ts";
 import { attendance, doorbell, type Holder } from "../loop/doorbell.ts";
 import { setThreadCalls } from "./call_main.ts";
@@ -175,7 +175,7 @@ class Server implements SharedWaiter {
   /** Goes on when the thread's own event loop has had a turn. */
   #workNextTurn(): void {
     this.#scheduled = true;
-    hopFar(() => {
+    hop(() => {
       this.#turnEnd = clock() + SLICE_MS;
       this.#work();
     });

@@ -528,6 +528,47 @@ Deno.test("init and atExit that are generator functions are refused", async () =
   assertStringIncludes((closing as Error).message, "Cannot run atExit: it is a generator function");
 });
 
+Deno.test("law 10: sockets of a thread make progress while it has job after job", async () => {
+  const MOST_JOBS = 300;
+  await main(() =>
+    scope(function* (scope) {
+      const pool = yield* ThreadPool.make({ size: 1, init: talkToItself });
+      scope.onRelease(() => pool.close());
+      let jobs = 0;
+      let trips = 0;
+      yield* map([1, 2, 3], function* () { // there is always a next job
+        while (trips < 5) {
+          assert(++jobs < MOST_JOBS, `${trips} round trips in ${jobs} jobs`);
+          trips = yield* pool.run(computeFor1ms);
+        }
+      });
+    })
+  );
+});
+
+/** Sends a byte through a socket, and back, and so on. */
+function talkToItself(): { trips: number } {
+  const state = { trips: 0 };
+  const talk = async () => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const near = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+    const far = await listener.accept();
+    for (; state.trips < 5; state.trips++) {
+      await near.write(new Uint8Array(1));
+      await far.read(new Uint8Array(1));
+    }
+    for (const resource of [near, far, listener]) resource.close();
+  };
+  talk();
+  return state;
+}
+
+function computeFor1ms(state: { trips: number }): number {
+  const end = performance.now() + 1;
+  while (performance.now() < end);
+  return state.trips;
+}
+
 Deno.test("atExit runs once in each thread, with its state", async () => {
   const words = new Int32Array(new SharedArrayBuffer(8));
   const pool = await ThreadPool.make({
