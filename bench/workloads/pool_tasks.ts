@@ -15,7 +15,7 @@ function contenders(
 export const poolRoundTrip: Workload = {
   name: "pool-round-trip",
   unit: "task",
-  size: { full: 5000, smoke: 100 },
+  size: { full: 20_000, smoke: 100 },
   targets: { piscina: 0.33, tinypool: 0.12, workerpool: 0.12 },
   run: contenders(async (pool, n) => {
     const run = await poolOf(pool);
