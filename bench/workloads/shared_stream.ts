@@ -18,7 +18,7 @@ function stream(kind: ValueKind, target: number): Workload {
   return {
     name: `shared-stream-${kind.replace(" ", "-")}`,
     unit: "message",
-    size: { full: 200_000, smoke: 1000 }, // many, as it takes a while until both ends are warm
+    size: { full: 600_000, smoke: 1000 }, // many, as it takes a while until both ends are warm
     targets: { postMessage: target },
     run: {
       weft: (n) => throughChannel(kind, n),
