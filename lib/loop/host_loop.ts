@@ -65,7 +65,8 @@ class HostLoop extends TimerLoop {
    * sockets before that.
    */
   scheduleTurn(f: () => void, isBusy: boolean): void {
-    ((this.#isFar = isBusy && !this.#isFar) ? hopFar : hop)(() => {
+    this.#isFar = isBusy && !this.#isFar;
+    (this.#isFar ? hopFar : hop)(() => {
       this.#lastTurn = clock();
       f();
     });

@@ -6,6 +6,7 @@
  * A message has a type, the number of what it is about, and a value.
  */
 import { attendance, doorbell, type Holder } from "../loop/doorbell.ts";
+import { checkPostable } from "./postable.ts";
 import { EXTRA, NOT_NOW, RECEIVERS, SENDERS, type SharedQueue } from "./shared_queue.ts";
 import { takeTransfers } from "./transfer.ts";
 import { Decoded, ELSEWHERE, Encoded } from "./values.ts";
@@ -44,10 +45,12 @@ export class Outflow implements SharedWaiter {
    * `transfer` may have marked.
    *
    * @throws {DOMException} if the value can't be cloned; then nothing was sent
+   * @throws {TypeError} if it is a shared channel, or trigger, in the place of its handle
    */
   send(type: number, id: number, value: unknown, transferring?: readonly unknown[]): void {
     const transfers = transferring && takeTransfers(transferring);
     if (transfers !== undefined || !encoding.encodeFast(value, this.queue.slotBytes)) {
+      checkPostable(transferring ?? []);
       // In a set, because Deno's receiveMessageOnPort looks at every key of what it has received.
       this.port.postMessage(new Set([value]), transfers ?? []);
       encoding.encodeElsewhere();

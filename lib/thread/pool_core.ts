@@ -35,6 +35,7 @@ import {
   RESULT,
   START_FAILED,
 } from "./protocol.ts";
+import { checkPostable } from "./postable.ts";
 import { Refill } from "./refill.ts";
 import { Encoded } from "./values.ts";
 import { type Packed, unpack } from "./wire.ts";
@@ -156,7 +157,9 @@ export class PoolCore {
    * the user's.
    */
   encode(task: string | number, args: readonly unknown[]): Encoded | null {
-    return encoding.encodeFast([task, ...args], MESSAGE_BYTES) ? encoding : null;
+    if (encoding.encodeFast([task, ...args], MESSAGE_BYTES)) return encoding;
+    checkPostable(args);
+    return null;
   }
 
   /** @throws {PoolClosedError} if it is closed */

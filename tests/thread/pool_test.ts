@@ -26,7 +26,14 @@ import {
   yieldNow,
 } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";
-import { noop, PoolClosedError, ThreadPool, transfer } from "@weft/weft/thread";
+import {
+  noop,
+  PoolClosedError,
+  SharedChannel,
+  SharedTrigger,
+  ThreadPool,
+  transfer,
+} from "@weft/weft/thread";
 import {
   newWord,
   tasksUrl,
@@ -421,6 +428,27 @@ Deno.test("T39: a result that can't be cloned is an error, and the thread goes o
       assertStringIncludes(error.message, "Cannot send the result of the task to main");
       assert(error.cause !== undefined);
     }
+    assertEquals(yield* pool.run("echo", 1), 1);
+  });
+});
+
+Deno.test("T39: a shared channel or trigger is refused, not emptied: its handle is what is sent", async () => {
+  await withPool({ main: { channel: () => new SharedChannel({ capacity: 1 }) } }, function* (pool) {
+    for (const shared of [new SharedChannel({ capacity: 1 }), new SharedTrigger()]) {
+      const error = yield* fromPromise(thrownBy(() => pool.run("echo", shared)));
+      assertInstanceOf(error, TypeError);
+      const { name } = shared.constructor;
+      assertEquals(
+        error.message,
+        `Cannot send a ${name} to another thread: send its handle, and use ${name}.from(handle) there`,
+      );
+      assertEquals(yield* pool.run("echo", shared.handle), shared.handle);
+    }
+    const error = yield* fromPromise(thrownBy(() => pool.run("sharedChannel")));
+    assertInstanceOf(error, TypeError);
+    assertStringIncludes(`${error.message}: ${error.cause}`, "send its handle");
+    const refusal = yield* fromPromise(thrownBy(() => pool.run("ask", "channel")));
+    assertStringIncludes(`${refusal}: ${(refusal as Error).cause}`, "send its handle");
     assertEquals(yield* pool.run("echo", 1), 1);
   });
 });

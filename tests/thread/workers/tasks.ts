@@ -6,6 +6,7 @@ import {
   runInMain,
   serve,
   type Service,
+  SharedChannel,
   taskSignal,
   ThreadPool,
   transfer,
@@ -119,6 +120,7 @@ export default serve({
     },
 
     // Calls into main.
+    sharedChannel: () => new SharedChannel<number>({ capacity: 1 }),
     ask: (_state, name: string, ...args: unknown[]) => runInMain(name, ...args),
     *askGently(_state, name: string, ...args: unknown[]) {
       return yield* callMain(name, ...args);
