@@ -48,6 +48,7 @@ export function encodeFailure(error: unknown, thread: string): Encoded {
 
 /** The error that `queue` has failed with. */
 export function readFailure(queue: SharedQueue): unknown {
+  if (!queue.saysWhy) return new Error("The shared channel failed, and could not say why");
   const decoded = new Decoded();
   decoded.read(queue, queue.failureSlot);
   const { thread, packed } = decoded.decode() as { thread: string; packed: Packed };
