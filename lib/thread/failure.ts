@@ -85,5 +85,5 @@ function cutText(text: string, chars: number): string {
 function cutValue(value: unknown, chars: number): unknown {
   if (chars === Infinity) return value;
   if (typeof value === "string") return cutText(value, chars);
-  return value === undefined || isPlain(value, chars) ? value : show(value);
+  return value === undefined || isPlain(value, chars) ? value : cutText(show(value), chars);
 }
