@@ -48,6 +48,7 @@ export function encodeFailure(error: unknown, thread: string): Encoded {
 
 /** The error that `queue` has failed with. */
 export function readFailure(queue: SharedQueue): unknown {
+  if (!queue.saysWhy) return new Error("The shared channel failed, and could not say why");
   const decoded = new Decoded();
   decoded.read(queue, queue.failureSlot);
   const { thread, packed } = decoded.decode() as { thread: string; packed: Packed };
@@ -84,5 +85,5 @@ function cutText(text: string, chars: number): string {
 function cutValue(value: unknown, chars: number): unknown {
   if (chars === Infinity) return value;
   if (typeof value === "string") return cutText(value, chars);
-  return value === undefined || isPlain(value, chars) ? value : show(value);
+  return value === undefined || isPlain(value, chars) ? value : cutText(show(value), chars);
 }

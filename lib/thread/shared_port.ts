@@ -41,6 +41,9 @@ export class SharedPort<T> {
   readonly #returned: T[] = [];
   /** The slot of an item that was taken, and couldn't be read for want of stack; or NOT_NOW. */
   #unread: number = NOT_NOW;
+  /** In a queue that forgets: the sequence with which that slot was put aside. */
+  #aside = 0;
+  readonly #forgets: boolean;
 
   constructor(
     readonly queue: SharedQueue,
@@ -51,7 +54,8 @@ export class SharedPort<T> {
     this.senders = new SharedSide(queue, SENDERS);
     this.closers = new SharedSide(queue, CLOSERS);
     this.#dropsNewest = (queue.flags & DROPS_NEWEST) !== 0;
-    this.#takesNumbers = codec === undefined && !this.#dropsNewest && !queue.forgets;
+    this.#forgets = queue.forgets;
+    this.#takesNumbers = codec === undefined && !this.#dropsNewest && !this.#forgets;
   }
 
   /**
@@ -96,7 +100,15 @@ export class SharedPort<T> {
     if (slot === NOT_NOW) return this.receivers.returned > 0 ? this.#takeReturned() : NOTHING;
     if (slot === CLOSED) return DRAINED;
     const { words } = queue;
-    const sequence = words[slot];
+    if (slot === this.#unread && this.#forgets) {
+      const aside = this.#aside;
+      if (Atomics.compareExchange(words, slot, aside, (aside - 1) | 0) !== aside) { // forgotten
+        this.#unread = NOT_NOW;
+        this.receivers.returned--;
+        return this.take(beforeCodec);
+      }
+    }
+    const sequence = words[slot]!;
     const isNumber = words[slot + KIND] === NUMBER;
     let number = 0;
     try {
@@ -107,6 +119,10 @@ export class SharedPort<T> {
       if (words[slot] === sequence) {
         if (this.#unread === NOT_NOW) this.receivers.returned++;
         this.#unread = slot;
+        if (this.#forgets) {
+          this.#aside = (sequence + 1) | 0;
+          Atomics.store(words, slot, this.#aside);
+        }
         throw error;
       }
       Atomics.store(words, SENDERS_ASLEEP, 1); // it is free, and the ring is for the next one

@@ -22,7 +22,10 @@
  *
  * The stack may overflow anywhere. Where that happens to a sender before the publication, the slot
  * is published as VOID, which receivers pass over: nothing was sent, and nobody is blocked. That, and
- * what a receiver does in its place, is done without a call, for which there may be no room.
+ * what a receiver does in its place, is done without a call, for which there may be no room. A receiver
+ * that couldn't read its slot reads it later. So that nobody has to wait for that, in a queue that
+ * forgets it puts the slot aside meanwhile: an odd sequence, 1 more than it was. A sender that comes
+ * upon it may forget the item; a compare-and-set decides.
  *
  * A queue that forgets its oldest items when it is full (FORGETS) has more slots than it holds
  * items. So a sender always gets one, and then takes out what is too much: an item is forgotten
@@ -298,8 +301,21 @@ export class SharedQueue {
       if (slot !== NOT_NOW) return slot;
       // Others are reading, writing, or about to take out what is too much: they are awake.
       this.trim();
+      this.#forgetAside();
       if (looks % FULL_LOOKS === 0) Atomics.wait(this.words, STATUS, OPEN, MOMENT_MS);
     }
+  }
+
+  /**
+   * The slot that is in the way may be one that was put aside (an odd sequence): its item is older than
+   * all others.
+   */
+  #forgetAside(): void {
+    const { words } = this;
+    const index = this.#slotOf(Atomics.load(words, TAIL)) + SEQUENCE;
+    const sequence = Atomics.load(words, index);
+    if ((sequence & 1) === 0) return;
+    Atomics.compareExchange(words, index, sequence, (sequence - 1 + 2 * this.mask) | 0);
   }
 
   /** For a queue that forgets: takes out what is too much. Whoever publishes must call it. */
@@ -312,7 +328,9 @@ export class SharedQueue {
       const slot = this.#slotOf(head);
       // If its sender is still writing, then that one trims after this one.
       if (((Atomics.load(words, slot + SEQUENCE) - head - 2) | 0) < 0) return;
-      if (Atomics.compareExchange(words, HEAD, head, (head + 2) | 0) === head) this.free(slot);
+      if (Atomics.compareExchange(words, HEAD, head, (head + 2) | 0) !== head) continue;
+      // Without a call, or the slot might be lost. Nobody waits for room.
+      Atomics.store(words, slot + SEQUENCE, (words[slot + SEQUENCE]! + 2 * this.mask) | 0);
     }
   }
 
@@ -342,7 +360,8 @@ export class SharedQueue {
         if (Atomics.compareExchange(words, HEAD, head, (head + 2) | 0) !== head) continue;
         if (words[slot + KIND] !== VOID) return slot;
         words[slot + KIND] = 0;
-        this.free(slot);
+        Atomics.store(words, slot + SEQUENCE, (words[slot + SEQUENCE]! + 2 * this.mask) | 0);
+        if (Atomics.load(words, SENDERS_ASLEEP) !== 0) this.wake(SENDERS);
       } else if (ahead < 0) {
         const tail = Atomics.load(words, TAIL);
         if ((tail & ~CLOSED_BIT) === head) {
@@ -362,12 +381,16 @@ export class SharedQueue {
 
   /**
    * From now on nothing goes in; true for who closed it. If it has failed, `failure` writes why into
-   * the slot that it is given; it must not throw.
+   * the slot that it is given; if the stack overflows there, then nobody is told why.
    */
   close(failure?: (slot: number) => void): boolean {
     const { words } = this;
     if ((Atomics.or(words, TAIL, CLOSED_BIT) & CLOSED_BIT) !== 0) return false;
-    failure?.(this.failureSlot);
+    try {
+      failure?.(this.failureSlot);
+    } catch { // the stack overflows: no calls, and what is unsaid holds up everybody
+      words[this.failureSlot + KIND] = VOID;
+    }
     Atomics.store(words, STATUS, failure === undefined ? OVER : FAILED);
     // Who comes later looks and sees it. Without the limit, one who sleeps again because a sender
     // is still writing would be woken again and again.
@@ -375,6 +398,11 @@ export class SharedQueue {
       for (let n = 0; n < LINES && this.wake(side); n++);
     }
     return true;
+  }
+
+  /** Whether it is written why it has failed. */
+  get saysWhy(): boolean {
+    return this.words[this.failureSlot + KIND] !== VOID;
   }
 
   /** Whether it was closed because of a failure. */

@@ -233,6 +233,7 @@ for (const [what, make] of Object.entries(huge)) {
 Deno.test("SharedChannel.fail() with a huge value, or what can't even be looked at, never throws", () => {
   assertEquals(typeof there("x".repeat(100_000)), "string");
   assertEquals(there(Array(100_000).fill(1)), "an array of 100000");
+  assertEquals(there(10n ** 20_000n), `1${"0".repeat(499)}…`);
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
   assertEquals(there(proxy), "an object");

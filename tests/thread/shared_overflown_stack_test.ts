@@ -3,8 +3,10 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { run } from "@weft/weft";
 import { SharedChannel } from "@weft/weft/thread";
 import { ownRegistry } from "../../lib/thread/registry.ts";
+import { DRAINED, NOTHING } from "../../lib/thread/shared_operations.ts";
 import { SharedPort } from "../../lib/thread/shared_port.ts";
 import {
+  CAN_FAIL,
   CLOSED,
   type Content,
   DATA,
@@ -98,6 +100,61 @@ Deno.test("law 4: SharedPort.take() that can't read the item throws, and the nex
     0,
     true,
   ]);
+});
+
+Deno.test("law 4: SharedPort.take() that can't read the item holds up no sender of a queue that forgets", () => {
+  for (const other of [false, true]) {
+    const queue = makeQueue(2, FORGETS);
+    const port = new SharedPort<unknown>(queue, undefined, undefined);
+    const sender = other ? new SharedPort<unknown>(queue, undefined, undefined) : port;
+    const put = (item: string) => assert(sender.put(sender.encode(item), item));
+    put("old");
+    failOnce(queue, "bytes");
+    assertEquals(assertThrows(() => port.take()), overflow);
+    put("new");
+    assertEquals([port.take(), port.take(), port.take()], ["old", "new", NOTHING]);
+
+    put("forgotten");
+    failOnce(queue, "bytes");
+    assertThrows(() => port.take());
+    for (let n = 0; n < 100; n++) put(`${n}`);
+    assertEquals([port.take(), port.take(), port.take()], ["98", "99", NOTHING]);
+    assertEquals(port.receivers.returned, 0);
+  }
+});
+
+Deno.test("law 4: a slot that is passed over, or forgotten, is free without a call", () => {
+  const full = makeQueue(2);
+  assertThrows(() => full.put(bad, 0));
+  Object.assign(full, { free: () => assert(false) });
+  assertEquals([full.take(), full.put(content(1), 0), full.put(content(2), 0)], [
+    NOT_NOW,
+    true,
+    true,
+  ]);
+
+  const queue = makeQueue(2, FORGETS);
+  Object.assign(queue, { free: () => assert(false) });
+  for (let n = 0; n < 100; n++) assertEquals(queue.put(content(n), 0), true);
+  assertEquals(queue.size, 2);
+});
+
+Deno.test("law 13: SharedChannel.fail() that can't write why has failed all the same", () => {
+  const queue = makeQueue(2, CAN_FAIL);
+  const port = new SharedPort<unknown>(queue, undefined, undefined);
+  const there = new SharedPort<unknown>(queue, undefined, undefined);
+  const error = new Error("first");
+  const { close } = queue;
+  Object.assign(queue, {
+    close: () =>
+      close.call(queue, () => {
+        throw overflow;
+      }),
+  });
+  port.fail(error);
+  assertEquals([port.take(), port.end()], [DRAINED, error]);
+  assertEquals([there.take(), queue.isReady(RECEIVERS)], [DRAINED, true]);
+  assertEquals(String(there.end()), "Error: The shared channel failed, and could not say why");
 });
 
 Deno.test("law 4: SharedPort.take() whose ring fails has taken the item, and the next one rings", () => {
