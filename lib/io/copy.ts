@@ -45,10 +45,12 @@ function* copyAll({ source, gate, output, flush }: Copy): Generator<never, numbe
   for (let total = 0;;) {
     const count = yield* new Take(source, pour, basket, gate);
     if (count === 0) return total;
+    const { forgotten } = source;
     try {
       yield* outputQueue(output, basket);
     } finally { // also when somebody gives the generator up by `return`
-      if (basket.length > 0) pourBack(source, basket);
+      if (source.forgotten !== forgotten) basket.clear(); // it was closed meanwhile
+      else if (basket.length > 0) pourBack(source, basket);
     }
     if (flush && source.bytes.length === 0) yield* output.flush();
     total += count;

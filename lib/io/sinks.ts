@@ -121,9 +121,8 @@ class StreamWriter implements Writer, Door {
       await writer.write(chunk);
     } catch (error) {
       this.#told = true;
-      // It has not failed; so it is being closed, which it doesn't say before.
-      const isClosed = writer === this.#writer && writer.desiredSize !== null;
-      throw isClosed ? new StreamClosedError("write to the stream") : error;
+      // If it has not failed, it is being closed, which it doesn't say before.
+      throw this.#hasFailed() ? error : new StreamClosedError("write to the stream");
     }
     return chunk.length;
   }
@@ -151,6 +150,16 @@ class StreamWriter implements Writer, Door {
 
   async abort(): Promise<void> {
     await this.#writer!.abort("the output was discarded");
+  }
+
+  /** Whether it has failed, as far as can be told: also of one that was let go of. */
+  #hasFailed(): boolean {
+    if (this.#writer !== null) return this.#writer.desiredSize === null;
+    if (this.#stream.locked) return true;
+    const writer = this.#stream.getWriter();
+    const { desiredSize } = writer;
+    writer.releaseLock();
+    return desiredSize === null;
   }
 
   /** The writer. @throws {TypeError} if somebody else has it */

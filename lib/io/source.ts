@@ -48,6 +48,8 @@ type Outcome = { readonly kind: "ended" } | { readonly kind: "failed"; readonly 
 export abstract class Source {
   readonly bytes: ByteQueue = new ByteQueue();
   takers: TakerNode | null = null;
+  /** How often what had come was forgotten: what was taken before that is not put back. */
+  forgotten = 0;
   #outcome: Outcome | null = null;
   #pulling = false;
 
@@ -143,6 +145,7 @@ export abstract class Source {
 
   /** Forgets what has come and was not taken: what is behind it is closed, too. */
   forget(): void {
+    this.forgotten++;
     this.#outcome = null;
     this.bytes.clear();
   }

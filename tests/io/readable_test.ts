@@ -7,7 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { cancelScope, Channel, Event, main, run, select, spawn, when, yieldNow } from "@weft/weft";
-import { Input, read, readEvent, StreamClosedError } from "@weft/weft/io";
+import { Input, Output, read, readEvent, StreamClosedError } from "@weft/weft/io";
 import { blockingLoop } from "@weft/weft/loop";
 import { buffer, bytes, feedStream, text, turn } from "../kit/byte_streams.ts";
 import { hostTurn } from "../kit/uncaught.ts";
@@ -257,6 +257,23 @@ Deno.test("Input.close() forgets what was read ahead of a stream that it cancels
     yield* input.close();
     assertEquals(yield* take(stream, 9), "");
   });
+});
+
+Deno.test("Input.close() forgets what a copy holds that is cancelled after it", async () => {
+  const stream = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(new Uint8Array(40_000)),
+  }, { highWaterMark: 0 });
+  const input = Input.fromReadable(stream);
+  const output = Output.fromWritable(new WritableStream({ write: () => new Promise(() => {}) }));
+  await main(function* () {
+    const copy = spawn(() => input.copyInto(output), { propagateCancelToParent: false });
+    yield* turn();
+    yield* input.close();
+    copy.abort();
+    yield* turn();
+    output.discard();
+  });
+  assertEquals(input.statistics(), { buffered: 0, waiting: 0 });
 });
 
 Deno.test("read() over a stream that somebody else has locked: a TypeError, once it waits, for each", async () => {

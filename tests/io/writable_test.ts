@@ -295,6 +295,7 @@ Deno.test("law 13: a failure of a write to a stream that was cancelled, or an ev
   const { stream, slow } = slowStream();
   await main(function* () {
     yield* writeEvent(stream, bytes("lost"));
+    yield* turn(); // by now it has let go of the stream
     yield* turn();
     const next = yield* waiting(errorOf(write(stream, bytes("next"))) as never);
     slow.fail(error);
@@ -319,6 +320,24 @@ Deno.test("write() to a stream that is closed, or is being closed, throws", asyn
     }
   });
   assertEquals([slow.writes, stream.locked], [["last"], false]);
+});
+
+Deno.test("law 13: that a stream was being closed is told to whoever comes after a writeEvent()", async () => {
+  const taken = Promise.withResolvers<void>();
+  const stream = new WritableStream<Uint8Array>({ write: () => taken.promise }, {
+    highWaterMark: 4,
+  });
+  const writer = stream.getWriter();
+  void writer.write(bytes("last"));
+  const closing = writer.close(); // and it still wants more
+  writer.releaseLock();
+  await main(function* () {
+    yield* writeEvent(stream, bytes("lost"));
+    yield* turn(); // by now it has let go of the stream
+    assertInstanceOf(yield* errorOf(write(stream, bytes("next"))), StreamClosedError);
+    taken.resolve();
+    yield* fromPromise(closing);
+  });
 });
 
 Deno.test("write() to a stream that somebody else has locked: a TypeError, once it waits, for each", async () => {
