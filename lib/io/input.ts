@@ -166,7 +166,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    * @throws {TypeError} if `reader` has no method `read`, or an option is of the wrong type
    */
   static fromReader(reader: Reader & { close?(): void }, options?: FromReaderOptions): Input {
-    checkReader("make the input", reader);
+    checkReader("make the input", reader, "reader");
     const source = sourceOf("make the input", reader);
     checkOptions("make the input", options);
     checkOptional("make the input", "close", options?.close, "function");

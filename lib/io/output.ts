@@ -152,7 +152,7 @@ export class Output implements AsyncDisposable {
    * @throws {TypeError} if `writer` has no method `write`, or an option is of the wrong type
    */
   static fromWriter(writer: Writer & { close?(): void }, options?: FromWriterOptions): Output {
-    checkWriter("make the output", writer);
+    checkWriter("make the output", writer, "writer");
     checkOptions("make the output", options);
     checkOptional("make the output", "close", options?.close, "function");
     const drain = new SinkDrain(sinkOf("make the output", writer));

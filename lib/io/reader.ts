@@ -48,26 +48,26 @@ export function readableSourceOf(stream: ReadableStream<Uint8Array>): ReadableSo
 const STREAM_READERS = [ReadableStreamDefaultReader, ReadableStreamBYOBReader];
 
 /** @throws {TypeError} unless `reader` is a `Reader` */
-export function checkReader(action: string, reader: Reader): void {
+export function checkReader(action: string, reader: Reader, argument = "source"): void {
   if (typeof reader !== "object" && typeof reader !== "function" || reader === null) {
     throw new TypeError(
-      `Cannot ${action}: source must be an object with a method read, got ${show(reader)}`,
+      `Cannot ${action}: ${argument} must be an object with a method read, got ${show(reader)}`,
     );
   }
   if ((reader as unknown) instanceof ReadableStream) {
     throw new TypeError(
-      `Cannot ${action}: source is a ReadableStream, whose chunks come as they are; ` +
+      `Cannot ${action}: ${argument} is a ReadableStream, whose chunks come as they are; ` +
         `use Input.fromReadable`,
     );
   }
   if (STREAM_READERS.some((type) => reader instanceof type)) {
     throw new TypeError(
-      `Cannot ${action}: source is a ${
+      `Cannot ${action}: ${argument} is a ${
         show(reader)
       }, whose chunks come as they are; unlock the stream, and pass that`,
     );
   }
-  checkFunction(action, "source.read", reader.read);
+  checkFunction(action, `${argument}.read`, reader.read);
 }
 
 /** What a read rejected with: anything, `undefined` too. */

@@ -35,26 +35,26 @@ export function writableSinkOf(stream: WritableBytes): WritableSink {
 }
 
 /** @throws {TypeError} unless `writer` is a `Writer` */
-export function checkWriter(action: string, writer: Writer): void {
+export function checkWriter(action: string, writer: Writer, argument = "sink"): void {
   if (typeof writer !== "object" && typeof writer !== "function" || writer === null) {
     throw new TypeError(
-      `Cannot ${action}: sink must be an object with a method write, got ${show(writer)}`,
+      `Cannot ${action}: ${argument} must be an object with a method write, got ${show(writer)}`,
     );
   }
   if ((writer as unknown) instanceof WritableStream) {
     throw new TypeError(
-      `Cannot ${action}: sink is a WritableStream, which doesn't count; use Output.fromWritable`,
+      `Cannot ${action}: ${argument} is a WritableStream, which doesn't count; use Output.fromWritable`,
     );
   }
   // Its `write` is another one: it takes the whole chunk, and keeps it.
   if (writer instanceof WritableStreamDefaultWriter) {
     throw new TypeError(
-      `Cannot ${action}: sink is ${
+      `Cannot ${action}: ${argument} is ${
         show(writer)
       }, which doesn't count; unlock the stream, and pass that`,
     );
   }
-  checkFunction(action, "sink.write", writer.write);
+  checkFunction(action, `${argument}.write`, writer.write);
 }
 
 /**

@@ -518,7 +518,7 @@ Deno.test("the statics of Input check their arguments", () => {
     [() => Input.create(7 as never), "hooks must be an object, got 7"],
     [() => Input.fromString(7 as never), "text must be a string, got 7"],
     [() => Input.fromBytes("a" as never), 'bytes must be a Uint8Array, got "a"'],
-    [() => Input.fromReader({} as never), "source.read must be a function, got undefined"],
+    [() => Input.fromReader({} as never), "reader.read must be a function, got undefined"],
     [() => Input.fromReadable({} as never), "stream must be a ReadableStream, got an Object"],
     [() => Input.concat(7 as never), "expected an Input, got 7"],
     [() => new (Input as unknown as new () => Input)(), "use Input.create"],

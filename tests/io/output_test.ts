@@ -500,7 +500,7 @@ Deno.test("Output checks its arguments", () => {
     [() => output.outputInt(0.5), RangeError, "value must be an integer, got 0.5"],
     [() => output.outputInt("1" as never), TypeError, 'must be a number or a bigint, got "1"'],
     [() => Output.create({} as never), TypeError, "hooks.output must be a function"],
-    [() => Output.fromWriter({} as never), TypeError, "sink.write must be a function"],
+    [() => Output.fromWriter({} as never), TypeError, "writer.write must be a function"],
     [() => Output.fromWritable({} as never), TypeError, "stream must be a WritableStream"],
     [() => Output.tee(7 as never), TypeError, "expected an Output, got 7"],
     [() => new (Output as unknown as new () => Output)(), TypeError, "use Output.create"],

@@ -310,7 +310,7 @@ Deno.test("Input.fromReader() over a Web Stream says what to use, also after a r
   const stream = ReadableStream.from([bytes("chunk")]);
   const refused = () => {
     const message =
-      "source is a ReadableStream, whose chunks come as they are; use Input.fromReadable";
+      "reader is a ReadableStream, whose chunks come as they are; use Input.fromReadable";
     assertThrows(() => Input.fromReader(stream as never), TypeError, message);
   };
   refused();
