@@ -140,6 +140,6 @@ export class JobTable {
 
   /** Rings for a thread once more, if there is a job for one. */
   ringAgain(): void {
-    if (this.#queue.isReady(RECEIVERS)) this.#queue.wake(RECEIVERS);
+    if (this.#queue.isReady(RECEIVERS)) this.#queue.sleepers[RECEIVERS].wake();
   }
 }

@@ -368,7 +368,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
 }
 
 function waitingOn(side: SharedSide): number {
-  const threads = side.queue.sleepers(side.side);
+  const threads = side.queue.sleepers[side.side].count;
   return count(side.first) + threads - (side.isAsleep ? 1 : 0);
 }
 

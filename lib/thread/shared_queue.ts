@@ -31,15 +31,10 @@
  * items. So a sender always gets one, and then takes out what is too much: an item is forgotten
  * only for one that is in.
  *
- * Who waits for items (or for room) is a thread, not a fiber: it notes its place in the registry in
- * a table of sleepers, *then looks again*, and sleeps on its doorbell. Who has put in an item (or
- * made room) looks whether there may be sleepers (AWAKE is 0), takes the one that came first out
- * of the table, and rings. Of the two looks at least one sees the other. A thread that was rung
- * and finds more than it takes passes the ring on; so does one that was rung and has lost interest.
- * A ring that goes to a thread that dies is lost: therefore everybody who sleeps looks again now
- * and then. A full table is no harm either: who finds no line is not rung, but looks all the same.
+ * Who waits, for items, for room or for the close, is in a table of sleepers (see `sleepers.ts`).
  */
 import { joinRegistry, type Registry, tokenOf } from "./registry.ts";
+import { MAYBE_ASLEEP, Sleepers, SLEEPERS_WORDS } from "./sleepers.ts";
 
 // Words of the header. What different threads write stands 64 bytes apart.
 const SLOTS = 2;
@@ -49,15 +44,9 @@ const FLAGS = 5;
 const STATUS = 6;
 const TAIL = 16;
 const HEAD = 32;
-/** For each side: whether there may be sleepers, the next ticket, and the table with its use. */
-const SIDES = [48, 160, 272] as const;
-const MAYBE_ASLEEP = 0;
-const NEXT_TICKET = 1;
-/** How many lines of the table were ever in use: the rest needn't be looked at. */
-const USED_LINES = 2;
-const TABLE = 16;
-const LINES = 64;
-const HEADER_WORDS = 384;
+/** For each side, the table of those who sleep. */
+const SIDES = [48, 48 + SLEEPERS_WORDS, 48 + 2 * SLEEPERS_WORDS] as const;
+const HEADER_WORDS = 48 + 3 * SLEEPERS_WORDS;
 /** Says that it is the memory of a queue, laid out like this. */
 const MAGIC = 7;
 const MAGIC_NUMBER = 0x57454654;
@@ -119,8 +108,6 @@ export const CLOSED = -1;
 
 const CLOSED_BIT = 1;
 /** A line of the table: the ticket, and the place + 1 below. */
-const TICKET_SHIFT = 15;
-const PLACE_MASK = (1 << TICKET_SHIFT) - 1;
 
 /** What knows how to fill a slot. */
 export interface Content {
@@ -140,6 +127,8 @@ export class SharedQueue {
   readonly slotWords: number;
   /** Where the reason of a failure has its place: like a slot, for whoever writes or reads it. */
   readonly failureSlot: number;
+  /** Who sleeps, on each side. */
+  readonly sleepers: readonly [Sleepers, Sleepers, Sleepers];
   /** How many positions may be claimed and not yet taken. */
   readonly #limit: number;
   /** HEAD as this thread saw it last. */
@@ -196,11 +185,14 @@ export class SharedQueue {
     this.slotWords = this.words[SLOT_WORDS]!;
     this.slotBytes = (this.slotWords - DATA) * 4;
     this.failureSlot = HEADER_WORDS + this.words[SLOTS]! * this.slotWords;
+    const wakesLast = (this.flags & WAKES_LAST) !== 0;
+    const [receivers, senders, closers] = SIDES;
+    this.sleepers = [
+      new Sleepers(this.words, receivers, this, wakesLast),
+      new Sleepers(this.words, senders, this, wakesLast),
+      new Sleepers(this.words, closers, this, wakesLast),
+    ];
     this.#limit = this.forgets ? this.words[SLOTS]! : this.capacity;
-  }
-
-  get #wakesLast(): boolean {
-    return (this.words[FLAGS]! & WAKES_LAST) !== 0;
   }
 
   /** Whether the bytes that are received may share a buffer. */
@@ -346,7 +338,7 @@ export class SharedQueue {
   publish(slot: number): void {
     const { words } = this;
     Atomics.store(words, slot + SEQUENCE, (words[slot + SEQUENCE]! + 2) | 0);
-    if (Atomics.load(words, SIDES[RECEIVERS] + MAYBE_ASLEEP) !== 0) this.wake(RECEIVERS);
+    if (Atomics.load(words, RECEIVERS_ASLEEP) !== 0) this.sleepers[RECEIVERS].wake();
   }
 
   /** A slot to read and `free`, or NOT_NOW (there is no item), or CLOSED (and never will be). */
@@ -361,7 +353,7 @@ export class SharedQueue {
         if (words[slot + KIND] !== VOID) return slot;
         words[slot + KIND] = 0;
         Atomics.store(words, slot + SEQUENCE, (words[slot + SEQUENCE]! + 2 * this.mask) | 0);
-        if (Atomics.load(words, SENDERS_ASLEEP) !== 0) this.wake(SENDERS);
+        if (Atomics.load(words, SENDERS_ASLEEP) !== 0) this.sleepers[SENDERS].wake();
       } else if (ahead < 0) {
         const tail = Atomics.load(words, TAIL);
         if ((tail & ~CLOSED_BIT) === head) {
@@ -376,7 +368,7 @@ export class SharedQueue {
   free(slot: number): void {
     const { words } = this;
     Atomics.store(words, slot + SEQUENCE, (words[slot + SEQUENCE]! + 2 * this.mask) | 0);
-    if (Atomics.load(words, SIDES[SENDERS] + MAYBE_ASLEEP) !== 0) this.wake(SENDERS);
+    if (Atomics.load(words, SENDERS_ASLEEP) !== 0) this.sleepers[SENDERS].wake();
   }
 
   /**
@@ -394,9 +386,7 @@ export class SharedQueue {
     Atomics.store(words, STATUS, failure === undefined ? OVER : FAILED);
     // Who comes later looks and sees it. Without the limit, one who sleeps again because a sender
     // is still writing would be woken again and again.
-    for (const side of [CLOSERS, RECEIVERS, SENDERS] as const) {
-      for (let n = 0; n < LINES && this.wake(side); n++);
-    }
+    for (const side of [CLOSERS, RECEIVERS, SENDERS] as const) this.sleepers[side].wakeAll();
     return true;
   }
 
@@ -440,86 +430,4 @@ export class SharedQueue {
     if (((Atomics.load(words, this.#slotOf(head) + SEQUENCE) - head - 2) | 0) >= 0) return true;
     return tail === (head | CLOSED_BIT) && Atomics.load(words, STATUS) !== OPEN;
   }
-
-  /** Notes that this thread sleeps: its line in the table, to be given to `leave`; -1: it is full. */
-  enter(side: Side): number {
-    const { words } = this;
-    const base = SIDES[side];
-    const ticket = Atomics.add(words, base + NEXT_TICKET, 1);
-    const entry = (ticket << TICKET_SHIFT) | (this.place + 1); // of the ticket as much as there is room
-    for (let line = 0; line < LINES; line++) {
-      if (Atomics.compareExchange(words, base + TABLE + line, 0, entry) !== 0) continue;
-      this.#noteUsed(base + USED_LINES, line + 1);
-      Atomics.store(words, base + MAYBE_ASLEEP, 1); // last: who sees it finds the entry
-      return line;
-    }
-    return -1;
-  }
-
-  #noteUsed(index: number, lines: number): void {
-    const { words } = this;
-    for (let used = Atomics.load(words, index); used < lines; used = Atomics.load(words, index)) {
-      Atomics.compareExchange(words, index, used, lines);
-    }
-  }
-
-  /** Whether this thread still stands in `line`: nobody has rung for it. */
-  isEntered(side: Side, line: number): boolean {
-    const entry = Atomics.load(this.words, SIDES[side] + TABLE + line);
-    return (entry & PLACE_MASK) === this.place + 1;
-  }
-
-  /** It no longer sleeps; false if it has been rung. */
-  leave(side: Side, line: number): boolean {
-    const { words } = this;
-    const index = SIDES[side] + TABLE + line;
-    const entry = Atomics.load(words, index);
-    return (entry & PLACE_MASK) === this.place + 1 &&
-      Atomics.compareExchange(words, index, entry, 0) === entry;
-  }
-
-  /**
-   * Rings for whoever sleeps longest on this side, or shortest where the queue says so; false if
-   * nobody does.
-   */
-  wake(side: Side): boolean {
-    const { words } = this;
-    const base = SIDES[side];
-    for (;;) {
-      Atomics.store(words, base + MAYBE_ASLEEP, 0);
-      let first = -1;
-      let firstEntry = 0;
-      let others = false;
-      const used = Atomics.load(words, base + USED_LINES);
-      for (let line = 0; line < used; line++) {
-        const entry = Atomics.load(words, base + TABLE + line);
-        if (entry === 0) continue;
-        others ||= first >= 0;
-        if (first >= 0 && isOlder(entry, firstEntry) === this.#wakesLast) continue;
-        first = line;
-        firstEntry = entry;
-      }
-      if (first < 0) return false;
-      if (others) Atomics.store(words, base + MAYBE_ASLEEP, 1);
-      const place = (firstEntry & PLACE_MASK) - 1;
-      const isAlive = this.registry.isTaken(place);
-      if (Atomics.compareExchange(words, base + TABLE + first, firstEntry, 0) !== firstEntry) {
-        continue;
-      }
-      if (!isAlive) continue;
-      this.registry.ring(place);
-      return true;
-    }
-  }
-
-  /** How many threads sleep on this side: for tests and people. */
-  sleepers(side: Side): number {
-    const table = this.words.subarray(SIDES[side] + TABLE, SIDES[side] + TABLE + LINES);
-    return table.reduce((n, entry) => entry === 0 ? n : n + 1, 0);
-  }
-}
-
-/** By the tickets, which wrap around; the place below them makes no difference. */
-function isOlder(entry: number, than: number): boolean {
-  return ((entry - than) | 0) < 0;
 }

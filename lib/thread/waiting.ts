@@ -23,6 +23,7 @@ import type { CancelHandle } from "../operation/event_base.ts";
 import type { Waiter } from "../operation/suspension.ts";
 import { execution } from "../trigger/execution.ts";
 import type { SharedQueue, Side } from "./shared_queue.ts";
+import type { Sleepers } from "./sleepers.ts";
 
 /** How often a loop that doesn't know the doorbell looks by itself. */
 const POLL_MS = 1;
@@ -49,7 +50,11 @@ export class SharedSide {
   #line = -1;
   #patience = MOST_LOOKS;
 
-  constructor(readonly queue: SharedQueue, readonly side: Side) {}
+  readonly #sleepers: Sleepers;
+
+  constructor(readonly queue: SharedQueue, readonly side: Side) {
+    this.#sleepers = queue.sleepers[side];
+  }
 
   get isReady(): boolean {
     return this.returned > 0 || this.queue.isReady(this.side);
@@ -57,7 +62,7 @@ export class SharedSide {
 
   /** Whether this thread stands in the table of sleepers. */
   get isAsleep(): boolean {
-    return this.#line >= 0 && this.queue.isEntered(this.side, this.#line);
+    return this.#line >= 0 && this.#sleepers.isEntered(this.#line);
   }
 
   /** To the end of the line; `holder` keeps the thread listening meanwhile. */
@@ -97,9 +102,9 @@ export class SharedSide {
       return;
     }
     doorbell.unlisten(this.look);
-    const rung = this.#line >= 0 && !this.queue.leave(this.side, this.#line);
+    const rung = this.#line >= 0 && !this.#sleepers.leave(this.#line);
     this.#line = -1;
-    if ((rung || node.woken) && this.isReady) this.queue.wake(this.side);
+    if ((rung || node.woken) && this.isReady) this.#sleepers.wake();
   }
 
   /** Whether `node` may take what there is: it is first, or woken like all who stand before it. */
@@ -138,7 +143,7 @@ export class SharedSide {
 
   /** First it says that it sleeps, then it looks: so nothing comes unnoticed in between. */
   #enter(): boolean {
-    if (!this.isAsleep) this.#line = this.queue.enter(this.side);
+    if (!this.isAsleep) this.#line = this.#sleepers.enter();
     return this.isReady;
   }
 
@@ -160,9 +165,9 @@ export class SharedSide {
 
   /** Nobody here gets to look before long: the ring is another thread's, and not for this one again. */
   #passOn(): void {
-    if (this.#line >= 0) this.queue.leave(this.side, this.#line);
+    if (this.#line >= 0) this.#sleepers.leave(this.#line);
     this.#line = -1;
-    if (this.queue.isReady(this.side)) this.queue.wake(this.side);
+    if (this.queue.isReady(this.side)) this.#sleepers.wake();
   }
 }
 

@@ -259,8 +259,8 @@ class Schedule {
       assertEquals([port.receivers.first, port.senders.first], [null, null]);
     }
     if (this.deaths === 0) {
-      assertEquals(port.queue.sleepers(RECEIVERS), 0);
-      assertEquals(port.queue.sleepers(SENDERS), 0);
+      assertEquals(port.queue.sleepers[RECEIVERS].count, 0);
+      assertEquals(port.queue.sleepers[SENDERS].count, 0);
       assertEquals(this.loop.oneStep({ block: false }), false, "somebody holds the loop");
     } else {
       for (const { port } of this.threads) { // or they would listen for ever

@@ -437,7 +437,8 @@ Deno.test("law 4: SharedChannel.send() that is aborted, asleep or woken, has sen
 Deno.test("law 9: ten thousand cancelled waits on a SharedChannel leave nothing behind", () => {
   virtually(function* () {
     const [empty, filled] = [new SharedChannel<number>({ capacity: 1 }), full()];
-    const closers = () => new SharedQueue(empty.handle.buffer, empty.handle.registry).sleepers(2);
+    const closers = () =>
+      new SharedQueue(empty.handle.buffer, empty.handle.registry).sleepers[2].count;
     const fibers: Fiber<unknown>[] = [];
     for (let n = 0; n < 5000; n++) {
       fibers.push(spawn(() => empty.receive(), { propagateCancelToParent: false }));

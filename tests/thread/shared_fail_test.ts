@@ -342,10 +342,10 @@ Deno.test("law 6: a select that lost to something else leaves no waiter for the 
     const queue = new SharedQueue(channel.handle.buffer, channel.handle.registry);
     for (let n = 1; n <= 3; n++) {
       const fiber = yield* waiting(() => select(branches));
-      assertEquals(queue.sleepers(2), 1);
+      assertEquals(queue.sleepers[2].count, 1);
       yield* local.send(n);
       assertEquals(yield* fiber, n);
-      assertEquals(queue.sleepers(2), 0);
+      assertEquals(queue.sleepers[2].count, 0);
     }
     channel.close();
   });

@@ -104,7 +104,7 @@ Deno.test("SharedChannel rings for another thread if nobody in this one can go o
   try {
     const there = new SharedQueue(channel.handle.buffer, channel.handle.registry);
     Object.assign(there, { place });
-    there.enter(RECEIVERS);
+    there.sleepers[RECEIVERS].enter();
     const rings = () => registry.words[4 + place * 2];
     const before = rings();
     const isRung = () => rings() !== before;

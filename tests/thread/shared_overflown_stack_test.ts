@@ -72,7 +72,7 @@ Deno.test("law 4: SharedQueue.put() whose ring fails has put it in, and the next
     const { place } = registry.enter();
     const { place: own } = queue;
     Object.assign(queue, { place });
-    queue.enter(RECEIVERS);
+    queue.sleepers[RECEIVERS].enter();
     Object.assign(queue, { place: own });
     const rings = () => registry.words[4 + place * 2]!;
     const before = rings();
@@ -166,7 +166,7 @@ Deno.test("law 4: SharedPort.take() whose ring fails has taken the item, and the
     const { place } = registry.enter();
     const { place: own } = queue;
     Object.assign(queue, { place });
-    queue.enter(SENDERS);
+    queue.sleepers[SENDERS].enter();
     Object.assign(queue, { place: own });
     const rings = () => registry.words[4 + place * 2]!;
     const before = rings();

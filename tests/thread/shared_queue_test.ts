@@ -68,7 +68,7 @@ const ringsOf = (place: number) => registry.words[4 + place * 2]!;
 /** Rings for one sleeper: whose doorbell was rung. */
 function wake(queue: SharedQueue, side: Side, places: readonly number[]): number | undefined {
   const before = places.map(ringsOf);
-  const woken = queue.wake(side);
+  const woken = queue.sleepers[side].wake();
   const rung = places.filter((place, index) => ringsOf(place) !== before[index]);
   assertEquals(rung.length, woken ? 1 : 0);
   return rung[0];
@@ -213,11 +213,11 @@ for (const side of [RECEIVERS, SENDERS] as const) {
   Deno.test(`law 7: SharedQueue.wake() rings for the ${name} in the order in which they came`, () => {
     withPlaces(5, (places) => {
       const queue = makeQueue(1);
-      for (const place of places) as(queue, place, () => queue.enter(side));
-      assertEquals(queue.sleepers(side), 5);
-      assertEquals(queue.sleepers(side === RECEIVERS ? SENDERS : RECEIVERS), 0);
+      for (const place of places) as(queue, place, () => queue.sleepers[side].enter());
+      assertEquals(queue.sleepers[side].count, 5);
+      assertEquals(queue.sleepers[side === RECEIVERS ? SENDERS : RECEIVERS].count, 0);
       for (const place of places) assertEquals(wake(queue, side, places), place);
-      assertEquals([wake(queue, side, places), queue.sleepers(side)], [undefined, 0]);
+      assertEquals([wake(queue, side, places), queue.sleepers[side].count], [undefined, 0]);
     });
   });
 
@@ -226,13 +226,13 @@ for (const side of [RECEIVERS, SENDERS] as const) {
       const queue = makeQueue(1);
       const [a, b, c] = places as [number, number, number];
       for (let ticket = 0; ticket < 2 ** 18; ticket++) {
-        const line = as(queue, a, () => queue.enter(side));
-        assertEquals(as(queue, a, () => queue.leave(side, line)), true);
+        const line = as(queue, a, () => queue.sleepers[side].enter());
+        assertEquals(as(queue, a, () => queue.sleepers[side].leave(line)), true);
         if (ticket % 1021 !== 0) continue;
-        for (const place of [c, a, b]) as(queue, place, () => queue.enter(side));
+        for (const place of [c, a, b]) as(queue, place, () => queue.sleepers[side].enter());
         for (const place of [c, a, b]) assertEquals(wake(queue, side, places), place);
       }
-      assertEquals(queue.sleepers(side), 0);
+      assertEquals(queue.sleepers[side].count, 0);
     });
   });
 
@@ -240,19 +240,23 @@ for (const side of [RECEIVERS, SENDERS] as const) {
     withPlaces(2, (places) => {
       const queue = makeQueue(1);
       const [a, b] = places as [number, number];
-      const line = as(queue, a, () => queue.enter(side));
-      assertEquals(as(queue, a, () => queue.isEntered(side, line)), true);
-      assertEquals(as(queue, b, () => queue.isEntered(side, line)), false, "it isn't b's");
-      assertEquals(as(queue, b, () => queue.leave(side, line)), false);
-      assertEquals(as(queue, a, () => queue.leave(side, line)), true);
-      assertEquals(as(queue, a, () => queue.leave(side, line)), false);
+      const line = as(queue, a, () => queue.sleepers[side].enter());
+      assertEquals(as(queue, a, () => queue.sleepers[side].isEntered(line)), true);
+      assertEquals(as(queue, b, () => queue.sleepers[side].isEntered(line)), false, "it isn't b's");
+      assertEquals(as(queue, b, () => queue.sleepers[side].leave(line)), false);
+      assertEquals(as(queue, a, () => queue.sleepers[side].leave(line)), true);
+      assertEquals(as(queue, a, () => queue.sleepers[side].leave(line)), false);
       assertEquals(wake(queue, side, places), undefined);
 
-      assertEquals(as(queue, a, () => queue.enter(side)), line);
+      assertEquals(as(queue, a, () => queue.sleepers[side].enter()), line);
       assertEquals(wake(queue, side, places), a);
-      assertEquals(as(queue, b, () => queue.enter(side)), line, "the same line, another's");
-      assertEquals(as(queue, a, () => queue.isEntered(side, line)), false);
-      assertEquals(as(queue, a, () => queue.leave(side, line)), false);
+      assertEquals(
+        as(queue, b, () => queue.sleepers[side].enter()),
+        line,
+        "the same line, another's",
+      );
+      assertEquals(as(queue, a, () => queue.sleepers[side].isEntered(line)), false);
+      assertEquals(as(queue, a, () => queue.sleepers[side].leave(line)), false);
       assertEquals(wake(queue, side, places), b);
     });
   });
@@ -261,27 +265,27 @@ for (const side of [RECEIVERS, SENDERS] as const) {
     withPlaces(4, (places) => {
       const queue = makeQueue(1);
       const [a, b, c, d] = places as [number, number, number, number];
-      for (const place of places) as(queue, place, () => queue.enter(side));
+      for (const place of places) as(queue, place, () => queue.sleepers[side].enter());
       for (const place of [a, c]) registry.leave(place);
       assertEquals(wake(queue, side, places), b);
       assertEquals(wake(queue, side, places), d);
-      assertEquals(queue.sleepers(side), 0);
+      assertEquals(queue.sleepers[side].count, 0);
     });
   });
 
   Deno.test(`SharedQueue.enter() finds no line for the 65th of the ${name}, and one when one is free`, () => {
     withPlaces(LINES + 2, (places) => {
       const queue = makeQueue(1);
-      const lines = places.map((place) => as(queue, place, () => queue.enter(side)));
+      const lines = places.map((place) => as(queue, place, () => queue.sleepers[side].enter()));
       assertEquals(new Set(lines.slice(0, LINES)).size, LINES);
       assertEquals(lines.slice(LINES), [-1, -1]);
-      assertEquals(queue.sleepers(side), LINES);
+      assertEquals(queue.sleepers[side].count, LINES);
       assertEquals(wake(queue, side, places), places[0]);
-      assertEquals(as(queue, places[LINES]!, () => queue.enter(side)), lines[0]);
+      assertEquals(as(queue, places[LINES]!, () => queue.sleepers[side].enter()), lines[0]);
       for (const place of places.slice(1, LINES + 1)) {
         assertEquals(wake(queue, side, places), place);
       }
-      assertEquals(queue.wake(side), false);
+      assertEquals(queue.sleepers[side].wake(), false);
     });
   });
 
@@ -289,10 +293,10 @@ for (const side of [RECEIVERS, SENDERS] as const) {
     withPlaces(3, (places) => {
       const queue = makeQueue(1);
       const before = places.map(ringsOf);
-      for (const place of places) as(queue, place, () => queue.enter(side));
+      for (const place of places) as(queue, place, () => queue.sleepers[side].enter());
       queue.close();
       assertEquals(places.map(ringsOf), before.map((rings) => rings + 1));
-      assertEquals(queue.sleepers(side), 0);
+      assertEquals(queue.sleepers[side].count, 0);
     });
   });
 }
@@ -306,14 +310,14 @@ Deno.test("SharedQueue.publish() rings for a receiver, free() for a sender, and 
     put(queue, 1);
     take(queue);
     assertEquals(rings(), before, "nobody sleeps");
-    as(queue, receiver, () => queue.enter(RECEIVERS));
-    as(queue, sender, () => queue.enter(SENDERS));
+    as(queue, receiver, () => queue.sleepers[RECEIVERS].enter());
+    as(queue, sender, () => queue.sleepers[SENDERS].enter());
     put(queue, 1);
     put(queue, 2);
     assertEquals(rings(), [before[0]! + 1, before[1]], "the second finds nobody asleep");
     take(queue);
     take(queue);
     assertEquals(rings(), [before[0]! + 1, before[1]! + 1]);
-    assert(queue.sleepers(RECEIVERS) + queue.sleepers(SENDERS) === 0);
+    assert(queue.sleepers[RECEIVERS].count + queue.sleepers[SENDERS].count === 0);
   });
 });
