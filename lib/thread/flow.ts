@@ -56,7 +56,7 @@ export class Outflow implements SharedWaiter {
       encoding.encodeElsewhere();
     }
     const extra = (id << TYPE_BITS) | type;
-    if (this.#unsent.length === 0 && put(this.queue, extra, encoding)) return;
+    if (this.#unsent.length === 0 && this.queue.put(encoding, extra) === true) return;
     this.#unsent.push({ extra, encoded: encoding.copy() });
     if (this.holder === null) this.#side.enlist(this, attendance);
   }
@@ -65,7 +65,7 @@ export class Outflow implements SharedWaiter {
   wake(): void {
     let sent = 0;
     for (const { extra, encoded } of this.#unsent) {
-      while (!put(this.queue, extra, encoded)) {
+      while (this.queue.put(encoded, extra) !== true) {
         if (this.#side.rest(this)) continue;
         this.#unsent = this.#unsent.slice(sent);
         return;
@@ -105,11 +105,6 @@ export class Outflow implements SharedWaiter {
     this.#unsent = [];
     if (this.holder !== null) this.#side.delist(this);
   }
-}
-
-/** Writes a message into `queue`, if there is room. */
-export function put(queue: SharedQueue, extra: number, encoded: Encoded): boolean {
-  return queue.put(encoded, extra) === true;
 }
 
 /** Called with each message. */

@@ -14,7 +14,7 @@
  * the queue has long been filled and emptied.
  */
 import { Backlog } from "./backlog.ts";
-import { extraOf, put } from "./flow.ts";
+import { extraOf } from "./flow.ts";
 import type { Job } from "./job.ts";
 import { CANCELLED, entry, FREE, indexOf, JOB_LIMIT, QUEUED, TABLE_SIZE } from "./protocol.ts";
 import { ownRegistry } from "./registry.ts";
@@ -80,7 +80,7 @@ export class JobTable {
     const last = this.#lastIds[index]!;
     const id = last < 0 ? index : (last + TABLE_SIZE) % JOB_LIMIT;
     Atomics.store(this.#table, index, entry(id, QUEUED)); // before a thread can see it
-    if (!put(this.#queue, extraOf(0, id), encoded)) {
+    if (this.#queue.put(encoded, extraOf(0, id)) !== true) {
       this.#freeIndices.push(index);
       this.#backlog.awaitRoom();
       return false;

@@ -49,7 +49,6 @@ export class SharedSide {
   /** Where this thread stands in the table of sleepers; -1: nowhere. */
   #line = -1;
   #patience = MOST_LOOKS;
-
   readonly #sleepers: Sleepers;
 
   constructor(readonly queue: SharedQueue, readonly side: Side) {

@@ -556,13 +556,17 @@ Deno.test("law 6: select() with a timeout on a SharedChannel, over and over, los
   });
 });
 
-Deno.test("law 4: a codec that brings a partner for another arm of the select sends nothing by its own", () => {
+/** A select that waits for room is chosen for another arm by its own codec, which then does `more`. */
+function bringPartnerInEncode(more: () => void): void {
   virtually(function* () {
     const local = new Channel<string>({ capacity: 0 });
     let armed = false;
     const codec: Codec<number> = {
       encode: (n) => {
-        if (armed) local.trySend("partner");
+        if (armed) {
+          local.trySend("partner");
+          more();
+        }
         return new Uint8Array([n]);
       },
       decode: ([n]) => n!,
@@ -577,6 +581,10 @@ Deno.test("law 4: a codec that brings a partner for another arm of the select se
     assertEquals(yield* both, { kind: "got", value: "partner" });
     assertEquals([channel.statistics(), local.statistics()], [idle, idle]);
   });
+}
+
+Deno.test("law 4: a codec that brings a partner for another arm of the select sends nothing by its own", () => {
+  bringPartnerInEncode(() => {});
 });
 
 Deno.test("law 4: a codec that brings a partner for another arm while it decodes sends that away", () => {
@@ -640,28 +648,8 @@ function* errorOrValue(operation: Awaitable<unknown>): Operation<unknown> {
 }
 
 Deno.test("law 4: a codec that brings a partner for another arm and then throws has lost to it", () => {
-  virtually(function* () {
-    const local = new Channel<string>({ capacity: 0 });
-    let armed = false;
-    const codec: Codec<number> = {
-      encode: (n) => {
-        if (armed) {
-          local.trySend("partner");
-          throw new Error("encode");
-        }
-        return new Uint8Array([n]);
-      },
-      decode: ([n]) => n!,
-    };
-    const channel = new SharedChannel<number>({ capacity: 1, codec });
-    channel.trySend(1);
-    const both = yield* waiting(() =>
-      select({ sent: channel.sendEvent(2), got: local.receiveEvent() })
-    );
-    armed = true;
-    assertEquals(channel.tryReceive(), { value: 1 });
-    assertEquals(yield* both, { kind: "got", value: "partner" });
-    assertEquals([channel.statistics(), local.statistics()], [idle, idle]);
+  bringPartnerInEncode(() => {
+    throw new Error("encode");
   });
 });
 
