@@ -165,16 +165,16 @@ function* firstValue(
   };
   const onEnd = (result: Result<unknown>) => {
     if (result.ok) winner ??= result;
-    else if (context.error === undefined) errors.push(result.error);
+    else if (winner === undefined && context.error === undefined) errors.push(result.error);
     else if (!(result.error instanceof FiberAborted)) failedLate(result.error);
     if (winner !== undefined || errors.length === bodies.length) decided.release();
   };
-  for (const body of bodies) {
-    context.spawn(body, { propagateCancelToParent: false }).onResult(onEnd);
-  }
+  const fibers = bodies.map((body) => context.spawn(body, { propagateCancelToParent: false }));
+  for (const fiber of fibers) fiber.onResult(onEnd);
   if (bodies.length > 0) yield* decided.await();
   if (winner === undefined) throw new AggregateError(errors, "None of the bodies returned a value");
-  context.cancel("another one was first");
+  // Each by itself: should the whole be aborted meanwhile, the winner's value stands all the same.
+  for (const fiber of fibers) fiber.abort("another one was first");
   return winner.value;
 }
 

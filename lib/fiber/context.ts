@@ -15,8 +15,9 @@
  * cancelling. A context ends (its fiber pops it, or terminates) when its body has ended and no kid
  * is left; nothing can cancel that wait.
  *
- * DELIVERED says that the abort reached the body (it was thrown at a `yield*` in there): only then
- * does the context end cancelled. An abort that reached nobody came too late.
+ * DELIVERED says that the abort reached the body (it was thrown at a `yield*` in there), REACHED that
+ * it ended a fiber that was spawned inside: only then does the context end cancelled. An abort that
+ * changed nothing came too late.
  */
 import { append, type Linked, remove } from "../internal/circle.ts";
 import { Abort } from "../operation/errors.ts";
@@ -172,7 +173,6 @@ export function mark(root: Context, error: Abort, before?: Abort): Context[] {
   for (let context = pending.pop(); context !== undefined; context = pending.pop()) {
     context.error = error;
     marked.push(context);
-    if (context !== root && (context.flags & FIBER) !== 0) root.flags |= REACHED;
     const first = context.kids;
     if (first === null) continue;
     let kid = first;
@@ -212,14 +212,28 @@ export function recordFailure(context: Context, error: unknown): void {
   else context.failures.add(error);
 }
 
+/** Whether its abort changed anything, in the body or in what was spawned inside. */
+export function wasReached(context: Context): boolean {
+  return (context.flags & (DELIVERED | REACHED)) !== 0;
+}
+
 /**
- * The body has returned without ever having been thrown at: a deadline that struck meanwhile, and
- * aborted nobody else either, came too late.
+ * A fiber that was spawned in `context`, or a context that was left open there, has ended: if the
+ * abort of `context` reached that, it has reached `context`.
+ */
+export function noteReached(context: Context, ended: Context): void {
+  if (context.error !== undefined && context.error === ended.error && wasReached(ended)) {
+    context.flags |= REACHED;
+  }
+}
+
+/**
+ * The body has returned and the kids are gone: a deadline that struck meanwhile, and changed nothing,
+ * came too late.
  */
 export function forgiveLateDeadline(context: Context): void {
   const errors = context.extras?.deadlineErrors;
-  if (errors === undefined || context.failures === null) return;
-  if ((context.flags & (DELIVERED | REACHED)) !== 0) return;
+  if (errors === undefined || context.failures === null || wasReached(context)) return;
   if (!context.failures.forgive(errors)) context.failures = null;
 }
 

@@ -22,12 +22,18 @@ export function breakDeadlock(
     const deadlock = new Deadlock(liveFibers(root).map(toStuck), hint);
     scheduler.deadlock = deadlock;
     if (how === "fail") failContext(root, deadlock);
-    else root.cancel(deadlock);
+    else cancelStuck(root, deadlock);
   }
   const stuck = liveFibers(root);
   if (stuck.some(isReady)) return true;
   for (const fiber of stuck) throwInto(fiber, scheduler.deadlock);
   return stuck.some(isReady);
+}
+
+/** Where the body of the root has returned, its value stands: just what it had spawned is aborted. */
+function cancelStuck(root: FiberCore<unknown>, deadlock: Deadlock): void {
+  if ((root.flags & CLOSING) === 0) return root.cancel(deadlock);
+  for (const fiber of liveFibers(root)) if (fiber.parent === root) fiber.cancel(deadlock);
 }
 
 function isReady(fiber: FiberCore<unknown>): boolean {

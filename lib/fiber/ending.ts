@@ -9,13 +9,21 @@ import { refuseGenerator } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { FinallyRaised } from "../operation/errors.ts";
 import { executeAs } from "../trigger/execution.ts";
-import { clearDeadline, type Context, type Extras, failContext, unlink } from "./context.ts";
+import {
+  clearDeadline,
+  type Context,
+  type Extras,
+  failContext,
+  forgiveLateDeadline,
+  noteReached,
+  unlink,
+  wasReached,
+} from "./context.ts";
 import type { FiberCore } from "./fiber.ts";
 import {
   ABANDONED,
   CLOSED,
   CLOSING,
-  DELIVERED,
   ENDED_ABORTED,
   ENDED_FAILED,
   FIBER,
@@ -32,11 +40,12 @@ export function terminate(start: FiberCore<unknown>): void {
 /** Returns the parent if it was waiting for this fiber alone. */
 function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
   fiber.flags |= CLOSED;
+  if (fiber.failures !== null) forgiveLateDeadline(fiber);
   if (fiber.failures !== null) {
     fiber.flags |= ENDED_FAILED;
     fiber.result = fiber.failures.combined();
     fiber.failures = null;
-  } else if ((fiber.flags & DELIVERED) !== 0) {
+  } else if (wasReached(fiber)) {
     fiber.flags |= ENDED_ABORTED;
     fiber.result = fiber.error;
   }
@@ -45,6 +54,7 @@ function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
   fiber.flags |= TERMINATED;
   unlink(fiber);
   fiber.parent = null;
+  if (fiber.error !== undefined && parent !== null) noteReached(parent, fiber);
 
   // Joiners come first: their operations commit before the context is failed (law 2).
   while (fiber.joiners !== null) fiber.joiners.joined(fiber);
@@ -91,6 +101,7 @@ function abandonedEnded(context: Context): void {
   context.flags |= CLOSED;
   context.released();
   unlink(context);
+  if (parent !== null) noteReached(parent, context);
   if (failures !== null && parent !== null) failContext(parent, failures.combined());
 }
 

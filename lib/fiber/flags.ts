@@ -11,7 +11,7 @@ export const FIBER = 1 << 0;
 export const SHIELD = 1 << 1;
 /** The abort was thrown into the body. */
 export const DELIVERED = 1 << 2;
-/** Cancelling it cancelled a fiber inside. */
+/** The abort ended a fiber that was spawned in it. */
 export const REACHED = 1 << 3;
 /** The body has ended; what is left is waiting for the kids. */
 export const CLOSING = 1 << 4;

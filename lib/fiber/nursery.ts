@@ -5,9 +5,9 @@
  *
  *  1. Failures recorded in the context (of the body, of fibers spawned in it, of a deadline) are
  *     thrown: one as itself, several as an AggregateError.
- *  2. Otherwise, if an abort was thrown into the body: the fiber's own abort goes on outwards; an
- *     abort of just this context ends here, as the kind of nursery says.
- *  3. Otherwise what the body returned stands, also when an abort came after that.
+ *  2. Otherwise, if an abort was thrown into the body or has ended a fiber inside: the fiber's own
+ *     abort goes on outwards; one of just this context ends here, as the kind of nursery says.
+ *  3. Otherwise what the body returned stands, also when an abort came that changed nothing.
  */
 import { checkFunction, isIterable, isOperation, refusePromise } from "../internal/check.ts";
 import { Abort, FiberAborted } from "../operation/errors.ts";
@@ -22,13 +22,14 @@ import {
   recordFailure,
   type ReleaseHook,
   unlink,
+  wasReached,
 } from "./context.ts";
 import { abandon } from "./ending.ts";
 import { currentFiber, currentFiberOrNull, type Fiber, type FiberCore } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
 import { KidsGone } from "./kids_gone.ts";
 import { checkOpen, checkSpawn, spawnIn, type SpawnOptions } from "./scheduler.ts";
-import { ABANDONED, CLOSED, DELIVERED, SHIELD } from "./flags.ts";
+import { ABANDONED, CLOSED, SHIELD } from "./flags.ts";
 
 /** A nursery, as its body sees it. */
 export interface Scope extends CancelContext {
@@ -252,7 +253,7 @@ function settle<T>(
 ): T {
   if (context.failures !== null) throw context.failures.combined();
   const threw = ending.kind === "threw"; // and it was an Abort
-  if (!threw && (context.flags & DELIVERED) === 0) return ending.value;
+  if (!threw && !wasReached(context)) return ending.value;
   if (fiber.context.error !== undefined) throw fiber.deliver();
   // That of selfAbort reaches through shields.
   if (threw ? ending.error === fiber.error : context.error === undefined) throw fiber.error!;

@@ -21,7 +21,7 @@ import { Inactive } from "../trigger/inactive.ts";
 import type { Context } from "./context.ts";
 import { type Fiber, FiberCore } from "./fiber.ts";
 import { step } from "./step.ts";
-import { CLOSED, FIBER, OBSERVED, PROPAGATE, QUEUED, REACHED, TERMINATED } from "./flags.ts";
+import { CLOSED, FIBER, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./flags.ts";
 
 /** Runs fibers. */
 export interface Scheduler {
@@ -170,20 +170,11 @@ export function spawnIn<T>(
   if (options?.propagateCancelToParent === false) flags &= ~PROPAGATE;
   const fiber = new FiberCore<T>(scheduler, context, body, options?.name, flags);
   if (options?.finally !== undefined) fiber.extra.finally = options.finally;
-  if (fiber.error !== undefined) noteReached(context!);
   const inherited = spawner?.extras?.inherited;
   if (inherited !== undefined) fiber.extra.inherited = inherited;
   if (context === null) scheduler.root = fiber as FiberCore<unknown>;
   scheduler.spawned(fiber as FiberCore<unknown>);
   return fiber;
-}
-
-/** What is spawned into a cancelled context is reached by that, though it came later. */
-function noteReached(context: Context): void {
-  const { error } = context;
-  for (let c: Context | null = context; c !== null && c.error === error; c = c.parent) {
-    c.flags |= REACHED;
-  }
 }
 
 /** The checks of every way to spawn. */

@@ -9,7 +9,7 @@ import { isOperation, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import { Suspension } from "../operation/suspension.ts";
 import { execution as cell, Refusal } from "../trigger/execution.ts";
-import { cancelTree, failContext, forgiveLateDeadline, recordFailure } from "./context.ts";
+import { cancelTree, failContext, recordFailure } from "./context.ts";
 import { abandon, terminate } from "./ending.ts";
 import type { FiberCore, FiberIterator } from "./fiber.ts";
 import { CLOSING, DELIVERED, QUEUED as queued, RUNNING as running } from "./flags.ts";
@@ -99,7 +99,6 @@ function endOrRefuse(fiber: FiberCore<unknown>, result: IteratorResult<unknown, 
 function bodyReturned(fiber: FiberCore<unknown>, value: unknown): void {
   leaveBody(fiber);
   fiber.result = value;
-  if (fiber.failures !== null) forgiveLateDeadline(fiber);
   close(fiber);
 }
 
@@ -113,6 +112,7 @@ function bodyThrew(fiber: FiberCore<unknown>, error: unknown): void {
     recordFailure(fiber, error); // nobody is left to abort
   } else {
     failContext(fiber, error);
+  if (fiber.extras !== null) fiber.extras.deadlineErrors = undefined; // none was too late
   }
   close(fiber);
 }

@@ -67,9 +67,17 @@ class Owner {
     return this.context === undefined ? undefined : this.context.error !== undefined;
   }
 
-  /** Whether it was certainly never thrown at. */
+  /** Whether an abort certainly changed nothing: never thrown in its body, and none of its was ended. */
   get isSpared(): boolean {
-    return this.started && this.escaped === undefined && !this.mayHaveAborted;
+    return this.started && this.escaped === undefined && !this.mayHaveAborted &&
+      !this.spawned.some((child) => child.wasEnded);
+  }
+
+  /** Whether its own abort has certainly ended one of its children. */
+  get hasEndedOne(): boolean {
+    const { abort } = this;
+    return abort !== undefined &&
+      this.spawned.some((child) => child.wasEnded && child.abort === abort);
   }
 
   /** Whether one failed of which it must not keep silent. */
@@ -101,6 +109,11 @@ class Spawned extends Owner {
 
   override get isCancelled(): boolean {
     return this.fiber.state === "aborting";
+  }
+
+  /** Whether it ended without a value, and perhaps because of an abort. */
+  get wasEnded(): boolean {
+    return this.abort !== undefined && this.fiber.poll()?.ok === false;
   }
 
   get hasEndedFailed(): boolean {
@@ -263,7 +276,9 @@ class Program {
       assertEquals(hooks, 0, "law 1: every hook runs once");
     }
     assert(!owner.hasFailed, "law 2: a failure was swallowed");
-    assert(owner.aborts === 0 || kind === "cancelScope", "law 3: an abort was undone");
+    if (owner.hasEndedOne) count("ended a child");
+    const isReached = owner.aborts > 0 || owner.hasEndedOne;
+    assert(!isReached || kind === "cancelScope", "law 3: an abort was undone");
   }
 
   *#group(depth: number): Operation<unknown> {
@@ -330,6 +345,7 @@ class Program {
       const outcome = fiber.poll()!;
       count(outcome.ok ? "returned" : child.hasEndedFailed ? "failed" : "aborted");
       if (outcome.ok) {
+        assert(!child.hasEndedOne, "law 3: an abort was undone");
         assert(
           child.started && escaped === undefined && !child.hasFailed,
           "law 2: a failure was swallowed",
@@ -397,7 +413,7 @@ function playAll(): void {
     }
   }
   const seen = ["swallowed", "scope", "cancelScope", "protect", "withTimeout", "clean-ups"];
-  for (const what of [...seen, "aborts caught", "returned", "aborted", "failed"]) {
+  for (const what of [...seen, "aborts caught", "ended a child", "returned", "aborted", "failed"]) {
     assert((tally[what] ?? 0) > 100, `${what}: only ${tally[what]} times`);
   }
 }
