@@ -98,8 +98,8 @@ export class Channel<T> implements AsyncIterable<T> {
   /**
    * Sends `value`: to the receiver that has waited longest, else into the buffer.
    *
-   * Suspends while there is no room (never with an infinite capacity, or when it may drop). If it
-   * is cancelled, nothing was sent.
+   * Suspends while there is no room; with an infinite capacity, or when it may drop, only to give way
+   * to others (law 10). If it is cancelled, nothing was sent.
    *
    * @throws {ChannelClosedError} with the value, if the channel is closed or is closed meanwhile
    */
@@ -142,14 +142,26 @@ export class Channel<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Receives the next item if there is one, else `undefined`. Never suspends.
+   * Receives the next item if there is one, else `undefined`, also when the channel is closed and
+   * drained. Never suspends. Throws the error that the channel has failed with, once it is drained.
    *
-   * @throws {ChannelClosedError} when the channel is closed and drained
+   * @example What is there, at once
+   * ```ts
+   * import { assertEquals } from "@std/assert";
+   * import { Channel } from "@weft/weft";
+   *
+   * const queue = new Channel<number>();
+   * for (const n of [1, 2]) queue.trySend(n);
+   * queue.close();
+   * const left: number[] = [];
+   * for (let item; (item = queue.tryReceive()) !== undefined;) left.push(item.value);
+   * assertEquals(left, [1, 2]);
+   * ```
    */
   tryReceive(): Option<T> {
     const core = this.#core;
     if (core.poll()) return { value: core.take() };
-    if (core.isClosed) throw core.end();
+    if (core.failure !== null) throw core.end();
     return undefined;
   }
 

@@ -54,7 +54,9 @@ export class Receive<T> implements ReceiverNode<T> {
     }
     if (this.state !== COLD) return this.resume();
     const fiber = execution.current as FiberSlot;
-    if (fiber.context.error !== undefined || this.core.isClosed) return this.start();
+    if (
+      fiber.context.error !== undefined || this.core.isClosed || --execution.left < 0
+    ) return this.start();
     const { core } = this;
     if (core.poll()) {
       const item = core.take();
@@ -162,7 +164,9 @@ export class Send<T> implements SenderNode<T> {
     }
     if (this.state !== COLD) return this.resume();
     const fiber = execution.current as FiberSlot;
-    if (fiber.context.error !== undefined || this.core.isClosed) return this.start();
+    if (
+      fiber.context.error !== undefined || this.core.isClosed || --execution.left < 0
+    ) return this.start();
     const { core } = this;
     if (core.put(this.item)) {
       this.state = SPENT;

@@ -34,6 +34,11 @@ class BlockWait<T> {
     this.fiber = null;
   }
 
+  /** It always waits: there is no need to give way first. */
+  start(): IteratorResult<never, T> {
+    return this.enter();
+  }
+
   attempt(): boolean {
     this.fiber = currentFiber("block");
     return false;

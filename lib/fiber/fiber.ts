@@ -29,6 +29,7 @@ import type { Trigger } from "../trigger/trigger.ts";
 import { Context } from "./context.ts";
 import { type Joiner, JoinEvent, JoinWait } from "./join.ts";
 import type { SchedulerCore } from "./scheduler.ts";
+import { tookTurn, usedUp } from "./share.ts";
 import {
   CLOSED,
   CLOSING,
@@ -246,6 +247,14 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
 
   prepareForAwait(): Trigger {
     return new OwnTrigger();
+  }
+
+  usedUp(): boolean {
+    return usedUp(this as FiberCore<unknown>);
+  }
+
+  tookTurn(): void {
+    tookTurn(this as FiberCore<unknown>);
   }
 
   dropPending(): void {

@@ -33,3 +33,6 @@ export const OBSERVED = 1 << 13;
 /** How it ended; neither of the two: with a value. */
 export const ENDED_FAILED = 1 << 14;
 export const ENDED_ABORTED = 1 << 15;
+
+/** From this bit on: the pace of a fiber (`share.ts`). */
+export const PACE_SHIFT = 16;

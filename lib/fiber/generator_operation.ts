@@ -1,7 +1,9 @@
 /** Operations of several steps: an `Awaitable` over a hoisted generator function. */
-import { usedTwice } from "../operation/suspension.ts";
+import { type FiberSlot, usedTwice } from "../operation/suspension.ts";
 import type { Awaitable, Effect } from "../operation/types.ts";
+import { execution } from "../trigger/execution.ts";
 import { main } from "./main.ts";
+import { Turn } from "./yield.ts";
 
 /**
  * Runs `generator(argument)` when it is first used. `await` runs it in a `main` of its own.
@@ -16,6 +18,8 @@ export class GeneratorOperation<A, T> implements Awaitable<T>, Effect {
     readonly name: string,
     readonly generator: (argument: A) => Generator<never, T, unknown>,
     readonly argument: A,
+    /** Whether it may begin in a fiber that is aborting, as what cleans up does. */
+    readonly isProtected = false,
   ) {}
 
   describe(): string {
@@ -25,7 +29,14 @@ export class GeneratorOperation<A, T> implements Awaitable<T>, Effect {
   [Symbol.iterator](): Iterator<never, T, unknown> {
     if (this.#used) throw usedTwice(this);
     this.#used = true;
+    const fiber = execution.current as FiberSlot | null;
+    if (fiber !== null && --execution.left < 0 && fiber.usedUp()) return this.#afterTurn();
     return this.generator(this.argument);
+  }
+
+  *#afterTurn(): Generator<never, T, unknown> {
+    yield* new Turn(this.isProtected) as Awaitable<void>;
+    return yield* this.generator(this.argument);
   }
 
   then<B = T, C = never>(

@@ -56,7 +56,9 @@ export class JoinWait<T> implements Joiner {
     if (this.state !== COLD) return this.resume();
     const fiber = execution.current as FiberSlot;
     const joined = this.fiber;
-    if (fiber.context.error !== undefined || fiber === joined) return this.start();
+    if (
+      fiber.context.error !== undefined || fiber === joined || --execution.left < 0
+    ) return this.start();
     if (joined.terminated) {
       this.state = COMMITTED;
       this.take();

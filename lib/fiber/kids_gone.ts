@@ -1,6 +1,5 @@
-import { COLD, inherit, type Suspension, WAITING } from "../operation/suspension.ts";
-import type { FiberSlot } from "../operation/suspension.ts";
-import { execution } from "../trigger/execution.ts";
+import { enterProtected } from "../operation/protected_start.ts";
+import { COLD, inherit, type Suspension } from "../operation/suspension.ts";
 import type { ScopeContext } from "./nursery.ts";
 
 export interface KidsGone extends Suspension<void> {}
@@ -17,14 +16,9 @@ export class KidsGone {
     this.scope = scope;
   }
 
-  /** Unlike any other suspension it starts in an aborting fiber, too. */
+  /** Unlike any other suspension it starts in an aborting fiber, too. It is there for kids only. */
   start(): IteratorResult<never, void> {
-    const fiber = execution.current as FiberSlot;
-    if (this.attempt()) return this.finished();
-    this.state = WAITING;
-    this.waiter = fiber;
-    this.enqueue();
-    return this.suspended(fiber);
+    return enterProtected(this);
   }
 
   attempt(): boolean {

@@ -13,12 +13,18 @@ import { BATCH, checkSpawn, FifoScheduler, type Scheduler, spawnIn } from "./sch
 /** For how long fibers run before the host gets a turn. */
 const SLICE_MS = 2;
 
-/** How many steps are run at most between two looks at the clock, should they turn out slow. */
+/**
+ * How many steps are run between two looks at the clock: at most, and at most in the first batch of a
+ * slice. The number doubles while batches are quick, and falls to one when a batch was too slow.
+ */
 const LARGEST_BATCH = 256;
+const QUICK_MS = 0.25;
+const SLOW_MS = 1;
 
 /** Runs ready fibers in slices of the JavaScript loop. */
 class HostScheduler extends FifoScheduler {
   #scheduled = false;
+  #steps = BATCH / 8;
   /** Failures that were there before the slice that runs now. */
   #older = 0;
 
@@ -42,16 +48,21 @@ class HostScheduler extends FifoScheduler {
   }
 
   readonly #slice = (): void => {
-    let end = 0;
-    let steps = BATCH;
+    const start = hostTurns().sliceStart;
+    let before = start;
+    let steps = Math.min(this.#steps, BATCH);
     try {
       // A look at the clock costs as much as four steps: the less often, the shorter they prove, and
       // none for a slice that is a single batch.
       while (this.runBatch(steps)) {
-        if (end === 0) end = clock() + SLICE_MS;
-        else if (clock() >= end) break;
-        else steps = Math.min(2 * steps, LARGEST_BATCH);
+        const now = clock();
+        const took = now - before;
+        before = now;
+        if (took < QUICK_MS) steps = Math.min(2 * steps, LARGEST_BATCH);
+        else if (took > SLOW_MS) steps = 1;
+        if (now - start >= SLICE_MS) break;
       }
+      this.#steps = steps;
       this.reportFailures(this.#older);
     } finally {
       this.#older = this.failures;

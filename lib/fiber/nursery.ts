@@ -117,7 +117,8 @@ export interface Nursery<T> {
 
 /** The operation that runs `nursery` in the current fiber. */
 export function openNursery<T>(nursery: Nursery<T>): Awaitable<T> {
-  return new GeneratorOperation(`a ${nursery.name}`, runNursery<T>, nursery);
+  const isProtected = nursery.shield === true;
+  return new GeneratorOperation(`a ${nursery.name}`, runNursery<T>, nursery, isProtected);
 }
 
 /**

@@ -56,6 +56,10 @@ class RunScheduler extends FifoScheduler {
   /** Failures that were there before the round that runs now. */
   #older = 0;
 
+  constructor(loop: EventLoop | undefined) {
+    super(loop ?? new NoLoop(), loop !== undefined && loop.now === undefined);
+  }
+
   reportSoon(): void {}
 
   /** A round is what elsewhere is a slice: what nobody joined in the round after is reported. */
@@ -98,10 +102,10 @@ class RunScheduler extends FifoScheduler {
  */
 export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T> {
   checkRun(body, options);
-  const loop = options?.loop ?? new NoLoop();
-  const scheduler = new RunScheduler(loop);
+  const scheduler = new RunScheduler(options?.loop);
   const root = spawnIn(scheduler, null, null, body, { name: "run" }) as FiberCore<T>;
   root.flags |= OBSERVED;
+  const { left } = execution; // of the fiber that calls this, if one does
   try {
     executeAs(null, () => { // a fiber that calls this is blocked, not running
       while (!root.terminated) {
@@ -111,6 +115,7 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
       scheduler.reportFailures();
     });
   } finally {
+    execution.left = left;
     if (options?.finally !== undefined) runFinally(options.finally);
   }
   const aborted = (root.flags & ENDED_ABORTED) !== 0;

@@ -20,6 +20,7 @@ import { executeAs } from "../trigger/execution.ts";
 import { Inactive } from "../trigger/inactive.ts";
 import type { Context } from "./context.ts";
 import { type Fiber, FiberCore } from "./fiber.ts";
+import { share } from "./share.ts";
 import { step } from "./step.ts";
 import { CLOSED, FIBER, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./flags.ts";
 
@@ -63,10 +64,14 @@ export abstract class SchedulerCore implements Scheduler {
   deadlock: Deadlock | null = null;
   /** Whether somebody outside may abort the root at any time, so that waiting for it is waiting. */
   abortable = false;
+  /** Whether time has a say in the shares of its fibers (`share.ts`): not if it is to be replayed. */
+  readonly usesClock: boolean;
   #disposed = false;
   #failed: FiberCore<unknown>[] = [];
 
-  constructor(readonly loop: EventLoop) {}
+  constructor(readonly loop: EventLoop, usesClock = loop.now === undefined) {
+    this.usesClock = usesClock;
+  }
 
   get active(): boolean {
     return !this.#disposed && this.root !== null && !this.root.terminated;
@@ -91,6 +96,9 @@ export abstract class SchedulerCore implements Scheduler {
       this.abort(this.root, new Inactive("The scheduler was disposed of"));
     }
   }
+
+  /** A fiber has used up its share by the clock: the loop gets to look around before the next step. */
+  endBatch(): void {}
 
   /** A fiber failed and its failure goes nowhere; if nobody looks at it soon, it is reported. */
   failedAlone(fiber: FiberCore<unknown>): void {
@@ -141,15 +149,22 @@ export const BATCH = 64;
 /** First in, first out. */
 export abstract class FifoScheduler extends SchedulerCore {
   readonly queue: Ring<FiberCore<unknown>> = new Ring();
+  /** How many steps the batch that runs may have. */
+  #batch = 0;
 
   ready(fiber: FiberCore<unknown>): void {
     this.queue.push(fiber);
   }
 
+  override endBatch(): void {
+    this.#batch = 0;
+  }
+
   /** Runs up to `steps` steps; true if some are left. */
   runBatch(steps: number): boolean {
     const { queue } = this;
-    for (let i = 0; i < steps; i++) {
+    this.#batch = steps;
+    for (let i = 0; i < this.#batch; i++) {
       const fiber = queue.shift();
       if (fiber === undefined) return false;
       step(fiber);
@@ -166,7 +181,7 @@ export function spawnIn<T>(
   body: () => Operation<T>,
   options: SpawnOptions | undefined,
 ): Fiber<T> {
-  let flags = FIBER | QUEUED | PROPAGATE;
+  let flags = FIBER | QUEUED | PROPAGATE | share.flags;
   if (options?.propagateCancelToParent === false) flags &= ~PROPAGATE;
   const fiber = new FiberCore<T>(scheduler, context, body, options?.name, flags);
   if (options?.finally !== undefined) fiber.extra.finally = options.finally;

@@ -12,10 +12,17 @@ import { execution as cell, Refusal } from "../trigger/execution.ts";
 import { cancelTree, failContext, recordFailure } from "./context.ts";
 import { abandon, terminate } from "./ending.ts";
 import type { FiberCore, FiberIterator } from "./fiber.ts";
-import { CLOSING, DELIVERED, QUEUED as queued, RUNNING as running } from "./flags.ts";
+import {
+  CLOSING,
+  DELIVERED,
+  PACE_SHIFT as paceShift,
+  QUEUED as queued,
+  RUNNING as running,
+} from "./flags.ts";
 
 const QUEUED = queued;
 const RUNNING = running;
+const PACE_SHIFT = paceShift;
 const execution = cell;
 
 /**
@@ -43,6 +50,7 @@ export function step(fiber: FiberCore<unknown>): void {
   fiber.flags = (fiber.flags & ~QUEUED) | RUNNING;
   fiber.pending = null;
   execution.current = fiber;
+  execution.left = 1 << (fiber.flags >>> PACE_SHIFT);
   let result: IteratorResult<unknown, unknown>;
   try {
     if (fiber.iterator === null) {
@@ -104,6 +112,7 @@ function bodyReturned(fiber: FiberCore<unknown>, value: unknown): void {
 
 function bodyThrew(fiber: FiberCore<unknown>, error: unknown): void {
   leaveBody(fiber);
+  if (fiber.extras !== null) fiber.extras.deadlineErrors = undefined; // none was too late
   if (error instanceof Abort) {
     // Its own abort, or one that it threw by itself: that aborts it, too.
     fiber.flags |= DELIVERED;
@@ -112,7 +121,6 @@ function bodyThrew(fiber: FiberCore<unknown>, error: unknown): void {
     recordFailure(fiber, error); // nobody is left to abort
   } else {
     failContext(fiber, error);
-  if (fiber.extras !== null) fiber.extras.deadlineErrors = undefined; // none was too late
   }
   close(fiber);
 }

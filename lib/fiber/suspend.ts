@@ -107,7 +107,7 @@ export type Enter<T> = (context: FiberContext, resume: (result: Result<T>) => vo
 interface SuspendWait<T> extends Suspension<T> {}
 
 class SuspendWait<T> {
-  declare enter: Enter<T>;
+  declare onEnter: Enter<T>;
   declare context: FiberContextCore | null;
 
   constructor(enter: Enter<T>) {
@@ -115,8 +115,13 @@ class SuspendWait<T> {
     this.done = false;
     this.state = COLD;
     this.waiter = null;
-    this.enter = enter;
+    this.onEnter = enter;
     this.context = null;
+  }
+
+  /** It always waits: there is no need to give way first. */
+  start(): IteratorResult<never, T> {
+    return this.enter();
   }
 
   attempt(): boolean {
@@ -130,7 +135,7 @@ class SuspendWait<T> {
       : FiberContextCore.makeRoot() as FiberContextCore;
     this.context = context;
     // The code of a scheduler, not of the fiber, which is suspended from here on.
-    executeAs(null, () => this.enter(context, (result) => this.resumeWith(result)));
+    executeAs(null, () => this.onEnter(context, (result) => this.resumeWith(result)));
   }
 
   /** The first call commits; later ones, and those after a cancellation, come too late. */

@@ -57,6 +57,11 @@ class Sleep implements Alarm {
     this.index = -1;
   }
 
+  /** It always waits: there is no need to give way first. */
+  start(): IteratorResult<never, void> {
+    return this.enter();
+  }
+
   attempt(): boolean {
     return false;
   }

@@ -1,4 +1,5 @@
 import { execution as cell } from "../trigger/execution.ts";
+import { enterProtected } from "../operation/protected_start.ts";
 import {
   elsewhere,
   type FiberSlot,
@@ -8,7 +9,7 @@ import {
 } from "../operation/suspension.ts";
 import type { Awaitable } from "../operation/types.ts";
 
-const [COLD, WAITING, , , SPENT] = STATES;
+const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
 const execution = cell;
 
 interface Yield extends Suspension<void> {}
@@ -70,6 +71,55 @@ class Yield {
 }
 
 inherit(Yield);
+
+export interface Turn extends Suspension<void> {}
+
+/**
+ * How an operation of several steps gives way before the first. It begins in a fiber that is aborting,
+ * too: what the operation does there it says itself. An abort ends it, unless it is protected.
+ */
+export class Turn {
+  declare isProtected: boolean;
+
+  constructor(isProtected: boolean) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.isProtected = isProtected;
+  }
+
+  start(): IteratorResult<never, void> {
+    return enterProtected(this);
+  }
+
+  attempt(): boolean {
+    return false;
+  }
+
+  enqueue(): void {
+    this.waiter!.unblock();
+  }
+
+  recheck(): boolean {
+    this.value = undefined;
+    this.state = COMMITTED;
+    (this.waiter as FiberSlot).tookTurn();
+    return true;
+  }
+
+  interrupt(): boolean {
+    return !this.isProtected && this.leave();
+  }
+
+  withdraw(): void {}
+
+  describe(): string {
+    return "its turn";
+  }
+}
+
+inherit(Turn);
 
 /**
  * Lets the other ready fibers run before going on, and checks for an abort.

@@ -9,7 +9,7 @@
 import { isOperation, isPromiseLike } from "../internal/check.ts";
 import { append, type Linked, remove } from "../internal/circle.ts";
 import type { FiberCore } from "../fiber/fiber.ts";
-import { startProtected } from "../operation/protected_start.ts";
+import { enterProtected } from "../operation/protected_start.ts";
 import { COLD, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
 import type { Awaitable, Operation, Result } from "../operation/types.ts";
 import { startHelper } from "./helper.ts";
@@ -88,8 +88,8 @@ class CloseWait implements Linked<CloseWait> {
   }
 
   /** Unlike other operations it starts in an aborting fiber, too. */
-  start(): IteratorResult<never, void> {
-    return startProtected(this);
+  enter(): IteratorResult<never, void> {
+    return enterProtected(this);
   }
 
   attempt(): boolean {

@@ -37,7 +37,7 @@ export function shutDown(server: Stoppable, options: ShutdownOptions | undefined
   checkOptions("shut down the server", options);
   const graceMs = options?.graceMs ?? GRACE_MS;
   checkDuration("shut down the server", "graceMs", graceMs);
-  return new GeneratorOperation("the shutdown of a server", shutDownNow, { server, graceMs });
+  return new GeneratorOperation("the shutdown of a server", shutDownNow, { server, graceMs }, true);
 }
 
 function* shutDownNow(

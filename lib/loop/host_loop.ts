@@ -30,6 +30,7 @@ class HostLoop extends TimerLoop {
   #armedFor = Infinity;
   #arming = false;
   #lastTurn = clock();
+  #sliceStart = this.#lastTurn;
   /** Whether the last turn was a far one. */
   #isFar = false;
 
@@ -54,9 +55,15 @@ class HostLoop extends TimerLoop {
 
   override interruptIfInBlockingSection(): void {}
 
+  /** When the slice that runs was scheduled, or its turn began: known without a look at the clock. */
+  get sliceStart(): number {
+    return this.#sliceStart;
+  }
+
   /** Calls `f` soon, in a turn of its own if the host is due one. */
   schedule(f: () => void): void {
-    if (clock() - this.#lastTurn < BREATH_MS) queueMicrotask(f);
+    this.#sliceStart = clock();
+    if (this.#sliceStart - this.#lastTurn < BREATH_MS) queueMicrotask(f);
     else this.scheduleTurn(f, false);
   }
 
@@ -67,7 +74,7 @@ class HostLoop extends TimerLoop {
   scheduleTurn(f: () => void, isBusy: boolean): void {
     this.#isFar = isBusy && !this.#isFar;
     (this.#isFar ? hopFar : hop)(() => {
-      this.#lastTurn = clock();
+      this.#lastTurn = this.#sliceStart = clock();
       f();
     });
   }

@@ -3,10 +3,10 @@ import { execution } from "../trigger/execution.ts";
 import { type FiberSlot, SPENT, type Suspension, WAITING } from "./suspension.ts";
 
 /**
- * In the place of `Suspension.start`, which asks first whether the fiber is aborting. Once it waits,
+ * In the place of `Suspension.enter`, which asks first whether the fiber is aborting. Once it waits,
  * such an operation can't be cancelled, either: its `interrupt` says no.
  */
-export function startProtected<T>(operation: Suspension<T>): IteratorResult<never, T> {
+export function enterProtected<T>(operation: Suspension<T>): IteratorResult<never, T> {
   const fiber = execution.current as FiberSlot;
   operation.state = SPENT;
   if (operation.attempt()) return operation.finished();

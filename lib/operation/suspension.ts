@@ -5,15 +5,21 @@
  * its generator yields, and the waiter that stands in somebody's list. So a channel operation
  * costs one allocation, and `yield* op` reaches it with no generator in between.
  *
- *     COLD ──start──▶ SPENT                       it could complete at once, or threw
- *       └────start──▶ WAITING ──▶ COMMITTED ──▶ SPENT      somebody completed it
- *                        │  └───▶ FAILED ─────▶ SPENT      somebody made it fail
- *                        └──────────────────────▶ SPENT    cancelled: it withdrew, nothing happened
+ *     COLD ──enter──▶ SPENT                       it could complete at once, or threw
+ *     │ │└───enter──▶ WAITING ──▶ COMMITTED ──▶ SPENT      somebody completed it
+ *     │ │                │  └───▶ FAILED ─────▶ SPENT      somebody made it fail
+ *     │ │                └──────────────────────▶ SPENT    cancelled: it withdrew, nothing happened
+ *     │ └─start─▶ YIELDED ──enter──▶ as from COLD
+ *     │              └──────────────────────────▶ SPENT    cancelled: it had attempted nothing
  *
  * Who may make each move:
- *  - COLD → WAITING: `start`, which has tried (`attempt`) and enlisted (`enqueue`) in one go, with
- *    no foreign code between the two, so that no wake-up is lost.
- *  - COLD → SPENT: `start` as well, in a fiber that is aborting; it says so (`refused`).
+ *  - COLD → YIELDED: `start`, in a fiber whose share is used up (law 10): the fiber goes to the end
+ *    of the ready queue before anything is attempted, so that others run first and an abort that
+ *    comes meanwhile finds nothing taken.
+ *  - COLD or YIELDED → WAITING: `enter`, which has tried (`attempt`) and enlisted (`enqueue`) in one
+ *    go, with no foreign code between the two, so that no wake-up is lost.
+ *  - COLD → SPENT: `enter` as well, in a fiber that is aborting; it says so (`refused`).
+ *  - YIELDED → SPENT: the canceller or who gives up, as for WAITING; it counts as `refused`.
  *  - WAITING → COMMITTED or FAILED: the partner that found it in a list (`complete`, `fail`). This
  *    is the commit: from now on a cancellation comes too late and the value is delivered. Whoever
  *    moves it takes it out of every list first, so whatever stands in a list is WAITING.
@@ -49,6 +55,7 @@ export const WAITING = 1;
 export const COMMITTED = 2;
 export const FAILED = 3;
 export const SPENT = 4;
+export const YIELDED = 5;
 
 /**
  * The states in order, for hot files to name anew: the engine compiles a module's own constant in,
@@ -72,6 +79,10 @@ export interface FiberSlot extends Waiter, Blocker {
   deliver(): Abort;
   /** Another operation was announced in this step and never yielded: it withdraws. */
   dropPending(): void;
+  /** `execution.left` has been counted down: whether the share is used up, else it is set anew. */
+  usedUp(): boolean;
+  /** It gave way, and now has its turn. */
+  tookTurn(): void;
 }
 
 /** See the module comment. */
@@ -127,9 +138,7 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
 
   /** Cancels the wait, if it isn't too late: true iff nothing happened and nothing will. */
   interrupt(_error: Abort): boolean {
-    if (this.state !== WAITING) return false;
-    this.leave();
-    return true;
+    return this.leave();
   }
 
   [Symbol.iterator](): Iterator<never, T, unknown> {
@@ -142,7 +151,30 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
     return this.state === COLD ? this.start() : this.resume();
   }
 
+  /**
+   * Gives way first if the share of the fiber is used up. What never completes at once enters right
+   * away instead: it is going to wait anyway.
+   */
   start(): IteratorResult<never, T> {
+    if (--execution.left < 0) {
+      const fiber = execution.current as FiberSlot;
+      if (fiber.usedUp()) return this.giveWay(fiber);
+    }
+    return this.enter();
+  }
+
+  giveWay(fiber: FiberSlot): IteratorResult<never, T> {
+    if (fiber.pending !== null) fiber.dropPending();
+    this.state = YIELDED;
+    this.waiter = fiber;
+    fiber.pending = this;
+    this.done = false;
+    this.value = this;
+    fiber.unblock();
+    return this as never;
+  }
+
+  enter(): IteratorResult<never, T> {
     const fiber = execution.current as FiberSlot;
     if (fiber.context.error !== undefined) {
       this.state = SPENT;
@@ -166,6 +198,10 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
   }
 
   resume(): IteratorResult<never, T> {
+    if (this.state === YIELDED) {
+      (execution.current as FiberSlot).tookTurn();
+      return this.enter();
+    }
     if (this.state === WAITING && !this.recheck()) {
       const fiber = execution.current as FiberSlot;
       const { error } = fiber.context; // it may have been aborted by what `recheck` has run
@@ -207,6 +243,11 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
 
   /** Withdraws if it still waits: true iff nothing happened and nothing will. */
   leave(): boolean {
+    if (this.state === YIELDED) {
+      this.state = SPENT;
+      this.refused();
+      return true;
+    }
     if (this.state !== WAITING) return false;
     this.state = SPENT;
     this.withdraw();

@@ -82,7 +82,9 @@ export class Synchronisation<T> {
     if (this.state === COMMITTED) return this.finish();
     if (this.state !== COLD) return this.resume();
     const fiber = execution.current as FiberSlot;
-    if (fiber.context.error !== undefined || !this.arms.every(isPlain)) return this.start();
+    if (
+      fiber.context.error !== undefined || !this.arms.every(isPlain) || --execution.left < 0
+    ) return this.start();
     this.state = SPENT;
     if (this.poll(false)) {
       return (this.state as number) === FAILED ? this.finished() : this.finish();

@@ -1,5 +1,5 @@
 /** A wait that nothing cancels, and that works in a fiber that is aborting (law 12). */
-import { startProtected } from "../operation/protected_start.ts";
+import { enterProtected } from "../operation/protected_start.ts";
 import { COLD, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
 import { hubOf, type SettleNode } from "../promise/hub.ts";
 import type { Result } from "../operation/types.ts";
@@ -21,8 +21,8 @@ export class Closing implements SettleNode {
   }
 
   /** Unlike other operations it doesn't ask whether its fiber is aborting. */
-  start(): IteratorResult<never, void> {
-    return startProtected(this);
+  enter(): IteratorResult<never, void> {
+    return enterProtected(this);
   }
 
   attempt(): boolean {

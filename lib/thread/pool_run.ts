@@ -46,6 +46,11 @@ export class PoolRun<T> implements JobWaiter {
     this.reason = undefined;
   }
 
+  /** It always waits: there is no need to give way first. */
+  start(): IteratorResult<never, T> {
+    return this.enter();
+  }
+
   attempt(): boolean {
     return false;
   }

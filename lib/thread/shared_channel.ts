@@ -243,16 +243,14 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Receives the next item if there is one, else `undefined`. Never suspends, and doesn't wait
-   * behind those who do.
-   *
-   * @throws {ChannelClosedError} when the channel is closed and drained
+   * Receives the next item if there is one, else `undefined`, also when the channel is closed and
+   * drained. Never suspends, and doesn't wait behind those who do. Throws the error that the channel
+   * has failed with, once it is drained.
    */
   tryReceive(): Option<T> {
     const item = this.#port.take();
-    if (item === NOTHING) return undefined;
-    if (item === DRAINED) throw this.#port.end();
-    return { value: item as T };
+    if (item === DRAINED && this.#port.failure !== null) throw this.#port.end();
+    return item === NOTHING || item === DRAINED ? undefined : { value: item as T };
   }
 
   /** `receiveOrThrow` as an event: the same one for every call. */

@@ -65,9 +65,11 @@ export class SharedReceive<T> implements SharedWaiter {
     if (this.state !== COLD) return this.resume();
     const { port } = this;
     const fiber = execution.current as FiberSlot;
-    if (fiber.context.error !== undefined || port.receivers.first !== null) return this.start();
+    if (
+      fiber.context.error !== undefined || port.receivers.first !== null || --execution.left < 0
+    ) return this.start();
     const item = port.take();
-    if (item === NOTHING || item === DRAINED) return this.start();
+    if (item === NOTHING || item === DRAINED) return this.enter();
     this.state = SPENT;
     this.value = this.orThrow ? item : { value: item };
     this.done = true;
@@ -179,9 +181,10 @@ export class SharedSend<T> implements SharedWaiter {
     const { port, item } = this;
     const fiber = execution.current as FiberSlot;
     if (
-      fiber.context.error !== undefined || typeof item !== "number" || port.senders.first !== null
+      fiber.context.error !== undefined || typeof item !== "number" ||
+      port.senders.first !== null || --execution.left < 0
     ) return this.start();
-    if (!port.putNumber(item)) return this.start();
+    if (!port.putNumber(item)) return this.enter();
     this.state = SPENT;
     this.done = true;
     return this as never;

@@ -196,7 +196,7 @@ class SharedTriggerWait {
 
   /** A release that this thread hasn't heard of yet has happened all the same. */
   interrupt(_error: Abort): boolean {
-    if (this.state !== WAITING) return false;
+    if (this.state !== WAITING) return this.leave();
     if (this.cell.decide(CANCELLED)) {
       this.leave();
       return true;

@@ -18,8 +18,14 @@ export interface Blocker {
   prepareForAwait(): Trigger;
 }
 
-/** The one cell; see the module comment for who may write it. */
-export const execution: { current: Blocker | null } = { current: null };
+/**
+ * The one cell; see the module comment for who may write `current`.
+ *
+ * `left` is how many operations that are ready the current step may still complete before its fiber
+ * is asked whether its share is used up (law 10). The step sets it, each operation counts it down.
+ * It stands here because an operation that starts looks at this cell anyway.
+ */
+export const execution: { current: Blocker | null; left: number } = { current: null, left: 0 };
 
 /** Stands in for the current fiber while code runs that may not suspend. */
 export class Refusal implements Blocker {
@@ -37,6 +43,11 @@ export class Refusal implements Blocker {
 
   prepareForAwait(): never {
     throw new Error(`Cannot suspend: ${this.reason}`);
+  }
+
+  /** It has no share to use up: what looks next, at `context`, is told no. */
+  usedUp(): boolean {
+    return false;
   }
 }
 

@@ -2,8 +2,8 @@
  * Channels and select once more, as simply as can be: lists that are searched, and no scheduler.
  * Whatever the real ones do, this one must have foreseen.
  *
- * The model is told of each operation just before the real one starts, and of each abort, close and
- * turn of the clock when it happens.
+ * The model is told of each operation just before the real one starts, of each step, and of each
+ * abort, close and turn of the clock when it happens.
  */
 import type { Overflow } from "@weft/weft/channel";
 import { Random } from "../../lib/internal/random.ts";
@@ -29,15 +29,20 @@ export type ModelArm =
 /** An operation that a fiber performs. */
 export interface ModelOperation {
   readonly arms: readonly ModelArm[];
+  readonly fair: boolean;
   outcome: Outcome | undefined;
   /** Whether it had to wait. */
   waited: boolean;
+  /** Whether it gives way, and has attempted nothing. */
+  yielded: boolean;
 }
 
 /** What a fiber is doing. */
 export interface ModelFiber {
   aborted: boolean;
   operation: ModelOperation | undefined;
+  /** How many operations it has started in its step (law 10). */
+  used: number;
 }
 
 interface Waiting<A> {
@@ -76,34 +81,57 @@ export class Model {
   readonly #random: Random;
   #timers: { operation: ModelOperation; deadline: number }[] = [];
 
-  constructor(tally: Tally, seed: number) {
+  /** How many operations a fiber may start in a step. */
+  readonly #share: number;
+
+  constructor(tally: Tally, seed: number, share: number) {
     this.#tally = tally;
     this.#random = new Random(seed);
+    this.#share = share;
   }
 
   saw(what: string): void {
     this.#tally.set(what, (this.#tally.get(what) ?? 0) + 1);
   }
 
-  /** `fiber` is about to perform `arms`. */
+  /** `fiber` is about to be stepped at the time `now`: what gave way starts. */
+  step(fiber: ModelFiber, now: number): void {
+    fiber.used = 0;
+    const { operation } = fiber;
+    if (operation?.yielded !== true || operation.outcome !== undefined) return;
+    operation.yielded = false;
+    fiber.used = 1;
+    this.#start(fiber, operation, now);
+  }
+
+  /** `fiber` is about to perform `arms`; if its share is used up, not before its next step. */
   start(
     fiber: ModelFiber,
     arms: readonly ModelArm[],
     options: { now: number; fair: boolean },
   ): void {
-    const operation: ModelOperation = { arms, outcome: undefined, waited: false };
+    const { now, fair } = options;
+    const yielded = fiber.used >= this.#share;
+    const operation = { arms, fair, outcome: undefined, waited: false, yielded };
     fiber.operation = operation;
+    if (yielded) return this.saw("gave way");
+    fiber.used++;
+    this.#start(fiber, operation, now);
+  }
+
+  #start(fiber: ModelFiber, operation: ModelOperation, now: number): void {
+    const { arms, fair } = operation;
     if (fiber.aborted) {
       operation.outcome = ["aborted"];
       return this.saw("refused: the fiber was aborting");
     }
-    const first = options.fair && arms.length > 1 ? this.#random.below(arms.length) : 0;
+    const first = fair && arms.length > 1 ? this.#random.below(arms.length) : 0;
     for (const arm of [...arms.slice(first), ...arms.slice(0, first)]) {
       operation.outcome = this.#poll(arm);
       if (operation.outcome !== undefined) return this.saw(`${operation.outcome[0]} at the poll`);
     }
     operation.waited = true;
-    for (const arm of arms) this.#enlist(operation, arm, options.now);
+    for (const arm of arms) this.#enlist(operation, arm, now);
   }
 
   #enlist(operation: ModelOperation, arm: ModelArm, now: number): void {
@@ -168,11 +196,10 @@ export class Model {
     return outcome?.[0] === "closed" ? "closed" : outcome !== undefined;
   }
 
-  /** What `tryReceive` returns; "drained": it throws. */
-  tryReceive(channel: ModelChannel): number | undefined | "drained" {
+  /** What `tryReceive` returns. */
+  tryReceive(channel: ModelChannel): number | undefined {
     const outcome = this.#pollReceive(channel);
-    if (outcome === undefined) return undefined;
-    return outcome[0] === "received" ? outcome[1] : "drained";
+    return outcome?.[0] === "received" ? outcome[1] : undefined;
   }
 
   close(channel: ModelChannel): void {
@@ -194,7 +221,7 @@ export class Model {
     if (operation.outcome !== undefined) return this.saw("aborted after the commit");
     operation.outcome = ["aborted"];
     this.#leave(operation);
-    this.saw("aborted before the commit");
+    this.saw(operation.yielded ? "aborted while it gave way" : "aborted before the commit");
   }
 
   /** The clock says `now`: what was due has fired. */

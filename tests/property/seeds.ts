@@ -1,8 +1,14 @@
 /** Running many random schedules, each by its seed, so that one that went wrong can be seen again. */
 import { assertEquals } from "@std/assert";
+import { REAL_SHARE } from "../kit/share.ts";
 
 /** How often each case was seen. */
 export type Tally = Map<string, number>;
+
+/** The share of ready operations (law 10) with which a schedule is run. */
+export function shareOf(seed: number): number {
+  return [REAL_SHARE, 1, 2, 5][seed % 4]!;
+}
 
 /** What runs a schedule: it says in `tally` what it has seen, and to `print` what it does. */
 export type RunSchedule = (seed: number, tally: Tally, print?: (line: string) => void) => void;

@@ -381,7 +381,7 @@ Deno.test("SharedChannel.close() gives every sender that waits its value back, a
     }
     assertEquals(channel.statistics(), { ...idle, size: 1 });
     assertEquals(channel.tryReceive(), { value: 0 });
-    assertThrows(() => channel.tryReceive(), ChannelClosedError, "Cannot receive from");
+    assertEquals([channel.tryReceive(), channel.tryReceive()], [undefined, undefined]);
     assertThrows(() => channel.trySend(1), ChannelClosedError, "Cannot send to");
     assertStrictEquals(yield* channel.receive(), undefined);
   });
