@@ -17,7 +17,7 @@ const steps: Record<string, Step> = {
   links: () => expectNone(deadLinks()),
   names: () => expectNone(duplicateTestNames()),
   test: () => deno("task", "test"),
-  bench: () => deno("task", "bench", "--smoke"),
+  bench: benchUnderBothRunners,
   bundle: bundleRunsOnNode,
   publish: () => deno("publish", "--dry-run", "--allow-dirty"),
 };
@@ -92,6 +92,11 @@ async function checkUnderTheirLocks(): Promise<void> {
   await check("tests/deno.lock", "mod.ts", "lib", "examples", "tests", "tools");
   await check("examples/crawler/deno.lock", "examples/crawler.ts", "examples/crawler");
   await check("bench/deno.lock", "bench");
+}
+
+async function benchUnderBothRunners(): Promise<void> {
+  await deno("task", "bench", "--smoke");
+  await deno("bench", "--allow-all", "--lock=bench/deno.lock", "--", "--smoke");
 }
 
 async function bundleRunsOnNode(): Promise<void> {
