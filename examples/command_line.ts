@@ -8,6 +8,13 @@ export function exitWith(code: number, problem: string): never {
   Deno.exit(code);
 }
 
+/** Ends the process with 2, for what the reading of its arguments has thrown: a `TypeError`. */
+export function exitWithMistake(error: unknown): never {
+  if (!(error instanceof TypeError)) throw error;
+  const [problem] = error.message.split(". "); // Node adds advice of its own
+  exitWith(2, `${problem}; see --help`);
+}
+
 /**
  * The port that a program is given as its one argument, or `otherwise` if there is none. Ends the
  * process with 2 if that is no port.

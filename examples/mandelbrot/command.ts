@@ -1,6 +1,7 @@
 /** The command line of the Mandelbrot renderer. */
 
 import { parseArgs } from "node:util";
+import { exitWithMistake } from "../command_line.ts";
 import type { Picture } from "../mandelbrot.ts";
 
 export interface Command extends Picture {
@@ -46,10 +47,7 @@ export function readCommand(args: string[]): Command {
       steps: count("steps", values.steps),
     };
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    const [problem] = error.message.split(". "); // Node adds advice of its own
-    console.error(`${problem}\nSee --help for what can be said here.`);
-    Deno.exit(2);
+    exitWithMistake(error);
   }
 }
 
