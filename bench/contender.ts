@@ -3,11 +3,13 @@
  * does a run of that size and answers with a line that says what the run cost, in nanoseconds
  * unless the workload measures something else. It ends with its input. `peers/go` is another one.
  */
+import { contenderOf } from "./contenders.ts";
 import { workloads } from "./registry.ts";
-import type { Contender } from "./workload.ts";
 
 const [workloadName = "", contenderName = ""] = Deno.args;
-const run = await contender();
+const workload = workloads.find(({ name }) => name === workloadName);
+if (workload === undefined) throw new Error(`There is no workload ${workloadName}`);
+const run = await contenderOf(workload, contenderName);
 const buffer = new Uint8Array(64);
 
 say("ready");
@@ -20,21 +22,6 @@ for (let length = Deno.stdin.readSync(buffer); length; length = Deno.stdin.readS
   say(`${measured ?? (end - start) * 1e6}`);
 }
 Deno.exit(0); // also if there are fibers that stay
-
-/** A library is loaded in the processes of its own contenders only. */
-async function contender(): Promise<Contender> {
-  const workload = workloads.find(({ name }) => name === workloadName);
-  const here = workload?.run[contenderName];
-  if (here !== undefined) return here;
-  const library = contenderName === "effect"
-    ? (await import("./peers/effect.ts")).effect
-    : contenderName === "effection"
-    ? (await import("./peers/effection.ts")).effection
-    : {};
-  const there = library[workloadName];
-  if (there === undefined) throw new Error(`${contenderName} has no workload ${workloadName}`);
-  return there;
-}
 
 function say(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));

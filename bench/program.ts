@@ -1,7 +1,11 @@
 /** The processes that the contenders run in, and how to talk to them: a line there, a line back. */
+import { fileURLToPath } from "node:url";
 import type { Workload } from "./workload.ts";
 
 const bench = new URL("./", import.meta.url);
+
+/** For each `deno` that is started here: which versions of the peers, and of what they need. */
+export const lock = `--lock=${fileURLToPath(new URL("deno.lock", bench))}`;
 
 /** A contender in a process of its own, which lives until it is ended. */
 export class Program {
@@ -62,7 +66,7 @@ function command(
   const flags = (workload.v8Flags ?? []).map((flag) => `--v8-flags=${flag}`);
   const program = new URL("contender.ts", bench).href;
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", ...flags, program, workload.name, contender],
+    args: ["run", lock, "--allow-all", ...flags, program, workload.name, contender],
     ...pipes,
   });
 }

@@ -1,6 +1,7 @@
 /**
  * The list of workloads. To add one, write it in `workloads/` and name it here, and write what the
- * peers do in `peers/`: the table, the JSON and the smoke run in the gate follow from this list.
+ * peers do in `peers/`: the table, the JSON, `deno bench` and the smoke run in the gate follow from
+ * this list.
  */
 import type { Workload } from "./workload.ts";
 import { abortTree } from "./workloads/abort_tree.ts";
@@ -26,7 +27,8 @@ import { sleepers } from "./workloads/sleepers.ts";
 import { spawnJoin } from "./workloads/spawn_join.ts";
 import { yieldSwitch } from "./workloads/yield_switch.ts";
 
-export const workloads: readonly Workload[] = [
+/** Fibers, channels and `select`, in one thread. */
+export const core: readonly Workload[] = [
   yieldSwitch,
   spawnJoin,
   rendezvous,
@@ -41,10 +43,18 @@ export const workloads: readonly Workload[] = [
   bytesResident,
   crowdRoundTrip,
   crowdSpawnAbort,
+];
+
+/** What needs the network, or a look at the library from outside. */
+const outside: readonly Workload[] = [
   ...echoTimes,
   ...echoLatencies,
   importTime,
   bundleSize,
+];
+
+/** Pools of threads, and channels between them. */
+export const threads: readonly Workload[] = [
   poolRoundTrip,
   poolBurst,
   poolCpu,
@@ -54,3 +64,5 @@ export const workloads: readonly Workload[] = [
   sharedBytes,
   sharedPooledBytes,
 ];
+
+export const workloads: readonly Workload[] = [...core, ...outside, ...threads];

@@ -6,6 +6,7 @@
  * No forced collection in between: it throws away the code that was compiled for classes of which
  * no instance is alive, and the next round would measure the compiler.
  */
+import { contendersOf } from "./contenders.ts";
 import { Program } from "./program.ts";
 import type { Workload } from "./workload.ts";
 
@@ -58,7 +59,7 @@ export async function measure(
   effort: Effort,
   goProgram: string | undefined,
 ): Promise<Result> {
-  const contenders = ["weft", ...Object.keys(workload.targets)]
+  const contenders = contendersOf(workload)
     .filter((name) => name !== "go" || goProgram !== undefined);
   const lanes = contenders.map((name) => new Lane(workload, name, goProgram));
   try {

@@ -17,6 +17,11 @@ export interface Workload {
   readonly measure?: "ns" | "ms" | "bytes";
   /** The size of a run, where it isn't chosen so that a run takes long enough to be timed. */
   readonly size?: { readonly full: number; readonly smoke: number };
+  /**
+   * The size of an iteration under `deno bench`. Without one it isn't there: what it costs is not
+   * the time of a run, or it needs processes of its own.
+   */
+  readonly iteration?: number;
   /** How many units a run of size `n` has. Default: `n`. */
   readonly units?: (n: number) => number;
   /** Whether each run needs a new process, since what it measures happens but once in one. */

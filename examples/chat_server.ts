@@ -24,11 +24,14 @@ import {
   StreamClosedError,
   TcpServer,
 } from "@weft/weft/io";
+import { orExit, readPort } from "./command_line.ts";
 
 /** How many lines a client may be behind. */
 const OUTBOX = 256;
 /** How long a line may be, in bytes. */
 const LONGEST_LINE = 1024;
+/** What somebody, or a room, may be called. */
+const NAME = /^[\p{L}\p{N}_-]{1,20}$/u;
 
 interface Client {
   nick: string;
@@ -127,17 +130,27 @@ function* listen(hall: Hall, client: Client, input: Input): Operation<void> {
 
 /** Does what the line says; false if that was to quit. */
 function obey(hall: Hall, client: Client, line: string): boolean {
-  const [, command, name] = /^\/(\w+) ?(\w{0,20})/.exec(line) ?? [];
-  if (command === undefined) {
-    if (line !== "") hall.say(client, `${client.nick}: ${line}`);
-  } else if (command === "quit") {
-    hall.tell(client, "* goodbye");
-    return false;
-  } else if (command === "nick" && name) hall.rename(client, name);
-  else if (command === "join" && name) hall.move(client, name);
-  else if (command === "who") {
-    hall.tell(client, `* here: ${hall.inRoom(client.room).map(({ nick }) => nick).join(", ")}`);
-  } else hall.tell(client, "* /nick NAME, /join ROOM, /who, /quit");
+  const [, command, name] = /^\/(\S+)(?:\s+(.*))?$/.exec(line.trimEnd()) ?? [];
+  switch (command) {
+    case undefined:
+      if (line !== "") hall.say(client, `${client.nick}: ${line}`);
+      break;
+    case "quit":
+      hall.tell(client, "* goodbye");
+      return false;
+    case "who":
+      hall.tell(client, `* here: ${hall.inRoom(client.room).map(({ nick }) => nick).join(", ")}`);
+      break;
+    case "nick":
+    case "join":
+      if (name === undefined || !NAME.test(name)) {
+        hall.tell(client, "* a name is made of 1 to 20 letters, digits, - and _");
+      } else if (command === "nick") hall.rename(client, name);
+      else hall.move(client, name);
+      break;
+    default:
+      hall.tell(client, "* /nick NAME, /join ROOM, /who, /quit");
+  }
   return true;
 }
 
@@ -156,9 +169,13 @@ function* deliver({ outbox, output }: Client): Operation<void> {
 /** Serves at `port` until somebody says stop. */
 function* serve(port: number): Operation<void> {
   const hall = new Hall();
-  const server = yield* TcpServer.establish(
-    { hostname: "127.0.0.1", port },
-    (_peer, input, output) => converse(hall, input, output),
+  const server = yield* orExit(
+    `listen on port ${port}`,
+    () =>
+      TcpServer.establish(
+        { hostname: "127.0.0.1", port },
+        (_peer, input, output) => converse(hall, input, output),
+      ),
   );
   console.log(`listening on port ${server.address.port}`);
   yield* signalEvent("SIGINT", "SIGTERM");
@@ -167,6 +184,7 @@ function* serve(port: number): Operation<void> {
 }
 
 if (import.meta.main) {
+  const port = readPort(Deno.args, 0);
   // Not awaited: a program that is stuck then ends as a Deadlock, which names its fibers.
-  main(() => serve(Number(Deno.args[0] ?? 0)), { name: "chat server" });
+  main(() => serve(port), { name: "chat server" });
 }

@@ -189,8 +189,11 @@ interface Exchange {
   readonly html: string | undefined;
 }
 
+/** Why a link is broken: that a fetch has failed says nothing, but its cause does. */
 function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  if (error.cause !== undefined) return reason(error.cause);
+  return error.message.replace(/^error sending request .*?: client error \(\w+\): /, "");
 }
 
 /** What the command does: crawl, show how it goes, and print the report, however it ended. */
@@ -201,6 +204,7 @@ function* checkLinks(start: URL, command: Command): Operation<void> {
   } finally {
     printReport(report, command);
   }
+  if (!report.reached) Deno.exitCode = 1;
 }
 
 if (import.meta.main) {

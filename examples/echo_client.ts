@@ -12,6 +12,7 @@
  */
 import { FiberAborted, main, type Operation, spawn } from "@weft/weft";
 import { Input, Output, TcpClient } from "@weft/weft/io";
+import { orExit, readPort } from "./command_line.ts";
 
 /** Copies `source` into the connection and what comes back into `sink`, until that has ended. */
 export function* converse(source: Input, sink: Output, port: number): Operation<void> {
@@ -28,10 +29,11 @@ function* send(source: Input, output: Output): Operation<void> {
 }
 
 if (import.meta.main) {
-  const port = Number(Deno.args[0]);
+  const port = readPort(Deno.args);
+  const talk = () => converse(Input.fromReader(Deno.stdin), Output.fromWriter(Deno.stdout), port);
   const options = { name: "echo client", handleSignals: true };
   // Not awaited: a program that is stuck then ends as a Deadlock, which names its fibers.
-  main(() => converse(Input.fromReader(Deno.stdin), Output.fromWriter(Deno.stdout), port), options)
+  main(() => orExit(`talk to port ${port}`, talk), options)
     // To exit, as a read of stdin can't be called back, and would keep the process alive.
     .then(() => Deno.exit(), (error) => {
       if (error instanceof FiberAborted) Deno.exit(); // by a signal, which has set the exit code

@@ -12,6 +12,7 @@
  */
 import { main, type Operation } from "@weft/weft";
 import { type Input, type Output, signalEvent, TcpServer } from "@weft/weft/io";
+import { orExit, readPort } from "./command_line.ts";
 
 /** Says back what it hears, as it hears it. */
 export function* echo(_peer: Deno.Addr, input: Input, output: Output): Operation<void> {
@@ -19,13 +20,17 @@ export function* echo(_peer: Deno.Addr, input: Input, output: Output): Operation
 }
 
 function* serve(port: number): Operation<void> {
-  const server = yield* TcpServer.establish({ hostname: "127.0.0.1", port }, echo);
+  const server = yield* orExit(
+    `listen on port ${port}`,
+    () => TcpServer.establish({ hostname: "127.0.0.1", port }, echo),
+  );
   console.log(`listening on port ${server.address.port}`);
   yield* signalEvent("SIGINT", "SIGTERM");
   yield* server.shutdown({ graceMs: 1000 });
 }
 
 if (import.meta.main) {
+  const port = readPort(Deno.args, 0);
   // Not awaited: a program that is stuck then ends as a Deadlock, which names its fibers.
-  main(() => serve(Number(Deno.args[0] ?? 0)), { name: "echo server" });
+  main(() => serve(port), { name: "echo server" });
 }

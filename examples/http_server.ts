@@ -16,22 +16,46 @@
 import { Channel, main, type Operation, sleep, spawn, Timeout, withTimeout } from "@weft/weft";
 import { channelFrom, readableFrom } from "@weft/weft/promise";
 import { HttpServer, signalEvent } from "@weft/weft/io";
+import { orExit, readPort } from "./command_line.ts";
 
 /** Answers one request, in a fiber of its own. */
 export function* answer(request: Request): Operation<Response> {
+  try {
+    return yield* route(request);
+  } catch (error) {
+    if (!(error instanceof BadRequest)) throw error;
+    return new Response(`${error.message}\n`, { status: 400 });
+  }
+}
+
+/** What the client has asked for cannot be: the message tells it why. */
+class BadRequest extends Error {}
+
+function* route(request: Request): Operation<Response> {
   const { pathname, searchParams } = new URL(request.url);
-  const number = (name: string, otherwise: number) => Number(searchParams.get(name) ?? otherwise);
+  // Asked for before the response begins: later it would be too late for another status.
+  const number = (name: string, otherwise: number) => {
+    const text = searchParams.get(name) ?? String(otherwise);
+    if (/^\d{1,9}$/.test(text)) return Number(text);
+    throw new BadRequest(`${name} must be a whole number`);
+  };
   switch (pathname) {
     case "/":
       return new Response("try /ticks?count=3&ms=100, /upper, /slow?ms=200 and /broken\n");
-    case "/ticks":
-      return stream((chunks) => tick(chunks, number("count", 3), number("ms", 100)));
-    case "/upper":
-      return request.body === null
-        ? new Response("POST something\n", { status: 400 })
-        : stream((chunks) => upper(request.body!, chunks));
-    case "/slow":
-      return yield* inTime(1000, () => slow(number("ms", 200)));
+    case "/ticks": {
+      const count = number("count", 3);
+      const ms = number("ms", 100);
+      return stream((chunks) => tick(chunks, count, ms));
+    }
+    case "/upper": {
+      const { body } = request;
+      if (body === null) throw new BadRequest("POST something");
+      return stream((chunks) => upper(body, chunks));
+    }
+    case "/slow": {
+      const ms = number("ms", 200);
+      return yield* inTime(1000, () => slow(ms));
+    }
     case "/broken":
       throw new Error("/broken is broken");
     default:
@@ -80,13 +104,17 @@ function* inTime(ms: number, body: () => Operation<Response>): Operation<Respons
 }
 
 function* serve(port: number): Operation<void> {
-  const server = yield* HttpServer.establish({ hostname: "127.0.0.1", port }, answer);
+  const server = yield* orExit(
+    `listen on port ${port}`,
+    () => HttpServer.establish({ hostname: "127.0.0.1", port }, answer),
+  );
   console.log(`listening on http://127.0.0.1:${server.address.port}/`);
   yield* signalEvent("SIGINT", "SIGTERM");
   yield* server.shutdown({ graceMs: 5000 });
 }
 
 if (import.meta.main) {
+  const port = readPort(Deno.args, 0);
   // Not awaited: a program that is stuck then ends as a Deadlock, which names its fibers.
-  main(() => serve(Number(Deno.args[0] ?? 0)), { name: "HTTP server" });
+  main(() => serve(port), { name: "HTTP server" });
 }

@@ -13,10 +13,12 @@
  * @module
  */
 
+import process from "node:process";
 import { encode } from "npm:fast-png@8.0.0";
-import { fromPromise, main, map, monotonicNow, type Operation } from "@weft/weft";
+import { main, map, monotonicNow, type Operation } from "@weft/weft";
 import { ThreadPool } from "@weft/weft/thread";
-import { readCommand } from "./mandelbrot/command.ts";
+import { orExit } from "./command_line.ts";
+import { type Command, readCommand } from "./mandelbrot/command.ts";
 import { Progress } from "./mandelbrot/progress.ts";
 import type tasks from "./mandelbrot/tasks.ts";
 
@@ -29,10 +31,11 @@ export interface Picture {
   readonly steps: number;
 }
 
-/** The picture, one byte for each of red, green and blue, and how long the threads computed. */
+/** The picture, one byte for each of red, green and blue, and what it took. */
 export interface Rendering {
   readonly pixels: Uint8Array;
-  readonly computedMs: number;
+  /** How long processors were at work for it; a thread that waits for one doesn't count. */
+  readonly processorMs: number;
   readonly elapsedMs: number;
 }
 
@@ -46,14 +49,13 @@ export function* render(picture: Picture, onRow: () => void): Operation<Renderin
   );
   try {
     const start = monotonicNow();
+    const usedBefore = process.cpuUsage();
     const bands = yield* map(bandsOf(picture), (band) => pool.run("render", picture, band));
     const pixels = new Uint8Array(3 * picture.width * picture.height);
-    let computedMs = 0;
-    for (const band of bands) {
-      pixels.set(band.pixels, 3 * picture.width * band.firstRow);
-      computedMs += band.computedMs;
-    }
-    return { pixels, computedMs, elapsedMs: monotonicNow() - start };
+    for (const band of bands) pixels.set(band.pixels, 3 * picture.width * band.firstRow);
+    const used = process.cpuUsage(usedBefore);
+    const processorMs = (used.user + used.system) / 1000;
+    return { pixels, processorMs, elapsedMs: monotonicNow() - start };
   } finally {
     yield* pool.close();
   }
@@ -67,28 +69,54 @@ function bandsOf({ height }: Picture): { firstRow: number; rows: number }[] {
   return bands;
 }
 
-function* draw(): Operation<void> {
-  const { file, ...picture } = readCommand(Deno.args);
-  const progress = new Progress(picture.height);
-  let rendering: Rendering;
+function* draw({ file, ...picture }: Command): Operation<void> {
+  const { width, height, threads } = picture;
+  const isNew = yield* orExit(`write ${file}`, () => claim(file));
+  let drawn = false;
+  const progress = new Progress(height);
   try {
-    rendering = yield* render(picture, () => progress.advance());
+    const { pixels, processorMs, elapsedMs } = yield* render(picture, () => progress.advance());
+    const png = encode({ width, height, channels: 3, data: pixels });
+    yield* orExit(`write ${file}`, () => write(file, png));
+    drawn = true;
+    progress.end();
+    const atWork = (processorMs / elapsedMs).toFixed(2);
+    console.log(
+      `${file}: ${width} x ${height} with ${threads} ${threads === 1 ? "thread" : "threads"}, ` +
+        `${seconds(processorMs)} of processor time in ${seconds(elapsedMs)}: ` +
+        `${atWork} processors at work`,
+    );
   } finally {
     progress.end();
+    if (isNew && !drawn) Deno.removeSync(file);
   }
-  const { pixels, computedMs, elapsedMs } = rendering;
-  const { width, height, threads } = picture;
-  const png = encode({ width, height, channels: 3, data: pixels });
-  yield* fromPromise((signal) => Deno.writeFile(file, png, { signal }));
-  const speedUp = (computedMs / elapsedMs).toFixed(2);
-  console.log(
-    `${file}: ${width} x ${height} with ${threads} ${threads === 1 ? "thread" : "threads"}, ` +
-      `${seconds(computedMs)} of computing in ${seconds(elapsedMs)}: a speed-up of ${speedUp}`,
-  );
+}
+
+/**
+ * Sees whether `file` can be written before there is something to write. What is in it stays; if
+ * there is none it is made, and that is returned.
+ */
+function* claim(file: string): Operation<boolean> {
+  try {
+    Deno.openSync(file, { write: true }).close();
+    return false;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    Deno.openSync(file, { write: true, createNew: true }).close();
+    return true;
+  }
+}
+
+/** In one go, so that Ctrl-C leaves no half picture. */
+function* write(file: string, png: Uint8Array): Operation<void> {
+  Deno.writeFileSync(file, png);
 }
 
 function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(2)} s`;
 }
 
-if (import.meta.main) main(draw, { handleSignals: true });
+if (import.meta.main) {
+  const command = readCommand(Deno.args);
+  main(() => draw(command), { name: "mandelbrot", handleSignals: true });
+}

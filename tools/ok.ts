@@ -11,13 +11,13 @@ type Step = () => unknown;
 const steps: Record<string, Step> = {
   fmt: () => deno("fmt", "--check"),
   lint: () => deno("lint"),
-  check: () => deno("check", "--frozen"),
+  check: checkUnderTheirLocks,
   doc: () => deno("doc", "--lint", ...Object.values(config.exports)),
   ignores: () => expectNone(unexplainedIgnores()),
   links: () => expectNone(deadLinks()),
   names: () => expectNone(duplicateTestNames()),
   test: () => deno("task", "test"),
-  bench: () => deno("task", "bench", "--smoke"),
+  bench: benchUnderBothRunners,
   bundle: bundleRunsOnNode,
   publish: () => deno("publish", "--dry-run", "--allow-dirty"),
 };
@@ -83,6 +83,20 @@ async function command(program: string, ...args: string[]): Promise<void> {
   if (!success) {
     throw new Error(`${decoder.decode(stdout)}${decoder.decode(stderr)}\nexit code ${code}`);
   }
+}
+
+/** The files by whose packages they may use: see `tests/locks_test.ts`. */
+async function checkUnderTheirLocks(): Promise<void> {
+  const check = (lock: string, ...files: string[]) =>
+    deno("check", "--frozen", `--lock=${lock}`, ...files);
+  await check("tests/deno.lock", "mod.ts", "lib", "examples", "tests", "tools");
+  await check("examples/crawler/deno.lock", "examples/crawler.ts", "examples/crawler");
+  await check("bench/deno.lock", "bench");
+}
+
+async function benchUnderBothRunners(): Promise<void> {
+  await deno("task", "bench", "--smoke");
+  await deno("bench", "--allow-all", "--lock=bench/deno.lock", "--", "--smoke");
 }
 
 async function bundleRunsOnNode(): Promise<void> {

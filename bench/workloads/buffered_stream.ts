@@ -8,6 +8,7 @@ const capacity = 128;
 export const bufferedStream: Workload = {
   name: "buffered(128)",
   unit: "message",
+  iteration: 1000,
   targets: { go: 1.2, ...libraries, promises: 0.5, generators: null },
   run: { weft: (n) => main(() => weft(n)), promises, generators },
 };

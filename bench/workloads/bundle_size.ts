@@ -1,4 +1,5 @@
 /** How many bytes a web page would load: everything in the library, bundled, minified, gzipped. */
+import { lock } from "../program.ts";
 import type { Workload } from "../workload.ts";
 
 export const bundleSize: Workload = {
@@ -17,7 +18,7 @@ export const bundleSize: Workload = {
 
 async function sizeOf(entry: string): Promise<number> {
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["bundle", "--quiet", "--minify", entry],
+    args: ["bundle", lock, "--quiet", "--minify", entry],
     stderr: "inherit",
   }).output();
   if (!success) throw new Error(`Cannot bundle ${entry}`);

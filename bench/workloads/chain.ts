@@ -8,6 +8,7 @@ const links = 1000;
 export const chain: Workload = {
   name: "chain",
   unit: "hop",
+  iteration: 10,
   size: { full: 1000, smoke: 2 },
   units: (messages) => messages * links,
   targets: { go: 1.0, ...libraries, promises: null },

@@ -3,6 +3,7 @@
  * `import()` of it, less that of an empty module. Deno's caches of what it has resolved, transpiled
  * and compiled are warm, for everybody: the rounds that don't count fill them.
  */
+import { lock } from "../program.ts";
 import type { Workload } from "../workload.ts";
 
 const probe = import.meta.resolve("../import_probe.ts");
@@ -22,7 +23,7 @@ export const importTime: Workload = {
 
 async function importOf(specifier: string): Promise<number> {
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", probe, specifier],
+    args: ["run", lock, "--allow-all", probe, specifier],
     stderr: "inherit",
   }).output();
   if (!success) throw new Error(`Cannot import ${specifier}`);

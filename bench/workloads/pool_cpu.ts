@@ -12,6 +12,7 @@ const range = 1000;
 export const poolCpu: Workload = {
   name: "pool-cpu",
   unit: "number",
+  iteration: 300,
   size: { full: 3000, smoke: 1 },
   units: (n) => n * range,
   targets: { "one thread": 0.56 },

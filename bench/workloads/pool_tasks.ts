@@ -15,6 +15,7 @@ function contenders(
 export const poolRoundTrip: Workload = {
   name: "pool-round-trip",
   unit: "task",
+  iteration: 100,
   size: { full: 20_000, smoke: 100 },
   targets: { piscina: 0.33, tinypool: 0.12, workerpool: 0.12 },
   run: contenders(async (pool, n) => {
@@ -26,6 +27,7 @@ export const poolRoundTrip: Workload = {
 export const poolBurst: Workload = {
   name: "pool-burst",
   unit: "task",
+  iteration: 1000,
   size: { full: 10_000, smoke: 100 },
   targets: { piscina: 0.15, workerpool: null },
   run: contenders(async (pool, n) => {

@@ -6,6 +6,7 @@ import { expectTotal, libraries, sumBelow, type Workload } from "../workload.ts"
 export const rendezvous: Workload = {
   name: "rendezvous",
   unit: "round trip",
+  iteration: 1000,
   targets: { go: 0.75, ...libraries, promises: 0.5, generators: null },
   run: { weft: (n) => main(() => pingPong(n)), promises, generators },
 };

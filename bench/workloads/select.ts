@@ -11,6 +11,7 @@ function selectOver(ways: number, go: number): Workload {
   return {
     name: `select/${ways}`,
     unit: "select",
+    iteration: 1000,
     targets: { go, effect: libraries.effect, promises: null },
     run: { weft: (n) => main(() => weft(ways, n)), promises: (n) => promises(ways, n) },
   };

@@ -18,6 +18,7 @@ function stream(kind: ValueKind, target: number): Workload {
   return {
     name: `shared-stream-${kind.replace(" ", "-")}`,
     unit: "message",
+    iteration: 10_000,
     size: { full: 600_000, smoke: 1000 }, // many, as it takes a while until both ends are warm
     targets: { postMessage: target },
     run: {

@@ -12,6 +12,7 @@ const thousandthPrime = 7919;
 export const sieve: Workload = {
   name: "sieve",
   unit: "message",
+  iteration: 541,
   size: { full: thousandthPrime, smoke: 71 },
   units: messagesUpTo,
   targets: { go: 1.0, ...libraries, promises: null },

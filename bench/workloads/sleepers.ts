@@ -5,6 +5,7 @@ import { expectTotal, libraries, type Workload } from "../workload.ts";
 export const sleepers: Workload = {
   name: "sleepers",
   unit: "sleeper",
+  iteration: 1000,
   size: { full: 100_000, smoke: 100 },
   targets: { go: null, ...libraries, promises: null },
   run: { weft: (n) => main(() => weft(n)), promises },

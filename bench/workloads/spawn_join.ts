@@ -7,6 +7,7 @@ const batch = 1000;
 export const spawnJoin: Workload = {
   name: "spawn+join",
   unit: "task",
+  iteration: 1000,
   targets: { go: 0.35, ...libraries, promises: 0.5, generators: null },
   run: { weft: (n) => main(() => weft(n)), promises, generators },
 };

@@ -9,6 +9,7 @@ let turns = 0;
 export const yieldSwitch: Workload = {
   name: "yield",
   unit: "switch",
+  iteration: 1000,
   targets: { go: 0.8, effect: libraries.effect, promises: null, generators: 1.5, operations: null },
   run: {
     weft: (n) => takeTurns(n, (turnsEach) => main(() => weft(turnsEach))),

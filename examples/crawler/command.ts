@@ -1,6 +1,7 @@
 /** The command line of the crawler. */
 
 import { parseArgs } from "node:util";
+import { exitWithMistake } from "../command_line.ts";
 import type { CrawlOptions } from "../crawler.ts";
 
 export interface Command extends CrawlOptions {
@@ -15,7 +16,8 @@ const help = `Crawls a web site and checks its links.
 
 Without a url it crawls a site of its own, which is broken in every usual way.
 Ctrl-C ends the crawl and prints what was seen so far; a second one ends it at
-once. The exit code is 0 also when links are broken: the report says which.
+once. The exit code is 0 also when links are broken: the report says which. It
+is 1 when the url itself cannot be read.
 
   --concurrency <n>    links visited at a time              (16)
   --max-pages <n>      links visited at most                (10000)
@@ -58,10 +60,7 @@ export function readCommand(args: string[]): Command {
       json: values.json,
     };
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    const [problem] = error.message.split(". "); // Node adds advice of its own
-    console.error(`${problem}\nSee --help for what can be said here.`);
-    Deno.exit(2);
+    exitWithMistake(error);
   }
 }
 

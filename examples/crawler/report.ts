@@ -65,6 +65,11 @@ export class Report {
     return true;
   }
 
+  /** Whether the address that it starts from could be read. */
+  get reached(): boolean {
+    return this.#checked.has(this.start.href) && !this.#broken.has(this.start.href);
+  }
+
   get links(): number {
     return this.#checked.size;
   }

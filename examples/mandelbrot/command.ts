@@ -1,6 +1,7 @@
 /** The command line of the Mandelbrot renderer. */
 
 import { parseArgs } from "node:util";
+import { exitWithMistake } from "../command_line.ts";
 import type { Picture } from "../mandelbrot.ts";
 
 export interface Command extends Picture {
@@ -15,7 +16,7 @@ Writes a PNG, mandelbrot.png if no file is given. Ctrl-C stops it at once.
 
   --threads <n>   how many threads compute       (all cores)
   --width <n>     the width in pixels            (3000)
-  --height <n>    the height in pixels           (2000)
+  --height <n>    the height in pixels           (two thirds of the width)
   --steps <n>     when a point counts as inside  (1000)
   --help          print this`;
 
@@ -28,7 +29,7 @@ export function readCommand(args: string[]): Command {
       options: {
         "threads": { type: "string", default: String(navigator.hardwareConcurrency) },
         "width": { type: "string", default: "3000" },
-        "height": { type: "string", default: "2000" },
+        "height": { type: "string" },
         "steps": { type: "string", default: "1000" },
         "help": { type: "boolean", short: "h", default: false },
       },
@@ -38,18 +39,18 @@ export function readCommand(args: string[]): Command {
       Deno.exit(0);
     }
     if (positionals.length > 1) throw new TypeError("Cannot write more than one file");
+    const width = count("width", values.width);
     return {
       file: positionals[0] ?? "mandelbrot.png",
       threads: count("threads", values.threads),
-      width: count("width", values.width),
-      height: count("height", values.height),
+      width,
+      height: values.height === undefined
+        ? Math.max(1, Math.round(width * 2 / 3)) // all of the set, and little else
+        : count("height", values.height),
       steps: count("steps", values.steps),
     };
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    const [problem] = error.message.split(". "); // Node adds advice of its own
-    console.error(`${problem}\nSee --help for what can be said here.`);
-    Deno.exit(2);
+    exitWithMistake(error);
   }
 }
 

@@ -7,7 +7,6 @@ import type { Picture } from "../mandelbrot.ts";
 export interface Band {
   readonly firstRow: number;
   readonly pixels: Uint8Array;
-  readonly computedMs: number;
 }
 
 export default serve({
@@ -15,14 +14,11 @@ export default serve({
     render(_state: undefined, picture: Picture, band: { firstRow: number; rows: number }): Band {
       const { width } = picture;
       const pixels = new Uint8Array(3 * width * band.rows);
-      let computedMs = 0;
       for (let row = 0; row < band.rows && !cancelRequested(); row++) {
-        const start = performance.now();
         renderRow(picture, band.firstRow + row, pixels.subarray(3 * width * row));
-        computedMs += performance.now() - start;
         runInMain("rowDone");
       }
-      return transfer({ firstRow: band.firstRow, pixels, computedMs }, [pixels.buffer]);
+      return transfer({ firstRow: band.firstRow, pixels }, [pixels.buffer]);
     },
   },
 });

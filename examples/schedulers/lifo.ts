@@ -10,9 +10,13 @@
  * a round takes all who are ready, newest first, and whoever gets ready meanwhile waits for the
  * next. So what was spawned last starts first, and still everybody gets a turn.
  *
+ * ```sh
+ * deno run examples/schedulers/lifo.ts # shows who runs in which round
+ * ```
+ *
  * @module
  */
-import type { Operation, Result } from "@weft/weft";
+import { type Operation, type Result, spawn, yieldNow } from "@weft/weft";
 import { AnyFiber, type EventLoop, step } from "@weft/weft/lowlevel";
 import { blockingLoop } from "@weft/weft/loop";
 
@@ -36,4 +40,22 @@ export function runLifo<T>(
     const more = loop.oneStep({ block: ready.length === 0 });
     if (!more && ready.length === 0) AnyFiber.breakDeadlock(main);
   }
+}
+
+/** Five fibers that take three turns each, and write down when. */
+function* takeTurns(order: string[]): Operation<void> {
+  for (const name of "abcde") {
+    spawn(function* () {
+      for (let turn = 1; turn <= 3; turn++) {
+        order.push(`${name}${turn}`);
+        yield* yieldNow();
+      }
+    });
+  }
+}
+
+if (import.meta.main) {
+  const order: string[] = [];
+  runLifo(() => takeTurns(order));
+  console.log(`spawned a to e, they ran: ${order.join(" ")}`);
 }

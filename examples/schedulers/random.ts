@@ -5,9 +5,13 @@
  * fails under some seed. The same seed gives the same order on every machine, so the failure can be
  * replayed: run your test for the seeds 1 to 100 and print the one that fails.
  *
+ * ```sh
+ * deno run examples/schedulers/random.ts # finds a bug that `run` doesn't show
+ * ```
+ *
  * @module
  */
-import type { Operation, Result } from "@weft/weft";
+import { type Operation, type Result, run, spawn } from "@weft/weft";
 import { AnyFiber, type EventLoop, step } from "@weft/weft/lowlevel";
 import { blockingLoop } from "@weft/weft/loop";
 
@@ -42,4 +46,23 @@ function dice(seed: number): (bound: number) => number {
     x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
     return Math.floor(((x ^ (x >>> 14)) >>> 0) / 2 ** 32 * bound);
   };
+}
+
+/** Has a bug: nobody sees to it that the greeting is there when it is looked for. */
+function* greet(): Operation<string> {
+  let greeting = "nothing";
+  spawn(function* () {
+    greeting = "hello";
+  });
+  return yield* spawn(function* () {
+    return greeting;
+  });
+}
+
+if (import.meta.main) {
+  const said = (result: Result<string>) => result.ok ? result.value : `${result.error}`;
+  console.log(`run says ${said(run(greet))}`);
+  for (let seed = 1; seed <= 6; seed++) {
+    console.log(`seed ${seed} says ${said(runRandom(greet, { seed }))}`);
+  }
 }

@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromPromise, main, sleep, spawn } from "@weft/weft";
 import { crawl, type CrawlOptions } from "../../examples/crawler.ts";
@@ -85,6 +86,8 @@ Deno.test("examples/crawler reports a site that cannot be reached", async () => 
   await main(() => crawl(report, options));
   assertEquals(report.ended, "complete");
   assertEquals(report.toJSON().broken.map(({ url }) => url), [report.start.href]);
+  // Why, and not merely that the fetch has failed; nor the address again.
+  assertMatch(report.toJSON().broken[0]?.reason ?? "", /^(?!.*(fetch failed|http:)).*refused/i);
 });
 
 Deno.test("examples/crawler has what it saw so far when the deadline of the crawl strikes", async () => {
@@ -127,10 +130,12 @@ Deno.test("examples/crawler takes every link of a page once, resolved and withou
   );
 });
 
+const lock = `--lock=${fileURLToPath(import.meta.resolve("../../examples/crawler/deno.lock"))}`;
+
 function command(...args: string[]): Deno.Command {
   const program = new URL("../../examples/crawler.ts", import.meta.url).href;
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--no-prompt", "--allow-net", "--allow-read", program, ...args],
+    args: ["run", "--quiet", "--no-prompt", lock, "--allow-net", "--allow-read", program, ...args],
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
@@ -160,6 +165,25 @@ Deno.test("examples/crawler --json prints the report of the site at a url as dat
       assert(report.pagesPerSecond > 0);
     }, { latency: 1 })
   );
+});
+
+Deno.test("examples/crawler exits with 1 if the url itself cannot be read, and says why", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const url = `http://127.0.0.1:${listener.addr.port}/`;
+  listener.close();
+  const refused = await output("--json", url);
+  assertEquals(refused.code, 1, refused.stderr);
+  const report: ReportData = JSON.parse(refused.stdout);
+  assertEquals(report.broken.map(({ url }) => url), [url]);
+
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen() {} },
+    () => new Response("", { status: 404 }),
+  );
+  const missing = await output(`http://127.0.0.1:${server.addr.port}/`);
+  assertEquals(missing.code, 1, missing.stderr);
+  assertStringIncludes(missing.stdout, "404 Not Found");
+  await server.shutdown();
 });
 
 Deno.test("examples/crawler without a url crawls its own site, and writes plain lines when piped", async () => {
@@ -221,5 +245,6 @@ Deno.test("examples/crawler says what is wrong with its arguments, and exits wit
     assertEquals(code, 2, stderr);
     assertEquals(stdout, "");
     assertStringIncludes(stderr, message);
+    assertMatch(stderr, /^.+\n$/); // one line
   }));
 });

@@ -1,7 +1,8 @@
-import { assert, assertEquals, assertInstanceOf, assertNotEquals } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertMatch, assertNotEquals } from "@std/assert";
 import { Channel, Deadlock, Event, sleep, spawn, yieldNow } from "@weft/weft";
 import { runLifo } from "../../examples/schedulers/lifo.ts";
 import { runRandom } from "../../examples/schedulers/random.ts";
+import { runScript } from "../kit/scripts.ts";
 import { errorOf, valueOf } from "../kit/results.ts";
 
 /** Ten fibers that each note their name three times: the order in which they ran. */
@@ -89,4 +90,26 @@ Deno.test("runRandom() takes the same order for the same seed, and others for ot
   assertNotEquals(orderOf(1), orderOf(2));
   const first = new Set(Array.from({ length: 50 }, (_, seed) => orderOf(seed)[0]));
   assert(first.size > 5, `only ${[...first]} came first in 50 seeds`);
+});
+
+function runExample(name: string) {
+  return runScript(new URL(`../../examples/schedulers/${name}.ts`, import.meta.url));
+}
+
+Deno.test("examples/schedulers/lifo shows the order in which it runs fibers", async () => {
+  const { code, stdout, stderr } = await runExample("lifo");
+  assertEquals([code, stderr], [0, ""]);
+  assertEquals(
+    stdout,
+    "spawned a to e, they ran: e1 d1 c1 b1 a1 a2 b2 c2 d2 e2 e3 d3 c3 b3 a3\n",
+  );
+});
+
+Deno.test("examples/schedulers/random shows a bug that only some seeds find, and the same ones each time", async () => {
+  const { code, stdout, stderr } = await runExample("random");
+  assertEquals([code, stderr], [0, ""]);
+  assertMatch(stdout, /^run says hello\n(seed \d says (hello|nothing)\n){6}$/);
+  assertMatch(stdout, /seed \d says hello/);
+  assertMatch(stdout, /seed \d says nothing/);
+  assertEquals((await runExample("random")).stdout, stdout);
 });

@@ -1,6 +1,6 @@
 /** The example servers, as programs of their own, and clients that are not of this library. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { type Script, startScript } from "../kit/scripts.ts";
+import { runScript, type Script, startScript } from "../kit/scripts.ts";
 
 const ignore = Deno.build.os === "windows"; // they end by signals
 const example = (name: string) => new URL(`../../examples/${name}.ts`, import.meta.url);
@@ -132,6 +132,12 @@ test("examples/chat_server: nicknames, rooms, and goodbye", async () => {
   await bob.say("/join attic\nanybody?\n/help\n");
   assertEquals(await ann.hear("left\n"), "* guest2 has left\n");
   assertStringIncludes(await bob.hear("/quit\n"), "* this is attic\n");
+  for (const name of ["b;o;b", "bob the builder", "x".repeat(21), ""]) {
+    await bob.say(`/nick ${name}\n`);
+    assertEquals(await bob.hear("\n"), "* a name is made of 1 to 20 letters, digits, - and _\n");
+  }
+  await bob.say("/nick Jürgen-23\n");
+  assertEquals(await bob.hear("\n"), "* guest2 is now Jürgen-23\n");
   await bob.say("/quit\n");
   assertEquals(await bob.hear("never"), "* goodbye\n");
   await ann.say("x".repeat(5000) + "\n");
@@ -188,6 +194,11 @@ test("examples/http_server answers, streams, gives up and ends", async () => {
   assertEquals(await text("/slow?ms=60000"), "not within 1000 ms\n");
   assertEquals(await text("/nowhere"), "not found\n");
   assertEquals(await text("/upper"), "POST something\n");
+  for (const query of ["/ticks?ms=abc", "/ticks?count=-1", "/slow?ms=", "/slow?ms=1e3"]) {
+    const response = await fetch(url + query);
+    assertEquals(response.status, 400, query);
+    assertMatch(await response.text(), /^(ms|count) must be a whole number\n$/);
+  }
   assertEquals(await text("/broken"), "Internal Server Error");
   const endless = await fetch(`${url}/ticks?count=1000000&ms=1`);
   const reader = endless.body!.getReader();
@@ -200,6 +211,42 @@ test("examples/http_server answers, streams, gives up and ends", async () => {
   const { code, stderr } = await server.ended;
   assertEquals(code, 0);
   assertMatch(stderr, /^Error: \/broken is broken\n/);
+});
+
+const servers = ["echo_server", "chat_server", "http_server"];
+
+for (const name of [...servers, "echo_client"]) {
+  test(`examples/${name} says in one line what is wrong with its arguments, and exits with 2`, async () => {
+    const mistakes = [["foo"], ["65536"], ["-1"], ["1.5"], [""], ["7000", "8000"]];
+    if (name === "echo_client") mistakes.push([]);
+    await Promise.all(mistakes.map(async (args) => {
+      const { code, stdout, stderr } = await runScript(example(name), "--allow-net", "--", ...args);
+      assertEquals([code, stdout], [2, ""], stderr);
+      assertMatch(stderr, /^Cannot .*: give .*\n$/);
+    }));
+  });
+}
+
+test("the example servers say in one line that their port is in use, or forbidden, and exit with 1", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr;
+  for (const name of servers) {
+    const inUse = await runScript(example(name), "--allow-net", "--", `${port}`);
+    assertEquals([inUse.code, inUse.stdout], [1, ""]);
+    assertMatch(inUse.stderr, new RegExp(`^Cannot listen on port ${port}: .*in use.*\n$`));
+    const forbidden = await runScript(example(name), "--deny-net");
+    assertEquals([forbidden.code, forbidden.stdout], [1, ""]);
+    assertMatch(forbidden.stderr, /^Cannot listen on port 0: .*net access.*\n$/);
+  }
+});
+
+test("examples/echo_client says in one line that nobody listens, and exits with 1", async () => {
+  const gone = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = gone.addr;
+  gone.close();
+  const client = await runScript(example("echo_client"), "--allow-net", "--", `${port}`);
+  assertEquals([client.code, client.stdout], [1, ""]);
+  assertMatch(client.stderr, new RegExp(`^Cannot talk to port ${port}: .*refused.*\n$`));
 });
 
 /** A client from elsewhere, if it is installed: what it prints. */
