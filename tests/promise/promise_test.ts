@@ -9,6 +9,7 @@ import {
 } from "@std/assert";
 import {
   Abort,
+  afterEvent,
   cancelScope,
   Channel,
   Deadlock,
@@ -227,6 +228,35 @@ Deno.test("T15: a promise that settled before the abort gives its value, and not
     fiber.abort();
     yield* fiber.join();
     assertEquals([values, late], [["it"], []]);
+  });
+});
+
+Deno.test("law 13: fromPromise(): an onLate that is a generator function, which nobody would run, is reported", () => {
+  const promise = new Thenable<string>();
+  const errors = uncaughtDuring(() =>
+    virtually(function* () {
+      const onLate = function* () {} as () => void;
+      const fiber = yield* waiting(fromPromise(promise, { onLate }));
+      fiber.abort();
+      yield* fiber.join();
+      promise.resolve("it");
+    })
+  );
+  assertEquals(errors.length, 1);
+  assertInstanceOf(errors[0], TypeError);
+  assertStringIncludes(errors[0].message, "Cannot run onLate");
+});
+
+Deno.test("law 4: promiseEvent(): a wait that was cancelled or lost leaves the value to the next one", () => {
+  virtually(function* () {
+    const promise = new Thenable<string>();
+    const event = promiseEvent(promise);
+    const aborted = yield* waiting(event);
+    const lost = yield* waiting(select({ event, yields: afterEvent(1) }));
+    aborted.abort();
+    yield* lost;
+    promise.resolve("it");
+    assertEquals([yield* event, yield* event], ["it", "it"]);
   });
 });
 
