@@ -248,6 +248,32 @@ forEachScheduler((name, run) => {
     sockets.assertNoneLost(...held);
   });
 
+  Deno.test(`law 3: any() with onLate aborted while its losers clean up returns the winner's value (${name})`, () => {
+    const sockets = new Sockets();
+    const held: string[] = [];
+    const result = run(function* () {
+      const fiber = spawn(function* () {
+        held.push(
+          yield* any([
+            () => sockets.open("winner", 1),
+            () => sockets.openProtected("late", 5),
+            function* () {
+              try {
+                return yield* sockets.open("never", 20);
+              } finally {
+                yield* protect(() => sleep(5));
+              }
+            },
+          ], { onLate: sockets.close }),
+        );
+      });
+      yield* sleep(3);
+      yield* fiber.abort();
+    });
+    valueOf(result);
+    assertEquals([held, sockets.closed], [["winner"], ["late"]]);
+  });
+
   Deno.test(`any() in withTimeout(): a deadline that strikes while onLate closes is too late (${name})`, () => {
     const sockets = new Sockets();
     const bodies = ["a", "b"].map((name) => () => sockets.openProtected(name, 5));
