@@ -9,6 +9,8 @@ import {
 import {
   all,
   any,
+  type Awaitable,
+  cancelScope,
   either,
   Event,
   Fiber,
@@ -21,6 +23,7 @@ import {
   selfAbort,
   sleep,
   spawn,
+  withCancelCallback,
   withTimeout,
   yieldNow,
 } from "@weft/weft";
@@ -503,6 +506,50 @@ forEachScheduler((name, run) => {
       return loser.state;
     });
     assertEquals(valueOf(result), "aborting");
+  });
+});
+
+// Nurseries of one body --------------------------------------------------------------------------
+
+forEachScheduler((name, run) => {
+  /** Each is to end after 2 ms, while its body is opening a socket, which takes 5. */
+  const nurseries: Record<string, (open: () => Operation<string>) => Operation<unknown>> = {
+    "a fiber": (open) => open(),
+    "scope()": (open) => scope(open),
+    "protect()": (open) => protect(open),
+    "withCancelCallback()": (open) => withCancelCallback(() => {}, open),
+  };
+  for (const [kind, nursery] of Object.entries(nurseries)) {
+    Deno.test(`law 4: what a protect brings in spite of an abort is returned by ${kind} (${name})`, () => {
+      const sockets = new Sockets();
+      const held: unknown[] = [];
+      valueOf(run(function* () {
+        const fiber = spawn(function* () {
+          held.push(yield* nursery(() => sockets.openProtected("it", 5)) as Awaitable<unknown>);
+          yield* yieldNow();
+          held.push("went on");
+        });
+        yield* sleep(2);
+        yield* fiber.abort();
+      }));
+      assertEquals(held, ["it"]);
+    });
+  }
+
+  Deno.test(`law 4: what a protect brings too late is returned by withTimeout() and cancelScope() (${name})`, () => {
+    const sockets = new Sockets();
+    const values = run(function* () {
+      const inTime = yield* withTimeout(2, () => sockets.openProtected("a", 5));
+      const cancelled = yield* cancelScope((context) =>
+        protect(function* () {
+          const value = yield* sockets.open("b", 5);
+          context.cancel();
+          return value;
+        })
+      );
+      return [inTime, cancelled?.value];
+    });
+    assertEquals(valueOf(values), ["a", "b"]);
   });
 });
 

@@ -21,6 +21,7 @@ import {
   Inactive,
   main,
   promiseEvent,
+  protect,
   run,
   select,
   spawn,
@@ -531,6 +532,23 @@ Deno.test("spawnAsPromise(): a fiber that is aborted rejects the promise with Fi
     const error = await assertRejects(() => promise, FiberAborted);
     assertEquals(error.cause.cause, "enough");
   }
+});
+
+Deno.test("law 4: spawnAsPromise(): what a protect brings in spite of an abort is in the promise", async () => {
+  const promise = await main(function* () {
+    const gate = new Channel<string>();
+    let fiber: Fiber<unknown> | undefined;
+    const promise = spawnAsPromise(function* () {
+      fiber = Fiber.current();
+      const item = yield* protect(() => gate.receiveOrThrow());
+      return item;
+    });
+    while (fiber === undefined) yield* yieldNow();
+    fiber.abort();
+    gate.trySend("it");
+    return { promise }; // alone, it would be flattened
+  });
+  assertEquals(await promise.promise, "it");
 });
 
 Deno.test("spawnAsPromise() with a parent may be called from anywhere; the parent waits for it", async () => {
