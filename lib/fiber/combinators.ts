@@ -1,5 +1,5 @@
 /** Several at once. */
-import { checkCount, checkFunction, checkOptions, isIterable, show } from "../internal/check.ts";
+import { checkCount, checkFunction, isIterable, show } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { FiberAborted } from "../operation/errors.ts";
 import { Arm, type EventBase } from "../operation/event_base.ts";
@@ -7,9 +7,10 @@ import { OwnTrigger } from "../operation/own_trigger.ts";
 import { Synchronisation } from "../operation/synchronisation.ts";
 import type { Awaitable, Either, Operation, Result } from "../operation/types.ts";
 import { failContext, recordFailure } from "./context.ts";
-import type { Fiber } from "./fiber.ts";
+import { currentFiber, type Fiber, type FiberCore } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
-import { openNursery, type ScopeContext } from "./nursery.ts";
+import { checkLate, type LateOptions, openHarvest } from "./late.ts";
+import { openNursery, runHook, type ScopeContext } from "./nursery.ts";
 import { checkFiber } from "./scheduler.ts";
 
 /** What a fiber in one of these waits on, in words. */
@@ -26,7 +27,10 @@ export type ValuesOf<B extends readonly (() => Operation<unknown>)[]> = {
  * Suspends. The first failure aborts the rest and is thrown once they have ended; a body that
  * aborts itself counts as failed with `FiberAborted`. None: an empty array, at once.
  *
- * @throws {TypeError} if `bodies` is not an array of functions
+ * If it fails or is aborted, what others have returned by then is forgotten, so a body must not
+ * return what has to be closed; or with `onLate` it may, and gets it back.
+ *
+ * @throws {TypeError} if `bodies` is not an array of functions, or an option is of the wrong type
  *
  * @example
  * ```ts
@@ -43,14 +47,17 @@ export type ValuesOf<B extends readonly (() => Operation<unknown>)[]> = {
  */
 export function all<const B extends readonly (() => Operation<unknown>)[]>(
   bodies: B,
+  options?: LateOptions<ValuesOf<B>[number]>,
 ): Awaitable<ValuesOf<B>> {
   checkBodies("run all", bodies);
-  const body = (item: () => Operation<unknown>) => item();
-  const options = { items: bodies, body, concurrency: Infinity };
-  return openNursery({
+  const values = openMap({
     name: "scope of all",
-    body: (context) => mapInto(context, options),
-  }) as Awaitable<unknown> as Awaitable<ValuesOf<B>>;
+    items: bodies,
+    body: (item: () => Operation<unknown>) => item(),
+    concurrency: Infinity,
+    onLate: checkLate("run all", options) as LateOptions<unknown>["onLate"],
+  });
+  return values as Awaitable<unknown> as Awaitable<ValuesOf<B>>;
 }
 
 /**
@@ -58,9 +65,11 @@ export function all<const B extends readonly (() => Operation<unknown>)[]>(
  * returns the results in the order of `items`.
  *
  * Suspends. Items are taken as places get free, so an endless or lazy iterable is fine; it is
- * closed when the rest isn't wanted. The first failure aborts the rest, as in `all`.
+ * closed when the rest isn't wanted. The first failure aborts the rest, as in `all`, which has the
+ * same `onLate`.
  *
- * @throws {TypeError} if `items` is not iterable or `body` not a function
+ * @throws {TypeError} if `items` is not iterable or `body` not a function, or an option is of the
+ * wrong type
  * @throws {RangeError} if `concurrency` is not an integer of at least 1 or `Infinity`
  *
  * @example
@@ -78,32 +87,38 @@ export function all<const B extends readonly (() => Operation<unknown>)[]>(
 export function map<A, B>(
   items: Iterable<A>,
   body: (item: A, index: number) => Operation<B>,
-  options?: { concurrency?: number },
+  options?: { concurrency?: number } & LateOptions<B>,
 ): Awaitable<B[]> {
   if (typeof items !== "string" && !isIterable(items)) {
     throw new TypeError(`Cannot map: items must be iterable, got ${show(items)}`);
   }
   checkFunction("map", "body", body);
-  checkOptions("map", options);
+  const onLate = checkLate("map", options);
   const concurrency = options?.concurrency ?? Infinity;
   checkCount("map", "concurrency", concurrency, 1);
-  return openNursery({
-    name: "scope of map",
-    body: (context) => mapInto(context, { items, body, concurrency }),
-  });
+  return openMap({ name: "scope of map", items, body, concurrency, onLate });
 }
 
-interface MapOptions<A, B> {
+interface Mapping<A, B> {
+  name: string;
   items: Iterable<A>;
   body: (item: A, index: number) => Operation<B>;
   concurrency: number;
+  onLate: LateOptions<B>["onLate"];
+}
+
+function openMap<A, B>(mapping: Mapping<A, B>): Awaitable<B[]> {
+  const { name, onLate } = mapping;
+  const values: B[] = [];
+  const body = (context: ScopeContext) => mapInto(context, mapping, values);
+  return openHarvest({ nursery: { name, body }, values, wanted: Infinity, onLate });
 }
 
 function* mapInto<A, B>(
   context: ScopeContext,
-  { items, body, concurrency }: MapOptions<A, B>,
+  { items, body, concurrency }: Mapping<A, B>,
+  values: B[],
 ): Generator<never, B[], unknown> {
-  const values: B[] = [];
   let running = 0;
   let ended = new OwnTrigger(ITS_FIBERS);
   const onEnd = (index: number, result: Result<B>) => {
@@ -139,43 +154,66 @@ function* mapInto<A, B>(
  * Suspends. Failures are kept while another may still win; if all fail, an `AggregateError` with
  * all of them is thrown, in the order in which they happened. None: an empty `AggregateError`.
  *
- * @throws {TypeError} if `bodies` is not an array of functions
+ * Others may have a value as well, that came in the same instant, or from a `protect` in spite of
+ * the abort. It is forgotten, so a body must not return what has to be closed, but close it itself;
+ * or with `onLate` it may, and gets back all but the winner's value, and that, too, if this then
+ * fails or is aborted.
+ *
+ * @throws {TypeError} if `bodies` is not an array of functions, or an option is of the wrong type
+ *
+ * @example Whoever answers first, and nobody's connection is lost
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { any, main, sleep } from "@weft/weft";
+ *
+ * const closed: string[] = [];
+ * function* connect(host: string) {
+ *   yield* sleep(1);
+ *   return { host, close: () => void closed.push(host) };
+ * }
+ * const connection = await main(() =>
+ *   any([() => connect("a"), () => connect("b")], { onLate: (late) => late.close() })
+ * );
+ * assertEquals([connection.host, closed], ["a", ["b"]]);
+ * ```
  */
 export function any<const B extends readonly (() => Operation<unknown>)[]>(
   bodies: B,
+  options?: LateOptions<ValuesOf<B>[number]>,
 ): Awaitable<ValuesOf<B>[number]> {
   checkBodies("run any", bodies);
-  return openNursery({
-    name: "scope of any",
-    body: (context) => firstValue(context, bodies),
-  }) as Awaitable<ValuesOf<B>[number]>;
+  const onLate = checkLate("run any", options) as LateOptions<unknown>["onLate"];
+  const values: unknown[] = [];
+  const body = (context: ScopeContext) => firstValue(context, bodies, values);
+  const nursery = { name: "scope of any", body };
+  return openHarvest({ nursery, values, wanted: 1, onLate }) as Awaitable<ValuesOf<B>[number]>;
 }
 
 function* firstValue(
   context: ScopeContext,
   bodies: readonly (() => Operation<unknown>)[],
+  values: unknown[],
 ): Generator<never, unknown, unknown> {
   const decided = new OwnTrigger(ITS_FIBERS);
   const errors: unknown[] = [];
-  let winner: { value: unknown } | undefined;
   /** A body that was aborted has failed in cleaning up. */
   const failedLate = (error: unknown) => {
-    if (winner === undefined) recordFailure(context, error);
+    if (values.length === 0) recordFailure(context, error);
     else reportUncaught(error);
   };
   const onEnd = (result: Result<unknown>) => {
-    if (result.ok) winner ??= result;
-    else if (winner === undefined && context.error === undefined) errors.push(result.error);
+    if (result.ok) values.push(result.value);
+    else if (values.length === 0 && context.error === undefined) errors.push(result.error);
     else if (!(result.error instanceof FiberAborted)) failedLate(result.error);
-    if (winner !== undefined || errors.length === bodies.length) decided.release();
+    if (values.length > 0 || errors.length === bodies.length) decided.release();
   };
   const fibers = bodies.map((body) => context.spawn(body, { propagateCancelToParent: false }));
   for (const fiber of fibers) fiber.onResult(onEnd);
   if (bodies.length > 0) yield* decided.await();
-  if (winner === undefined) throw new AggregateError(errors, "None of the bodies returned a value");
+  if (values.length === 0) throw new AggregateError(errors, "None of the bodies returned a value");
   // Each by itself: should the whole be aborted meanwhile, the winner's value stands all the same.
   for (const fiber of fibers) fiber.abort("another one was first");
-  return winner.value;
+  return values[0];
 }
 
 function checkBodies(action: string, bodies: unknown): void {
@@ -211,24 +249,34 @@ export function first<A, B>(f0: Fiber<A>, f1: Fiber<B>): Awaitable<Either<Result
  * Waits for the first of the two that returns a value, and aborts the other if it has not
  * terminated; the first if both have a value already. `undefined` iff neither returned a value.
  *
- * Does not wait for the loser to be gone: that is for the context that spawned it.
+ * Does not wait for the loser to be gone: that is for the context that spawned it. With `onLate` it
+ * does, out of reach of aborts, since the loser may return a value, too, and `onLate` is called with
+ * that. What it throws is thrown here; the winner's value is still in its fiber. Cancelling the wait
+ * leaves both alone, and their values to whoever joins them.
  *
- * @throws {TypeError} if one of the two is not a fiber
+ * @throws {TypeError} if one of the two is not a fiber, or an option is of the wrong type
  */
-export function either<A, B>(f0: Fiber<A>, f1: Fiber<B>): Awaitable<Either<A, B> | undefined> {
+export function either<A, B>(
+  f0: Fiber<A>,
+  f1: Fiber<B>,
+  options?: LateOptions<A | B>,
+): Awaitable<Either<A, B> | undefined> {
   checkFiber("wait for either", "f0", f0);
   checkFiber("wait for either", "f1", f1);
-  return new GeneratorOperation("either of two fibers", eitherValue<A, B>, { f0, f1 });
+  const onLate = checkLate("wait for either", options);
+  const argument = { f0, f1, onLate };
+  return new GeneratorOperation("either of two fibers", eitherValue<A, B>, argument);
 }
 
 function* eitherValue<A, B>(
-  { f0, f1 }: { f0: Fiber<A>; f1: Fiber<B> },
+  { f0, f1, onLate }: { f0: Fiber<A>; f1: Fiber<B>; onLate: LateOptions<A | B>["onLate"] },
 ): Generator<never, Either<A, B> | undefined, unknown> {
+  if (onLate !== undefined) currentFiber("wait for either with onLate"); // before anything is decided
   const ended = yield* first(f0, f1);
   if (ended.index === 0) {
     const result0 = ended.value;
     if (result0.ok) {
-      f1.abort("the other one was first");
+      yield* endLoser(f1, onLate);
       return { index: 0, value: result0.value };
     }
     const result1 = yield* f1.join();
@@ -236,9 +284,26 @@ function* eitherValue<A, B>(
   }
   const result1 = ended.value;
   if (result1.ok) {
-    f0.abort("the other one was first");
+    yield* endLoser(f0, onLate);
     return { index: 1, value: result1.value };
   }
   const result0 = yield* f0.join();
   return result0.ok ? { index: 0, value: result0.value } : undefined;
+}
+
+function* endLoser<T>(
+  loser: Fiber<T>,
+  onLate: LateOptions<T>["onLate"],
+): Generator<never, void, unknown> {
+  const gone = loser.abort("the other one was first");
+  if (onLate === undefined) return;
+  yield* openNursery({
+    name: "scope of either",
+    shield: true,
+    *body() {
+      yield* gone;
+      const result = (loser as FiberCore<T>).outcome(); // its failure is not observed by that
+      if (result.ok) yield* runHook("onLate", () => onLate(result.value));
+    },
+  });
 }

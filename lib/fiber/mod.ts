@@ -66,6 +66,7 @@ export type { Scope } from "./nursery.ts";
 export type { CancelContext, ReleaseHook } from "./context.ts";
 export { all, any, either, first, map } from "./combinators.ts";
 export type { ValuesOf } from "./combinators.ts";
+export type { LateOptions } from "./late.ts";
 export { FiberLocal } from "./local.ts";
 export { monotonicNow, monotonicNowNs, sleep } from "./time.ts";
 export type { Instant } from "./time.ts";

@@ -129,7 +129,8 @@ export function openNursery<T>(nursery: Nursery<T>): Awaitable<T> {
  */
 const DEEPEST = 500;
 
-function* nothing(): Generator<never, void, unknown> {}
+/** The body of a nursery that is there for its hooks. */
+export function* nothing(): Generator<never, void, unknown> {}
 
 /** How the body ended. */
 type Ending<T> = { kind: "returned"; value: T } | { kind: "threw"; error: unknown };
@@ -230,7 +231,11 @@ function* runReleases(context: ScopeContext): Generator<never, Abort | undefined
   for (let hook = releases.pop(); hook !== undefined; hook = releases.pop()) {
     const run = hook;
     try {
-      yield* openNursery({ name: "release hook", shield: true, body: () => runHook(run) });
+      yield* openNursery({
+        name: "release hook",
+        shield: true,
+        body: () => runHook("the release hook", run),
+      });
     } catch (error) {
       if (error instanceof Abort) abort ??= error;
       else recordFailure(context, error);
@@ -240,10 +245,11 @@ function* runReleases(context: ScopeContext): Generator<never, Abort | undefined
   return abort;
 }
 
-function* runHook(hook: ReleaseHook): Generator<never, void, unknown> {
+/** Runs a hook of the user's, which may suspend; `name` is what an error calls it. */
+export function* runHook(name: string, hook: ReleaseHook): Generator<never, void, unknown> {
   const operation: unknown = hook();
   if (isIterable(operation)) yield* operation as unknown as Awaitable<void>;
-  else refusePromise("the release hook", operation);
+  else refusePromise(name, operation);
 }
 
 function settle<T>(

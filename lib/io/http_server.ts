@@ -101,7 +101,8 @@ export class HttpServer<A extends Deno.Addr = Deno.NetAddr> implements AsyncDisp
    * A handler may return what `Deno.upgradeWebSocket` gives it. Then the request is served, and its
    * fiber is not aborted when the other side goes away: the socket tells. What the handler has
    * spawned goes on, for the socket; it is waited for and aborted as with any other request.
-   * `shutdown` closes the sockets at once, and so does an abort.
+   * `shutdown` closes the sockets at once, and so does an abort. One that fails after the upgrade, is
+   * aborted, or returns something else: the client's handshake fails, and the socket is closed.
    *
    * The scope waits for the server: end it with `shutdown`, or abort the scope.
    *
@@ -261,7 +262,7 @@ class Responder {
     if (served === undefined) return this.#begun.promise.then(() => this.#serve(request, info));
     if (served === null || served.error !== undefined) return unavailable();
     const { promise, resolve } = Promise.withResolvers<Response>();
-    const exchange: Exchange = { request, info, handler: this.#handler, respond: resolve };
+    const exchange = new Exchange(request, info, this.#handler, resolve);
     this.requests++;
     this.accepted++;
     const fiber = served.spawn(() => answer(exchange), {
@@ -270,27 +271,62 @@ class Responder {
       finally: () => this.requests--,
     });
     fiber.onResult((result) => settle(exchange, result));
-    return promise;
+    return promise.then((response) => exchange.acceptable(response));
   }
 }
 
 /** One request, and what becomes of it. */
-interface Exchange {
-  readonly request: Request;
-  readonly info: Deno.ServeHandlerInfo;
-  readonly handler: HttpHandler;
-  readonly respond: (response: Response) => void;
+class Exchange {
+  /** Settles when the response was sent, or can't be. */
+  readonly sent: Promise<void>;
+  /** Whether it was sent. */
+  isSent = false;
+  /** Whether the handler gave no response, which was dealt with. */
+  hasFailed = false;
   /** Breaks off a body that is still being made. */
   breakOff?: (error: unknown) => void;
+
+  constructor(
+    readonly request: Request,
+    readonly info: Deno.ServeHandlerInfo,
+    readonly handler: HttpHandler,
+    readonly respond: (response: Response) => void,
+  ) {
+    // Asked for after an upgrade, `completed` would never settle. Rejected: the client is gone.
+    this.sent = info.completed.then(() => void (this.isSent = true), () => {});
+  }
+
+  /**
+   * For Deno an upgrade is a response that was sent; and it closes the whole server if the handler
+   * then comes with another one, or none. So the client gets one with which it can do nothing, and
+   * ends the connection, which ends the socket that the handler had been given.
+   *
+   * To be asked in a microtask after the handler, when `isSent` is known.
+   */
+  acceptable(response: Response): Response {
+    if (!this.isSent || response.status === UPGRADED) return response;
+    if (!this.hasFailed) {
+      reportHandler(
+        new TypeError(
+          "Cannot answer the request: it was upgraded to a WebSocket, so the handler must return " +
+            "the response that Deno.upgradeWebSocket gave it",
+        ),
+      );
+      response.body?.cancel("the request was upgraded").catch(reportHandler);
+    }
+    return new Response(null, { status: UPGRADED });
+  }
 }
 
+const UPGRADED = 101;
+
 function* answer(exchange: Exchange): Generator<never, void, unknown> {
-  const { request, info, handler, respond } = exchange;
+  const { request, info, handler, respond, sent } = exchange;
   const fiber = currentFiber("serve the request");
   const { signal } = request;
   const onGone = () => void fiber.abort("the client went away");
-  const { completed } = info; // asked for after an upgrade, it would never settle
-  const onAborted = () => unlessCompleted(completed, onGone);
+  // An upgrade aborts it, too, in the middle of the handler; but for Deno that is a success.
+  const onAborted = () => queueMicrotask(() => exchange.isSent || onGone());
   signal.addEventListener("abort", onAborted);
   let response: Response;
   try {
@@ -303,7 +339,6 @@ function* answer(exchange: Exchange): Generator<never, void, unknown> {
       `Cannot answer the request: the handler must return a Response, got ${show(response)}`,
     );
   }
-  const sent = completed.catch(() => {}); // it isn't: the client is gone
   if (fiber.kids !== null && response.body !== null) {
     const guarded = guardBody(response, onGone);
     exchange.breakOff = guarded.breakOff;
@@ -312,22 +347,12 @@ function* answer(exchange: Exchange): Generator<never, void, unknown> {
   yield* fromPromise(sent);
 }
 
-/**
- * An upgrade aborts the signal, too, in the middle of the handler; but for Deno that is a success,
- * and so the request is completed by then, which it isn't when the client has gone.
- */
-function unlessCompleted(completed: Promise<void>, onGone: () => void): void {
-  let isCompleted = false;
-  completed.then(() => void (isCompleted = true), () => {});
-  queueMicrotask(() => {
-    if (!isCompleted) onGone();
-  });
-}
-
 /** The fiber has ended, and all that it spawned. */
-function settle({ request, respond, breakOff }: Exchange, result: Result<void>): void {
+function settle(exchange: Exchange, result: Result<void>): void {
   if (result.ok) return;
+  const { request, respond, breakOff } = exchange;
   const { error } = result;
+  exchange.hasFailed = true;
   const aborted = error instanceof FiberAborted;
   if (!aborted && !(request.bodyUsed && isCutOff(error))) reportHandler(error);
   breakOff?.(error);

@@ -1,4 +1,10 @@
-import { checkOptional, checkOptions, isPromiseLike, show } from "../internal/check.ts";
+import {
+  checkOptional,
+  checkOptions,
+  isPromiseLike,
+  refuseGenerator,
+  show,
+} from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Event } from "../operation/event.ts";
@@ -12,8 +18,8 @@ import { hubOf, type PromiseHub, type SettleNode } from "./hub.ts";
 /** How a wait for a promise treats what comes too late. */
 export interface FromPromiseOptions<T> {
   /**
-   * Called with a value that came after the wait was cancelled: close it. What it throws is
-   * reported.
+   * Called with a value that came after the wait was cancelled: close it. A plain function, as
+   * nobody would wait for it. What it throws is reported.
    */
   onLate?: (value: T) => void;
 }
@@ -95,7 +101,7 @@ class PromiseOperation<T> implements SettleNode {
 
   undo(): void {
     const { onLate, value } = this;
-    if (onLate !== undefined) trap(() => onLate(value as T));
+    if (onLate !== undefined) tellLate(onLate, value as T);
   }
 
   describe(): string {
@@ -110,8 +116,13 @@ class LateNode implements SettleNode {
   constructor(readonly onLate: (value: unknown) => void) {}
 
   settled(result: Result<unknown>): void {
-    if (result.ok) trap(() => this.onLate(result.value));
+    if (result.ok) tellLate(this.onLate, result.value);
   }
+}
+
+/** Hands over what came too late. Whose wait it was has left: there is nobody to throw anything at. */
+export function tellLate<T>(onLate: (value: T) => void, value: T): void {
+  trap(() => refuseGenerator("onLate", onLate(value)));
 }
 
 /**
@@ -195,6 +206,9 @@ class ArmNode implements SettleNode {
 /**
  * Happens when the promise settles: with its value, or by throwing what it was rejected with. From
  * the first wait on, a rejection is considered handled.
+ *
+ * A wait that is cancelled, or chooses something else, takes nothing: the promise keeps its value, for
+ * the next wait. So keep the promise, too, if its value has to be closed.
  *
  * A promise that has settled already counts as such from the first microtask after the first wait.
  *

@@ -3,17 +3,24 @@ import { Channel } from "../channel/mod.ts";
 import { currentFiber } from "../fiber/fiber.ts";
 import { protect, spawn } from "../fiber/mod.ts";
 import { checkOpen } from "../fiber/scheduler.ts";
-import { checkOptions, show } from "../internal/check.ts";
+import { checkOptional, checkOptions, show } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { select } from "../event/mod.ts";
-import { fromPromise, promiseEvent } from "./from_promise.ts";
+import type { Suspension } from "../operation/suspension.ts";
+import type { Option } from "../operation/types.ts";
+import { fromPromise, promiseEvent, tellLate } from "./from_promise.ts";
 
-/** How a channel is fed from elsewhere. */
-export interface ChannelFromOptions {
+/** How a channel of `T` is fed from elsewhere. */
+export interface ChannelFromOptions<T = unknown> {
   /** How many items are fetched ahead, besides the one under way. Default 0. */
   capacity?: number;
   /** For people: shown where a `Deadlock` says what a fiber waits on. */
   name?: string;
+  /**
+   * Called with an item that was fetched, and that nobody can receive any more: the channel was
+   * closed, or the scope aborted, before it could be sent. What it throws is reported.
+   */
+  onLate?: (item: T) => void;
 }
 
 /**
@@ -23,8 +30,9 @@ export interface ChannelFromOptions {
  * The source ends: the channel is closed. The source fails: so does the channel, once drained, and
  * the scope. The channel is closed by its reader, or the scope is aborted: the source is told at
  * once (`return`, or `cancel`), and the fiber ends; it waits for that unless a `next` is under way,
- * which nothing can interrupt, or the fiber had not begun. A receive that is cancelled loses no item. The scope waits for the
- * fiber, so a reader who leaves early closes the channel.
+ * which nothing can interrupt, or the fiber had not begun. A receive that is cancelled loses no item;
+ * for the one that was fetched ahead, and can't be sent any more, see `onLate`. The scope waits for
+ * the fiber, so a reader who leaves early closes the channel.
  *
  * @throws {Inactive} outside of any fiber
  * @throws {RangeError} if `capacity` is not a whole number or `Infinity`
@@ -48,15 +56,18 @@ export interface ChannelFromOptions {
  */
 export function channelFrom<T>(
   source: AsyncIterable<T> | ReadableStream<T>,
-  options?: ChannelFromOptions,
+  options?: ChannelFromOptions<T>,
 ): Channel<T> {
   checkSource(source);
   checkOptions("make the channel", options);
-  const { capacity = 0, ...rest } = options ?? {};
+  const { capacity = 0, onLate, ...rest } = options ?? {};
+  checkOptional("make the channel", "onLate", onLate, "function");
   const channel = new Channel<T>({ capacity, ...rest });
   checkOpen("make the channel", currentFiber("make the channel").context); // before it is opened
   const tap = source instanceof ReadableStream ? new StreamTap(source) : new IteratorTap(source);
-  const feeder = spawn(() => feed(channel, tap), { name: `feeder of ${rest.name ?? "a channel"}` });
+  const feeder = spawn(() => feed({ channel, tap, onLate }), {
+    name: `feeder of ${rest.name ?? "a channel"}`,
+  });
   feeder.onResult((result) => {
     if (result.ok) return;
     channel.fail(result.error); // what was cut short must not look complete
@@ -79,27 +90,39 @@ function checkSource(source: unknown): void {
   );
 }
 
-function* feed<T>(channel: Channel<T>, tap: Tap<T>): Generator<never, void, unknown> {
+interface Feeding<T> {
+  readonly channel: Channel<T>;
+  readonly tap: Tap<T>;
+  readonly onLate: ((item: T) => void) | undefined;
+}
+
+function* feed<T>(feeding: Feeding<T>): Generator<never, void, unknown> {
+  const { channel, tap } = feeding;
   try {
-    yield* pump(channel, tap);
+    while (yield* handOn(feeding));
   } finally {
     if (tap.isOpen) yield* protect(() => fromPromise(tap.stop()));
   }
   channel.close();
 }
 
-function* pump<T>(channel: Channel<T>, tap: Tap<T>): Generator<never, void, unknown> {
-  for (;;) {
-    const next = yield* select({
-      closed: channel.closeEvent(),
-      item: promiseEvent(tap.next()),
-    });
-    if (next.kind === "closed" || next.value.done === true) return;
+/** Hands on the next item; false if there is none, or nobody wants it. */
+function* handOn<T>({ channel, tap, onLate }: Feeding<T>): Generator<never, boolean, unknown> {
+  const fetched = tap.next();
+  let isSent = false;
+  try {
+    const next = yield* select({ closed: channel.closeEvent(), item: promiseEvent(fetched) });
+    if (next.kind === "closed" || next.value.done === true) return false;
     const sent = yield* select({
       closed: channel.closeEvent(),
       sent: channel.sendEvent(next.value.value),
     });
-    if (sent.kind === "closed") return;
+    isSent = sent.kind === "sent";
+    return isSent;
+  } finally {
+    if (!isSent && onLate !== undefined) {
+      fetched.then((next) => next.done === true || tellLate(onLate, next.value), () => {});
+    }
   }
 }
 
@@ -196,15 +219,19 @@ export function readableFrom<T>(channel: Channel<T>): ReadableStream<T> {
   if (!(channel instanceof Channel)) {
     throw new TypeError(`Cannot make the stream: channel must be a Channel, got ${show(channel)}`);
   }
-  const items = channel[Symbol.asyncIterator]();
+  let receive: Suspension<Option<T>> | null = null;
   return new ReadableStream<T>({
     async pull(controller) {
-      const next = await items.next();
-      if (next.done === true) controller.close();
-      else controller.enqueue(next.value);
+      receive = channel.receive() as unknown as Suspension<Option<T>>; // as every operation is
+      const item = await receive;
+      if (receive === null) return; // cancelled: it was taken back
+      receive = null;
+      if (item === undefined) controller.close();
+      else controller.enqueue(item.value);
     },
-    async cancel() {
-      await items.return?.();
+    cancel() {
+      receive?.drop();
+      receive = null;
       channel.close();
     },
   }, { highWaterMark: 0 });

@@ -81,7 +81,8 @@ export type Outcome<R> = R extends Generator<unknown, infer T, never> ? T
  * Cancellation: a job whose wait is cancelled is withdrawn if no thread has begun it. Otherwise its
  * task is told (`taskSignal`, `cancelRequested`, and each suspension of a task that is a fiber),
  * what becomes of it is dropped, and the thread is free when it has ended; if that takes longer
- * than `graceMs`, the thread is given up and another one started.
+ * than `graceMs`, the thread is given up and another one started. So a result is data: what has to be
+ * closed, the task closes, or keeps in the state of its thread for `atExit`.
  *
  * A thread that dies takes its job along, which fails with `ThreadCrashedError`; others don't
  * notice, and a new one is started, after a pause if threads die at once. The death of one that

@@ -288,6 +288,11 @@ function happens<E = unknown>(target: EventTarget, name: string): Operation<E> {
   );
 }
 
+/** What a client of a WebSocket sends first. */
+const upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n" +
+  "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
+  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 Deno.test("HttpServer: a handler upgrades to a WebSocket, whose fiber goes on and counts", async () => {
   const log: string[] = [];
   function* talk(socket: WebSocket): Operation<void> {
@@ -344,9 +349,6 @@ Deno.test("HttpServer.shutdown(): WebSockets are closed at once; what their fibe
 });
 
 Deno.test("HttpServer.shutdown() and an abort don't wait for a client that upgrades and says nothing more", async () => {
-  const upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n" +
-    "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" +
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
   for (const end of ["shutdown", "abort"]) {
     for (const hasFiber of [false, true]) {
       let closed = false;
@@ -384,6 +386,76 @@ Deno.test("HttpServer.shutdown() and an abort don't wait for a client that upgra
     }
   }
 });
+
+let cancelledBodies = 0;
+
+/** How a handler doesn't return what `Deno.upgradeWebSocket` gave it, and how many failures that is. */
+const lost: Record<string, { handler: () => Operation<Response>; failures: number }> = {
+  "throws at once": {
+    // deno-lint-ignore require-yield -- it fails before it could wait
+    *handler() {
+      throw new Error("after the upgrade");
+    },
+    failures: 1,
+  },
+  "throws later": {
+    *handler() {
+      yield* fromPromise(hostTurn());
+      throw new Error("after the upgrade");
+    },
+    failures: 1,
+  },
+  "fails with what it spawned": {
+    *handler() {
+      // deno-lint-ignore require-yield -- it fails before it could wait
+      spawn(function* () {
+        throw new Error("after the upgrade");
+      });
+      return yield* Event.never();
+    },
+    failures: 1,
+  },
+  "returns another response at once": {
+    // deno-lint-ignore require-yield -- nor does it have to
+    *handler() {
+      return new Response(new ReadableStream({ cancel: () => void cancelledBodies++ }));
+    },
+    failures: 1,
+  },
+  "returns another response later": { handler: hello, failures: 1 },
+  "is aborted by the shutdown": { handler: () => Event.never(), failures: 0 },
+};
+
+for (const [how, { handler, failures }] of Object.entries(lost)) {
+  Deno.test(`HttpServer: a handler that upgrades and then ${how} ends its socket, and no more`, async () => {
+    let closed = false;
+    const errors = await uncaughtSoon(() =>
+      withServer(function* (request) {
+        if (!request.headers.has("upgrade")) return yield* hello();
+        Deno.upgradeWebSocket(request).socket.onclose = () => void (closed = true);
+        return yield* handler();
+      }, function* (url, server) {
+        const { port } = server.address;
+        yield* TcpClient.withConnect({ hostname: "127.0.0.1", port }, function* (input, output) {
+          yield* output.outputString(upgrade);
+          yield* output.flush();
+          yield* until(() => server.statistics().accepted > 0);
+          if (failures === 0) yield* server.shutdown({ graceMs: 0 });
+          const head = yield* input.readLine();
+          assertEquals(head?.value, "HTTP/1.1 101 Switching Protocols");
+          while (((yield* input.readLine())?.value ?? "") !== "");
+        }); // a client that was not told that this is a WebSocket leaves
+        if (failures > 0) assertEquals(yield* textOf(url), "hello");
+        yield* until(() => closed);
+      })
+    );
+    assertEquals(errors.length, failures);
+    if (!how.startsWith("returns")) return;
+    assertInstanceOf(errors[0], TypeError);
+    assert(errors[0].message.includes("Deno.upgradeWebSocket"));
+    assertEquals(cancelledBodies, 1); // nobody would ever read it
+  });
+}
 
 Deno.test("HttpServer.shutdown() lets requests finish, and accepts no more", async () => {
   const gate = new Channel<void>();
@@ -460,17 +532,18 @@ Deno.test("law 1: HttpServer: a scope that fails before the server's fiber has b
 
 Deno.test("HttpServer: a request that comes before the server's fiber has begun waits for it", async () => {
   const { serve } = Deno;
-  let early: Response | Promise<Response> | undefined;
+  let early: Promise<Response> | undefined;
   try {
     // deno-lint-ignore no-explicit-any -- it has many signatures
     Deno.serve = ((options: any, handler: any) => {
-      const completed = Promise.resolve();
-      early = handler(new Request("http://early/"), { completed });
+      const { promise: completed, resolve } = Promise.withResolvers<void>();
+      early = Promise.resolve(handler(new Request("http://early/"), { completed }));
+      early.then(() => resolve());
       return serve(options, handler);
       // deno-lint-ignore no-explicit-any -- as above
     }) as any;
     await withServer(hello, function* () {
-      const response = yield* fromPromise(Promise.resolve(early!));
+      const response = yield* fromPromise(early!);
       assertEquals([response.status, yield* fromPromise(response.text())], [200, "hello"]);
     });
   } finally {

@@ -329,6 +329,41 @@ async function acceptFailingWith(codes: readonly string[]): Promise<Result<unkno
   }
 }
 
+Deno.test("law 4: TcpServer closes a connection that is accepted when it has been shut down or aborted", async () => {
+  const { listen } = Deno;
+  for (const end of ["shutdown", "abort"] as const) {
+    const late = Promise.withResolvers<Deno.TcpConn>();
+    let accepting = false;
+    let closed = 0;
+    try {
+      Deno.listen = ((options: Deno.TcpListenOptions) => {
+        const listener = listen(options);
+        listener.accept = () => {
+          accepting = true;
+          return late.promise;
+        };
+        return listener;
+      }) as typeof Deno.listen;
+      await main(function* () {
+        const fiber = spawn(function* () {
+          const server = yield* TcpServer.establish(address, echo);
+          while (!accepting) yield* fromPromise(hostTurn());
+          if (end === "shutdown") yield* server.shutdown();
+          else yield* Event.never();
+        });
+        while (!accepting) yield* fromPromise(hostTurn());
+        if (end === "abort") fiber.abort();
+        for (let turn = 0; turn < 3; turn++) yield* fromPromise(hostTurn());
+        late.resolve({ close: () => void closed++ } as Deno.TcpConn);
+        yield* fiber.join();
+      });
+    } finally {
+      Deno.listen = listen;
+    }
+    assertEquals(closed, 1);
+  }
+});
+
 Deno.test("TcpServer accepts again at once after a failure about one client", async () => {
   const codes = ["ENOTCONN", "ECONNABORTED", "ECONNRESET", "EPROTO", "ENETDOWN", "EHOSTUNREACH"];
   const result = await acceptFailingWith([...codes, "ENETUNREACH", "EHOSTDOWN", "EPERM"]);

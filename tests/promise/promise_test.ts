@@ -9,6 +9,7 @@ import {
 } from "@std/assert";
 import {
   Abort,
+  afterEvent,
   cancelScope,
   Channel,
   Deadlock,
@@ -20,6 +21,7 @@ import {
   Inactive,
   main,
   promiseEvent,
+  protect,
   run,
   select,
   spawn,
@@ -227,6 +229,35 @@ Deno.test("T15: a promise that settled before the abort gives its value, and not
     fiber.abort();
     yield* fiber.join();
     assertEquals([values, late], [["it"], []]);
+  });
+});
+
+Deno.test("law 13: fromPromise(): an onLate that is a generator function, which nobody would run, is reported", () => {
+  const promise = new Thenable<string>();
+  const errors = uncaughtDuring(() =>
+    virtually(function* () {
+      const onLate = function* () {} as () => void;
+      const fiber = yield* waiting(fromPromise(promise, { onLate }));
+      fiber.abort();
+      yield* fiber.join();
+      promise.resolve("it");
+    })
+  );
+  assertEquals(errors.length, 1);
+  assertInstanceOf(errors[0], TypeError);
+  assertStringIncludes(errors[0].message, "Cannot run onLate");
+});
+
+Deno.test("law 4: promiseEvent(): a wait that was cancelled or lost leaves the value to the next one", () => {
+  virtually(function* () {
+    const promise = new Thenable<string>();
+    const event = promiseEvent(promise);
+    const aborted = yield* waiting(event);
+    const lost = yield* waiting(select({ event, yields: afterEvent(1) }));
+    aborted.abort();
+    yield* lost;
+    promise.resolve("it");
+    assertEquals([yield* event, yield* event], ["it", "it"]);
   });
 });
 
@@ -501,6 +532,23 @@ Deno.test("spawnAsPromise(): a fiber that is aborted rejects the promise with Fi
     const error = await assertRejects(() => promise, FiberAborted);
     assertEquals(error.cause.cause, "enough");
   }
+});
+
+Deno.test("law 4: spawnAsPromise(): what a protect brings in spite of an abort is in the promise", async () => {
+  const promise = await main(function* () {
+    const gate = new Channel<string>();
+    let fiber: Fiber<unknown> | undefined;
+    const promise = spawnAsPromise(function* () {
+      fiber = Fiber.current();
+      const item = yield* protect(() => gate.receiveOrThrow());
+      return item;
+    });
+    while (fiber === undefined) yield* yieldNow();
+    fiber.abort();
+    gate.trySend("it");
+    return { promise }; // alone, it would be flattened
+  });
+  assertEquals(await promise.promise, "it");
 });
 
 Deno.test("spawnAsPromise() with a parent may be called from anywhere; the parent waits for it", async () => {

@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import {
   Channel,
+  Event,
   FiberAborted,
   fromPromise,
   Inactive,
@@ -113,6 +114,74 @@ Deno.test("channelFrom(): cancelled receives lose no item", async () => {
     return seen;
   });
   assertEquals(seen, Array.from({ length: 200 }, (_, n) => n));
+});
+
+Deno.test("law 4: channelFrom() hands to onLate what it had fetched and can't send any more", async () => {
+  const boom = new Error("onLate threw");
+  for (const how of ["closed", "aborted", "throws"]) {
+    const tape = new Tape(10);
+    const seen: number[] = [];
+    const late: number[] = [];
+    const onLate = (item: number) => {
+      late.push(item);
+      if (how === "throws") throw boom;
+    };
+    const errors = await uncaughtSoon(() =>
+      main(function* () {
+        const fiber = spawn(function* () {
+          const channel = channelFrom(tape, { onLate });
+          seen.push(yield* channel.receiveOrThrow());
+          for (let turn = 0; turn < 5; turn++) yield* turnOfTheHost(); // the next one is there
+          if (how !== "aborted") return channel.close();
+          yield* Event.never();
+        }, { propagateCancelToParent: false });
+        for (let turn = 0; turn < 10; turn++) yield* turnOfTheHost();
+        yield* fiber.abort();
+      })
+    );
+    assertEquals([seen, late, tape.asked], [[0], [1], 2]);
+    assertEquals(errors, how === "throws" ? [boom] : []);
+  }
+});
+
+Deno.test("law 4: channelFrom() hands to onLate what was still under way", async () => {
+  for (const how of ["closed", "aborted"]) {
+    const late: number[] = [];
+    let answer = (_: IteratorResult<number>) => {};
+    const source: AsyncIterator<number> = {
+      next: () => new Promise((resolve) => answer = resolve),
+    };
+    await main(function* () {
+      const fiber = spawn(function* () {
+        const channel = channelFrom({ [Symbol.asyncIterator]: () => source }, {
+          onLate: (item) => void late.push(item),
+        });
+        yield* turnOfTheHost();
+        if (how === "closed") channel.close();
+      });
+      yield* turnOfTheHost();
+      yield* turnOfTheHost();
+      yield* fiber.abort();
+    });
+    assertEquals(late, []);
+    answer({ done: false, value: 7 });
+    await hostTurn();
+    assertEquals(late, [7]);
+  }
+});
+
+Deno.test("channelFrom() calls no onLate for the end of the source, nor for its failure", async () => {
+  const boom = new Error("the source broke off");
+  const late: number[] = [];
+  const options = { onLate: (item: number) => void late.push(item) };
+  assertEquals(await main(() => drain(channelFrom(new Tape(3), options))), [0, 1, 2]);
+  await assertRejects(
+    async () => void (await main(() => drain(channelFrom(new Tape(0, boom), options)))),
+    Error,
+    "the source broke off",
+  );
+  await hostTurn();
+  assertEquals(late, []);
 });
 
 Deno.test("law 2: channelFrom(): the source's failure comes after its items, and fails the scope", async () => {
@@ -324,6 +393,19 @@ Deno.test("readableFrom(): a cancel withdraws the read under way and closes the 
   assertEquals((await read).done, true);
   assertEquals(channel.isClosed, true);
   assertEquals(channel.statistics().receiversWaiting, 0);
+});
+
+Deno.test("law 4: readableFrom(): a cancel puts back the item that was on its way into the stream", async () => {
+  const channel = new Channel<number>();
+  const reader = readableFrom(channel).getReader();
+  const read = reader.read();
+  await hostTurn();
+  channel.trySend(1); // goes to the read, which is told in a microtask
+  channel.trySend(2);
+  const cancelled = reader.cancel();
+  assertEquals((await read).done, true);
+  await cancelled;
+  assertEquals(await main(() => drain(channel)), [1, 2]);
 });
 
 Deno.test("readableFrom(): a released read keeps its item for the next reader", async () => {
