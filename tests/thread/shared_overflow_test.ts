@@ -126,10 +126,9 @@ for (const overflow of policies) {
 function drainUntilEnd(channel: SharedChannel<unknown>): unknown[] {
   const items: unknown[] = [];
   try {
-    for (;;) items.push(channel.tryReceive()!.value);
-  } catch {
-    return items;
-  }
+    for (let item; (item = channel.tryReceive()) !== undefined;) items.push(item.value);
+  } catch { /* what it has failed with */ }
+  return items;
 }
 
 // Step by step -----------------------------------------------------------------------------------

@@ -170,8 +170,8 @@ const tasks = {
       const seen = [0, 1].map((way) => {
         for (;;) {
           try {
-            if (way === 0) channel.tryReceive();
-            else channel.trySend(1);
+            if (way === 1) channel.trySend(1);
+            else if (channel.tryReceive() === undefined) return "closed"; // it is, as seen above
           } catch (error) {
             const reason = way === 0 ? error : (error as Error).cause;
             return reason === undefined || (reason as Error).name === "ChannelClosedError"
