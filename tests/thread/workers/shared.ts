@@ -1,5 +1,5 @@
 /** The other end of shared channels and triggers, in each of the five worlds. */
-import { main, run, select, when } from "@weft/weft";
+import { ChannelClosedError, main, run, select, when } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";
 import {
   SharedChannel,
@@ -167,16 +167,14 @@ const tasks = {
       if ((round + (id as number)) % 4 === 0) channel.close();
       else channel.fail(error);
       if (!channel.isClosed) return "it isn't closed";
-      const seen = [0, 1].map((way) => {
+      const seen = [() => channel.trySend(1), () => channel.tryReceive()].map((attempt) => {
         for (;;) {
           try {
-            if (way === 1) channel.trySend(1);
-            else if (channel.tryReceive() === undefined) return "closed"; // it is, as seen above
+            // It may be in the middle of being closed; not any more once a send was refused.
+            if (attempt() === undefined) return "closed";
           } catch (error) {
-            const reason = way === 0 ? error : (error as Error).cause;
-            return reason === undefined || (reason as Error).name === "ChannelClosedError"
-              ? "closed"
-              : (reason as Error).message;
+            const reason = error instanceof ChannelClosedError ? error.cause : error;
+            return reason === undefined ? "closed" : (reason as Error).message;
           }
         }
       });
