@@ -1,6 +1,7 @@
 /**
  * The program behind `leaks_test.ts`: does one thing a million times, looks at the heap before and
- * after, and prints what it found as JSON. Needs `--v8-flags=--expose-gc`.
+ * after, and prints what it found as JSON; with a share of ready operations (law 10) as its second
+ * argument, a tenth of that. Needs `--v8-flags=--expose-gc`.
  */
 import {
   afterEvent,
@@ -24,6 +25,7 @@ import {
 import { AnyFiber } from "@weft/weft/lowlevel";
 import { blockingLoop, hostLoop } from "@weft/weft/loop";
 import { Input, Output, read, readEvent, write, writeEvent } from "@weft/weft/io";
+import { limitShare } from "../../lib/fiber/share.ts";
 import { Ring } from "../../lib/internal/ring.ts";
 import { buffers } from "../../lib/io/byte_queue.ts";
 import { sourceOf } from "../../lib/io/reader.ts";
@@ -406,15 +408,18 @@ function* heapUsed(): Operation<number> {
   return Deno.memoryUsage().heapUsed;
 }
 
-function* measure(subject: Subject): Operation<Report> {
+function* measure(subject: Subject, times: number): Operation<Report> {
   yield* subject.repeat(WARM_UP);
   const before = yield* heapUsed();
-  yield* subject.repeat(TIMES);
+  yield* subject.repeat(times);
   const grown = (yield* heapUsed()) - before;
   return { grown, left: subject.left() };
 }
 
 if (import.meta.main) {
-  const subject = subjects[Deno.args[0]!]!();
-  console.log(JSON.stringify(await main(() => measure(subject))));
+  const [name, share] = Deno.args;
+  if (share !== undefined) limitShare(Number(share));
+  const subject = subjects[name!]!();
+  const times = share === undefined ? TIMES : TIMES / 10;
+  console.log(JSON.stringify(await main(() => measure(subject, times))));
 }

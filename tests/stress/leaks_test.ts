@@ -7,13 +7,18 @@ const TOLERANCE = 500_000;
 
 const program = new URL("leaks.ts", import.meta.url).pathname;
 
-async function reportOf(subject: string): Promise<Report> {
+async function reportOf(subject: string, ...share: string[]): Promise<Report> {
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", "--v8-flags=--expose-gc", program, subject],
+    args: ["run", "--no-check", "--v8-flags=--expose-gc", program, subject, ...share],
   });
   const { success, stdout, stderr } = await command.output();
   assert(success, new TextDecoder().decode(stderr));
   return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+function checkReport({ grown, left }: Report): void {
+  assertEquals(left, Object.fromEntries(Object.keys(left).map((name) => [name, 0])));
+  assert(grown < TOLERANCE, `the heap has grown by ${grown} bytes`);
 }
 
 /** Which law or trap it is about. */
@@ -37,9 +42,12 @@ const about: Record<string, string> = {
 
 for (const subject of Object.keys(subjects)) {
   Deno.test(`${about[subject]}: ${subject} leave nothing behind`, async () => {
-    const { grown, left } = await reportOf(subject);
-    assertEquals(left, Object.fromEntries(Object.keys(left).map((name) => [name, 0])));
-    assert(grown < TOLERANCE, `the heap has grown by ${grown} bytes`);
+    checkReport(await reportOf(subject));
+  });
+
+  Deno.test(`${about[subject]}, law 10: ${subject}, with a share of 1 and of 2`, async () => {
+    checkReport(await reportOf(subject, "1"));
+    checkReport(await reportOf(subject, "2"));
   });
 }
 

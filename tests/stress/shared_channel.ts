@@ -22,6 +22,8 @@ export interface Order {
   readonly role: "sender" | "receiver";
   readonly blocks: boolean;
   readonly seed: number;
+  /** The share of ready operations (law 10), if not the real one. */
+  readonly share: number | undefined;
   readonly handle: SharedChannelHandle;
   readonly progress: SharedArrayBuffer;
   readonly sent: SharedArrayBuffer;
@@ -67,6 +69,8 @@ export interface Size {
   /** How many threads die. */
   readonly deaths: number;
   readonly seed: number;
+  /** The share of ready operations (law 10), if not the real one. */
+  readonly share?: number;
 }
 
 /** What came of it. */
@@ -112,6 +116,7 @@ export async function stress(size: Size): Promise<Figures> {
       role,
       blocks,
       seed: random.below(2 ** 31),
+      share: size.share,
       ...memory,
       first,
       count: each,

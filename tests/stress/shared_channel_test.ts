@@ -9,9 +9,18 @@ const scaled = Deno.env.get("STRESS");
 const messages = Number(scaled ?? 60_000);
 const seed = Number(Deno.env.get("SEED") ?? 1);
 
-for (const capacity of [1, 64]) {
-  Deno.test(`law 4, law 7, T43: many threads, capacity ${capacity}: no message is lost, doubled or out of order, whoever dies`, async () => {
+const kinds: { capacity: number; share?: number }[] = [
+  { capacity: 1 },
+  { capacity: 64 },
+  { capacity: 64, share: 1 },
+  { capacity: 64, share: 2 },
+];
+
+for (const { capacity, ...share } of kinds) {
+  const named = share.share === undefined ? "" : `, law 10: a share of ${share.share}`;
+  Deno.test(`law 4, law 7, T43${named}: many threads, capacity ${capacity}: no message is lost, doubled or out of order, whoever dies`, async () => {
     const size = {
+      ...share,
       messages: capacity === 1 ? messages / 20 : messages,
       senders: 3,
       receivers: 3,

@@ -2,6 +2,7 @@
 import { afterEvent, main, type Operation, run, select, spawn, yieldNow } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";
 import { SharedChannel } from "@weft/weft/thread";
+import { limitShare } from "../../../lib/fiber/share.ts";
 import { Random } from "../../../lib/internal/random.ts";
 import { serveTasks } from "../../kit/workers.ts";
 import { type Item, itemOf, type Order, PROGRESS, read } from "../shared_channel.ts";
@@ -24,6 +25,7 @@ class Party {
 
   constructor(readonly order: Order) {
     this.random = new Random(order.seed);
+    if (order.share !== undefined) limitShare(order.share);
     this.channel = SharedChannel.from<Item>(order.handle);
     this.progress = new Int32Array(order.progress);
     this.sent = new Uint8Array(order.sent);
