@@ -9,8 +9,9 @@ import type { Awaitable, Either, Operation, Result } from "../operation/types.ts
 import { failContext, recordFailure } from "./context.ts";
 import type { Fiber } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
+import { type Label, nameOf } from "./label.ts";
 import { openNursery, type ScopeContext } from "./nursery.ts";
-import { checkFiber } from "./scheduler.ts";
+import { checkFiber, spawnIn } from "./scheduler.ts";
 
 /** What a fiber in one of these waits on, in words. */
 const ITS_FIBERS = "the fibers that it spawned";
@@ -24,7 +25,8 @@ export type ValuesOf<B extends readonly (() => Operation<unknown>)[]> = {
  * Runs all of `bodies` concurrently and returns their values, in the order of `bodies`.
  *
  * Suspends. The first failure aborts the rest and is thrown once they have ended; a body that
- * aborts itself counts as failed with `FiberAborted`. None: an empty array, at once.
+ * aborts itself counts as failed with `FiberAborted`. None: an empty array, at once. The fibers have
+ * the names of the bodies.
  *
  * @throws {TypeError} if `bodies` is not an array of functions
  *
@@ -46,7 +48,8 @@ export function all<const B extends readonly (() => Operation<unknown>)[]>(
 ): Awaitable<ValuesOf<B>> {
   checkBodies("run all", bodies);
   const body = (item: () => Operation<unknown>) => item();
-  const options = { items: bodies, body, concurrency: Infinity };
+  const label = (item: () => Operation<unknown>) => item;
+  const options = { items: bodies, body, label, concurrency: Infinity };
   return openNursery({
     name: "scope of all",
     body: (context) => mapInto(context, options),
@@ -58,7 +61,8 @@ export function all<const B extends readonly (() => Operation<unknown>)[]>(
  * returns the results in the order of `items`.
  *
  * Suspends. Items are taken as places get free, so an endless or lazy iterable is fine; it is
- * closed when the rest isn't wanted. The first failure aborts the rest, as in `all`.
+ * closed when the rest isn't wanted. The first failure aborts the rest, as in `all`. The fiber of an
+ * item has the name of `body` and the index: `visit 17`.
  *
  * @throws {TypeError} if `items` is not iterable or `body` not a function
  * @throws {RangeError} if `concurrency` is not an integer of at least 1 or `Infinity`
@@ -85,23 +89,27 @@ export function map<A, B>(
   }
   checkFunction("map", "body", body);
   checkOptions("map", options);
+  const base = nameOf(body);
+  const label = (_: A, index: number) => ({ base, index });
   const concurrency = options?.concurrency ?? Infinity;
   checkCount("map", "concurrency", concurrency, 1);
   return openNursery({
     name: "scope of map",
-    body: (context) => mapInto(context, { items, body, concurrency }),
+    body: (context) => mapInto(context, { items, body, label, concurrency }),
   });
 }
 
 interface MapOptions<A, B> {
   items: Iterable<A>;
   body: (item: A, index: number) => Operation<B>;
+  /** What the fiber of an item is called. */
+  label: (item: A, index: number) => Label;
   concurrency: number;
 }
 
 function* mapInto<A, B>(
   context: ScopeContext,
-  { items, body, concurrency }: MapOptions<A, B>,
+  { items, body, label, concurrency }: MapOptions<A, B>,
 ): Generator<never, B[], unknown> {
   const values: B[] = [];
   let running = 0;
@@ -114,11 +122,15 @@ function* mapInto<A, B>(
     }
     ended.release();
   };
+  const owner = context.owner!;
+  const { scheduler } = owner;
   let count = 0;
   for (const item of items) {
     const index = count++;
     running++;
-    context.spawn(() => body(item, index)).onResult((result) => onEnd(index, result));
+    const settings = { name: label(item, index) };
+    spawnIn(scheduler, context, owner, () => body(item, index), settings)
+      .onResult((result) => onEnd(index, result));
     while (running >= concurrency) { // no item is taken before there is a place for it
       ended = new OwnTrigger(ITS_FIBERS);
       yield* ended.await();
@@ -169,8 +181,10 @@ function* firstValue(
     else if (!(result.error instanceof FiberAborted)) failedLate(result.error);
     if (winner !== undefined || errors.length === bodies.length) decided.release();
   };
+  const owner = context.owner!;
   for (const body of bodies) {
-    context.spawn(body, { propagateCancelToParent: false }).onResult(onEnd);
+    const settings = { name: body, propagateCancelToParent: false };
+    spawnIn(owner.scheduler, context, owner, body, settings).onResult(onEnd);
   }
   if (bodies.length > 0) yield* decided.await();
   if (winner === undefined) throw new AggregateError(errors, "None of the bodies returned a value");

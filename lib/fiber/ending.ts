@@ -11,6 +11,7 @@ import { FinallyRaised } from "../operation/errors.ts";
 import { executeAs } from "../trigger/execution.ts";
 import { clearDeadline, type Context, type Extras, failContext, unlink } from "./context.ts";
 import type { FiberCore } from "./fiber.ts";
+import { nameOfEnded } from "./label.ts";
 import {
   ABANDONED,
   CLOSED,
@@ -40,6 +41,7 @@ function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
     fiber.flags |= ENDED_ABORTED;
     fiber.result = fiber.error;
   }
+  if (typeof fiber.label === "function") fiber.label = nameOfEnded(fiber.label);
   const { extras, parent } = fiber;
   if (extras !== null) runExtras(fiber, extras);
   fiber.flags |= TERMINATED;

@@ -10,6 +10,7 @@ import { unblock as unblockFiber } from "./block.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import { runFinally } from "./ending.ts";
 import type { Fiber, FiberCore } from "./fiber.ts";
+import { nameOf } from "./label.ts";
 import { BATCH, checkLoop, checkSpawn, FifoScheduler, spawnIn } from "./scheduler.ts";
 import { ENDED_ABORTED, OBSERVED } from "./flags.ts";
 
@@ -100,7 +101,9 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
   checkRun(body, options);
   const loop = options?.loop ?? new NoLoop();
   const scheduler = new RunScheduler(loop);
-  const root = spawnIn(scheduler, null, null, body, { name: "run" }) as FiberCore<T>;
+  const root = spawnIn(scheduler, null, null, body, {
+    name: nameOf(body) || "run",
+  }) as FiberCore<T>;
   root.flags |= OBSERVED;
   try {
     executeAs(null, () => { // a fiber that calls this is blocked, not running

@@ -20,6 +20,7 @@ import { executeAs } from "../trigger/execution.ts";
 import { Inactive } from "../trigger/inactive.ts";
 import type { Context } from "./context.ts";
 import { type Fiber, FiberCore } from "./fiber.ts";
+import { forgetFunctions, type Label } from "./label.ts";
 import { step } from "./step.ts";
 import { CLOSED, FIBER, OBSERVED, PROPAGATE, QUEUED, REACHED, TERMINATED } from "./flags.ts";
 
@@ -38,7 +39,7 @@ export interface Scheduler {
 
 /** How a fiber is spawned. */
 export interface SpawnOptions {
-  /** For people: shown in errors and dumps. */
+  /** For people: shown in errors and dumps. Default: that of the generator function. */
   name?: string;
   /**
    * Called exactly once, just before the fiber terminates, also when its body never started. What
@@ -151,12 +152,16 @@ export abstract class FifoScheduler extends SchedulerCore {
     const { queue } = this;
     for (let i = 0; i < steps; i++) {
       const fiber = queue.shift();
-      if (fiber === undefined) return false;
+      if (fiber === undefined) break;
       step(fiber);
     }
+    forgetFunctions();
     return queue.length > 0;
   }
 }
+
+/** What `spawnIn` is told beside the body. */
+type SpawnSettings = Omit<SpawnOptions, "name"> & { readonly name?: Label };
 
 /** Makes a fiber in `context`, with the fiber-locals of `spawner`, and hands it to `scheduler`. */
 export function spawnIn<T>(
@@ -164,11 +169,12 @@ export function spawnIn<T>(
   context: Context | null,
   spawner: FiberCore<unknown> | null,
   body: () => Operation<T>,
-  options: SpawnOptions | undefined,
+  options: SpawnSettings | undefined,
 ): Fiber<T> {
   let flags = FIBER | QUEUED | PROPAGATE;
   if (options?.propagateCancelToParent === false) flags &= ~PROPAGATE;
-  const fiber = new FiberCore<T>(scheduler, context, body, options?.name, flags);
+  const label = options?.name ?? generatorFunction(body);
+  const fiber = new FiberCore<T>(scheduler, context, body, label, flags);
   if (options?.finally !== undefined) fiber.extra.finally = options.finally;
   if (fiber.error !== undefined) noteReached(context!);
   const inherited = spawner?.extras?.inherited;
@@ -176,6 +182,12 @@ export function spawnIn<T>(
   if (context === null) scheduler.root = fiber as FiberCore<unknown>;
   scheduler.spawned(fiber as FiberCore<unknown>);
   return fiber;
+}
+
+/** `body` if it is a generator function. */
+function generatorFunction(body: () => unknown): (() => unknown) | undefined {
+  const kind = (body as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
+  return kind === "GeneratorFunction" ? body : undefined;
 }
 
 /** What is spawned into a cancelled context is reached by that, though it came later. */
