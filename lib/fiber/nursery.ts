@@ -11,6 +11,7 @@
  */
 import { checkFunction, isIterable, isOperation, refusePromise } from "../internal/check.ts";
 import { Abort, FiberAborted } from "../operation/errors.ts";
+import { placed } from "../operation/place.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import {
   type CancelContext,
@@ -250,7 +251,7 @@ function settle<T>(
   context: ScopeContext,
   ending: Ending<T>,
 ): T {
-  if (context.failures !== null) throw context.failures.combined();
+  if (context.failures !== null) throw placed(context.failures.combined(), runNursery);
   const threw = ending.kind === "threw"; // and it was an Abort
   if (!threw && (context.flags & DELIVERED) === 0) return ending.value;
   if (fiber.context.error !== undefined) throw fiber.deliver();

@@ -1,6 +1,7 @@
 /** Nurseries that run one body: scopes of several kinds, each a few lines over the mechanism. */
 import { checkDuration, checkFunction } from "../internal/check.ts";
 import { Timeout } from "../operation/errors.ts";
+import { withoutPlace } from "../operation/place.ts";
 import type { Awaitable, Operation, Option } from "../operation/types.ts";
 import { type CancelContext, type Context, failDeadline } from "./context.ts";
 import { currentFiber } from "./fiber.ts";
@@ -135,14 +136,18 @@ export function cancelAfter(ms: number): void {
 
 function armDeadline(context: Context, ms: number): void {
   if (ms === Infinity) return;
-  const timeout = () => failDeadline(context, new Timeout(`The deadline of ${ms} ms passed`));
-  if (ms <= 0) return timeout();
+  if (ms <= 0) return failDeadline(context, deadlinePassed(context, ms));
+  const timeout = () => failDeadline(context, withoutPlace(deadlinePassed(context, ms)));
   const { extra } = context;
   const { loop } = context.owner!.scheduler;
   const at = loopNow(loop) + ms;
   if (extra.deadline !== undefined && extra.deadline.at <= at) return; // that one strikes first
   extra.deadline?.timer.cancel();
   extra.deadline = { at, timer: loop.onTimer(ms, { repeat: false }, timeout) };
+}
+
+function deadlinePassed(context: Context, ms: number): Timeout {
+  return new Timeout(`The deadline of ${ms} ms passed in ${context.owner!.title}`);
 }
 
 /**
