@@ -1,5 +1,5 @@
 /** Several at once. */
-import { checkCount, checkFunction, checkOptions, isIterable, show } from "../internal/check.ts";
+import { checkBody, checkCount, checkOptions, isIterable, show } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { FiberAborted } from "../operation/errors.ts";
 import { Arm, type EventBase } from "../operation/event_base.ts";
@@ -28,7 +28,7 @@ export type ValuesOf<B extends readonly (() => Operation<unknown>)[]> = {
  * aborts itself counts as failed with `FiberAborted`. None: an empty array, at once. The fibers have
  * the names of the bodies.
  *
- * @throws {TypeError} if `bodies` is not an array of functions
+ * @throws {TypeError} if `bodies` is not an array of functions, or one of them is `async`
  *
  * @example
  * ```ts
@@ -64,7 +64,7 @@ export function all<const B extends readonly (() => Operation<unknown>)[]>(
  * closed when the rest isn't wanted. The first failure aborts the rest, as in `all`. The fiber of an
  * item has the name of `body` and the index: `visit 17`.
  *
- * @throws {TypeError} if `items` is not iterable or `body` not a function
+ * @throws {TypeError} if `items` is not iterable, or `body` not a function or an `async` one
  * @throws {RangeError} if `concurrency` is not an integer of at least 1 or `Infinity`
  *
  * @example
@@ -87,7 +87,7 @@ export function map<A, B>(
   if (typeof items !== "string" && !isIterable(items)) {
     throw new TypeError(`Cannot map: items must be iterable, got ${show(items)}`);
   }
-  checkFunction("map", "body", body);
+  checkBody("map", "body", body);
   checkOptions("map", options);
   const base = nameOf(body);
   const label = (_: A, index: number) => ({ base, index });
@@ -151,7 +151,7 @@ function* mapInto<A, B>(
  * Suspends. Failures are kept while another may still win; if all fail, an `AggregateError` with
  * all of them is thrown, in the order in which they happened. None: an empty `AggregateError`.
  *
- * @throws {TypeError} if `bodies` is not an array of functions
+ * @throws {TypeError} if `bodies` is not an array of functions, or one of them is `async`
  */
 export function any<const B extends readonly (() => Operation<unknown>)[]>(
   bodies: B,
@@ -196,7 +196,7 @@ function checkBodies(action: string, bodies: unknown): void {
   if (!Array.isArray(bodies)) {
     throw new TypeError(`Cannot ${action}: bodies must be an array, got ${show(bodies)}`);
   }
-  bodies.forEach((body, index) => checkFunction(action, `bodies[${index}]`, body));
+  bodies.forEach((body, index) => checkBody(action, `bodies[${index}]`, body));
 }
 
 /**

@@ -130,7 +130,7 @@ class MainHandle<T> implements Main<T> {
  * Failed and not awaited, it is an unhandled rejection; aborted and not awaited, it is quiet.
  * Aborted and awaited, it rejects with `FiberAborted`.
  *
- * @throws {TypeError} if `body` is not a function, or an option is of the wrong type
+ * @throws {TypeError} if `body` is not a function, or an `async` one, or an option of the wrong type
  *
  * @example
  * ```ts

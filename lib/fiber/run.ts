@@ -1,5 +1,5 @@
 /** `run`: fibers to completion, on the calling thread, now. */
-import { checkOptional, checkOptions } from "../internal/check.ts";
+import { checkFunction, checkOptional, checkOptions } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import type { EventLoop } from "../loop/event_loop.ts";
 import { hostLoop } from "../loop/host_loop.ts";
@@ -11,7 +11,7 @@ import { breakDeadlock } from "./deadlock.ts";
 import { runFinally } from "./ending.ts";
 import type { Fiber, FiberCore } from "./fiber.ts";
 import { nameOf } from "./label.ts";
-import { BATCH, checkLoop, checkSpawn, FifoScheduler, spawnIn } from "./scheduler.ts";
+import { BATCH, checkLoop, FifoScheduler, spawnIn } from "./scheduler.ts";
 import { ENDED_ABORTED, OBSERVED } from "./flags.ts";
 
 /**
@@ -154,7 +154,7 @@ function unblockOne(unblock: Unblock, poll: boolean): void {
 }
 
 function checkRun(body: unknown, options: RunOptions | undefined): void {
-  checkSpawn("run", body as () => unknown, undefined);
+  checkFunction("run", "body", body); // of an async one the result tells, as it is at this call
   checkOptions("run", options);
   checkOptional("run", "unblock", options?.unblock, "function");
   checkOptional("run", "finally", options?.finally, "function");

@@ -5,6 +5,7 @@
  * timers, microtasks, and the failures that nobody has looked at yet.
  */
 import {
+  checkBody,
   checkFunction,
   checkOptional,
   checkOptions,
@@ -200,7 +201,7 @@ function noteReached(context: Context): void {
 
 /** The checks of every way to spawn. */
 export function checkSpawn(action: string, body: unknown, options: SpawnOptions | undefined): void {
-  checkFunction(action, "body", body);
+  checkBody(action, "body", body);
   if (options === undefined) return;
   checkOptions(action, options);
   checkOptional(action, "name", options.name, "string");

@@ -1,5 +1,5 @@
 /** Nurseries that run one body: scopes of several kinds, each a few lines over the mechanism. */
-import { checkDuration, checkFunction } from "../internal/check.ts";
+import { checkBody, checkDuration, checkFunction } from "../internal/check.ts";
 import { Timeout } from "../operation/errors.ts";
 import { withoutPlace } from "../operation/place.ts";
 import type { Awaitable, Operation, Option } from "../operation/types.ts";
@@ -17,7 +17,7 @@ import { loopNow } from "./time.ts";
  * a `try` catches it: the fiber around is spared. Cancelled from inside (`scope.cancel`), it
  * throws `FiberAborted`; aborted from outside, `Abort`.
  *
- * @throws {TypeError} if `body` is not a function
+ * @throws {TypeError} if `body` is not a function, or an `async` one
  * @throws {Inactive} when used under another library's scheduler
  *
  * @example
@@ -43,7 +43,7 @@ import { loopNow } from "./time.ts";
  * ```
  */
 export function scope<T>(body: (scope: Scope) => Operation<T>): Awaitable<T> {
-  checkFunction("open a scope", "body", body);
+  checkBody("open a scope", "body", body);
   return openNursery({ name: "scope", body });
 }
 
@@ -53,7 +53,7 @@ export function scope<T>(body: (scope: Scope) => Operation<T>): Awaitable<T> {
  *
  * Suspends. An abort of the fiber goes through; failures are thrown, as from `scope`.
  *
- * @throws {TypeError} if `body` is not a function
+ * @throws {TypeError} if `body` is not a function, or an `async` one
  *
  * @example
  * ```ts
@@ -72,7 +72,7 @@ export function scope<T>(body: (scope: Scope) => Operation<T>): Awaitable<T> {
 export function cancelScope<T>(
   body: (context: CancelContext) => Operation<T>,
 ): Awaitable<Option<T>> {
-  checkFunction("open a cancel scope", "body", body);
+  checkBody("open a cancel scope", "body", body);
   return openNursery<Option<T>>({
     name: "cancel scope",
     body: (context) => toOption(body(context)),
@@ -91,10 +91,10 @@ function* toOption<T>(operation: Operation<T>): Generator<never, Option<T>, unkn
  * Suspends; may be entered while aborting, which is what it is for. What is spawned inside is
  * protected as well, and waited for.
  *
- * @throws {TypeError} if `body` is not a function
+ * @throws {TypeError} if `body` is not a function, or an `async` one
  */
 export function protect<T>(body: () => Operation<T>): Awaitable<T> {
-  checkFunction("protect", "body", body);
+  checkBody("protect", "body", body);
   return openNursery({ name: "protected scope", shield: true, body: () => body() });
 }
 
@@ -109,11 +109,11 @@ export function protect<T>(body: () => Operation<T>): Awaitable<T> {
  *
  * @throws {Timeout} when the deadline struck
  * @throws {RangeError} if `ms` is `NaN`
- * @throws {TypeError} if `ms` is not a number or `body` not a function
+ * @throws {TypeError} if `ms` is not a number, or `body` not a function or an `async` one
  */
 export function withTimeout<T>(ms: number, body: () => Operation<T>): Awaitable<T> {
   checkDuration("set a timeout", "ms", ms);
-  checkFunction("set a timeout", "body", body);
+  checkBody("set a timeout", "body", body);
   return openNursery({
     name: "scope with a timeout",
     enter: (context) => armDeadline(context, ms),
@@ -157,14 +157,14 @@ function deadlinePassed(context: Context, ms: number): Timeout {
  * Suspends as `body` does; it is no nursery. `callback` may not suspend; what it throws is
  * reported.
  *
- * @throws {TypeError} if one of the two is not a function
+ * @throws {TypeError} if one of the two is not a function, or `body` an `async` one
  */
 export function withCancelCallback<T>(
   callback: (reason: unknown) => void,
   body: () => Operation<T>,
 ): Awaitable<T> {
   checkFunction("set a cancel callback", "callback", callback);
-  checkFunction("set a cancel callback", "body", body);
+  checkBody("set a cancel callback", "body", body);
   return new GeneratorOperation("a cancel callback", runWithCallback<T>, { callback, body });
 }
 

@@ -27,7 +27,7 @@ import { DELIVERED } from "./flags.ts";
  * `worker`, the latter `fiber` and its id.
  *
  * @throws {Inactive} outside of any fiber
- * @throws {TypeError} if `body` is not a function, or an option is of the wrong type
+ * @throws {TypeError} if `body` is not a function, or an `async` one, or an option of the wrong type
  *
  * @example
  * ```ts
