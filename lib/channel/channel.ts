@@ -17,7 +17,7 @@ export interface ChannelOptions {
    * ("dropNewest"), or forget the oldest item held ("dropOldest").
    */
   overflow?: Overflow;
-  /** For people: shown where a `Deadlock` says what a fiber waits on. */
+  /** For people: shown in errors, and where a `Deadlock` says what a fiber waits on. */
   name?: string;
 }
 

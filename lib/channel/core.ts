@@ -86,6 +86,11 @@ export class ChannelCore<T> {
     return this.name === undefined ? "a channel" : `channel "${this.name}"`;
   }
 
+  /** How the errors of its users call it. */
+  get title(): string {
+    return this.name === undefined ? "the channel" : this.describe();
+  }
+
   /** Sends now, if it need not wait. Dropping counts as sending; `offer` tells the difference. */
   put(item: T): boolean {
     return this.offer(item) || (this.overflow === "dropNewest");
@@ -151,14 +156,15 @@ export class ChannelCore<T> {
 
   /** What a sender is told when it is closed. */
   refusal(item: T): ChannelClosedError {
-    const error = new ChannelClosedError("send to", item);
+    const error = new ChannelClosedError("send to", this.title, item);
     if (this.failure !== null) error.cause = this.failure.error;
     return error;
   }
 
   /** What a receiver who must have an item is told when there will be none. */
   end(): unknown {
-    return this.failure === null ? new ChannelClosedError("receive from") : this.failure.error;
+    const { failure } = this;
+    return failure === null ? new ChannelClosedError("receive from", this.title) : failure.error;
   }
 
   statistics(): { size: number; sendersWaiting: number; receiversWaiting: number } {

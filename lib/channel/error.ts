@@ -5,13 +5,13 @@ export class ChannelClosedError extends Error {
   /** What could not be sent; absent when it was a receive that failed. */
   declare readonly value?: unknown;
 
-  /** `action` completes "Cannot … the channel". */
-  constructor(action: "send to" | "receive from", ...values: unknown[]) {
-    super(
-      action === "send to"
-        ? "Cannot send to the channel: it is closed"
-        : "Cannot receive from the channel: it is closed and drained",
-    );
+  /**
+   * `action` and `channel` (`the channel`, or `channel "jobs"`) complete "Cannot …"; of `values`
+   * the first, if any, is the `value`.
+   */
+  constructor(action: "send to" | "receive from", channel: string, ...values: unknown[]) {
+    const how = action === "send to" ? "closed" : "closed and drained";
+    super(`Cannot ${action} ${channel}: it is ${how}`);
     if (values.length > 0) this.value = values[0];
   }
 }

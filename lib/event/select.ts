@@ -98,10 +98,9 @@ export function select(
     checkOptional("select", "fair", options.fair, "boolean");
     fair = options.fair === true;
   }
-  return new Synchronisation(
-    Array.isArray(alternatives) ? checkBranches(alternatives) : namedArms(alternatives),
-    fair,
-  );
+  if (Array.isArray(alternatives)) return new Synchronisation(checkBranches(alternatives), fair);
+  const kinds = kindsOf(alternatives);
+  return new Synchronisation(namedArms(alternatives, kinds), fair, kinds);
 }
 
 function checkBranches(branches: readonly unknown[]): Arm[] {
@@ -115,13 +114,18 @@ function checkBranches(branches: readonly unknown[]): Arm[] {
   return branches as Arm[];
 }
 
-function namedArms(events: unknown): Arm[] {
-  if (typeof events !== "object" || events === null || isIterable(events)) {
-    throw new TypeError(
-      `Cannot select: expected a list of branches or a record of events, got ${show(events)}`,
-    );
+function kindsOf(events: unknown): string[] {
+  if (typeof events === "object" && events !== null && !isIterable(events)) {
+    return Object.keys(events);
   }
-  return Object.entries(events).map(([kind, event]) =>
-    new Arm(checkEvent(`select "${kind}"`, event), (value) => ({ kind, value }), null)
+  throw new TypeError(
+    `Cannot select: expected a list of branches or a record of events, got ${show(events)}`,
   );
+}
+
+function namedArms(events: unknown, kinds: readonly string[]): Arm[] {
+  return kinds.map((kind) => {
+    const event = (events as Record<string, Event<unknown>>)[kind]!;
+    return new Arm(checkEvent(`select "${kind}"`, event), (value) => ({ kind, value }), null);
+  });
 }

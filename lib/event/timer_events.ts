@@ -1,11 +1,12 @@
 /** Events of time. Their timers start with each synchronisation and end with it. */
-import { currentFiberOrNull } from "../fiber/fiber.ts";
+import { currentFiberOrNull, FiberCore } from "../fiber/fiber.ts";
 import { loopNow, loopOf } from "../fiber/time.ts";
 import { type Instant, Timeout } from "../fiber/mod.ts";
 import { checkDuration } from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import { type Arm, EventBase } from "../operation/event_base.ts";
-import { FAILED } from "../operation/suspension.ts";
+import { withoutPlace } from "../operation/place.ts";
+import { FAILED, type Waiter } from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 
 /** A delay from the synchronisation on, or a fixed instant. */
@@ -19,7 +20,7 @@ class TimerEvent<T> extends EventBase<T> {
   poll(sync: Synchronisation<unknown>): boolean {
     if (this.#delay(sync) > 0) return false;
     if (this.timesOut) {
-      sync.value = this.#timeout();
+      sync.value = this.#timeout(waiterOf(sync));
       sync.state = FAILED;
     } else {
       sync.value = undefined;
@@ -31,7 +32,7 @@ class TimerEvent<T> extends EventBase<T> {
     const delay = this.#delay(arm.sync!);
     if (delay === Infinity) return;
     arm.handle = loopOf(arm.sync!.waiter).onTimer(delay, { repeat: false }, () => {
-      if (this.timesOut) arm.fail(this.#timeout());
+      if (this.timesOut) arm.fail(withoutPlace(this.#timeout(arm.sync!.waiter)));
       else arm.complete(undefined);
     });
   }
@@ -49,14 +50,20 @@ class TimerEvent<T> extends EventBase<T> {
   #delay(sync: Synchronisation<unknown>): number {
     const { due } = this;
     if (due.kind === "after") return due.ms;
-    // The first poll comes before the synchronisation knows who waits.
-    return due.instant - loopNow(loopOf(sync.waiter ?? currentFiberOrNull()));
+    return due.instant - loopNow(loopOf(waiterOf(sync)));
   }
 
-  #timeout(): Timeout {
+  #timeout(waiter: Waiter | null): Timeout {
     const { due } = this;
-    return new Timeout(due.kind === "after" ? `The timeout of ${due.ms} ms passed` : undefined);
+    const what = due.kind === "after" ? `timeout of ${due.ms} ms` : "deadline";
+    const where = waiter instanceof FiberCore ? ` in ${waiter.title}` : "";
+    return new Timeout(`The ${what} passed${where}`);
   }
+}
+
+/** The first poll comes before the synchronisation knows who waits. */
+function waiterOf(sync: Synchronisation<unknown>): Waiter | null {
+  return sync.waiter ?? currentFiberOrNull();
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Several at once. */
-import { checkCount, checkFunction, isIterable, show } from "../internal/check.ts";
+import { checkBody, checkCount, isIterable, show } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { FiberAborted } from "../operation/errors.ts";
 import { Arm, type EventBase } from "../operation/event_base.ts";
@@ -9,9 +9,10 @@ import type { Awaitable, Either, Operation, Result } from "../operation/types.ts
 import { failContext, recordFailure } from "./context.ts";
 import { currentFiber, type Fiber, type FiberCore } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
+import { type Label, nameOf } from "./label.ts";
 import { checkLate, type LateOptions, openHarvest } from "./late.ts";
 import { openNursery, runHook, type ScopeContext } from "./nursery.ts";
-import { checkFiber } from "./scheduler.ts";
+import { checkFiber, spawnIn } from "./scheduler.ts";
 
 /** What a fiber in one of these waits on, in words. */
 const ITS_FIBERS = "the fibers that it spawned";
@@ -25,12 +26,14 @@ export type ValuesOf<B extends readonly (() => Operation<unknown>)[]> = {
  * Runs all of `bodies` concurrently and returns their values, in the order of `bodies`.
  *
  * Suspends. The first failure aborts the rest and is thrown once they have ended; a body that
- * aborts itself counts as failed with `FiberAborted`. None: an empty array, at once.
+ * aborts itself counts as failed with `FiberAborted`. None: an empty array, at once. The fibers have
+ * the names of the bodies.
  *
  * If it fails or is aborted, what others have returned by then is forgotten, so a body must not
  * return what has to be closed; or with `onLate` it may, and gets it back.
  *
- * @throws {TypeError} if `bodies` is not an array of functions, or an option is of the wrong type
+ * @throws {TypeError} if `bodies` is not an array of functions, one of them is `async`, or an option
+ * is of the wrong type
  *
  * @example
  * ```ts
@@ -54,6 +57,7 @@ export function all<const B extends readonly (() => Operation<unknown>)[]>(
     name: "scope of all",
     items: bodies,
     body: (item: () => Operation<unknown>) => item(),
+    label: (item: () => Operation<unknown>) => item,
     concurrency: Infinity,
     onLate: checkLate("run all", options) as LateOptions<unknown>["onLate"],
   });
@@ -66,10 +70,10 @@ export function all<const B extends readonly (() => Operation<unknown>)[]>(
  *
  * Suspends. Items are taken as places get free, so an endless or lazy iterable is fine; it is
  * closed when the rest isn't wanted. The first failure aborts the rest, as in `all`, which has the
- * same `onLate`.
+ * same `onLate`. The fiber of an item has the name of `body` and the index: `visit 17`.
  *
- * @throws {TypeError} if `items` is not iterable or `body` not a function, or an option is of the
- * wrong type
+ * @throws {TypeError} if `items` is not iterable, `body` not a function or an `async` one, or an
+ * option of the wrong type
  * @throws {RangeError} if `concurrency` is not an integer of at least 1 or `Infinity`
  *
  * @example
@@ -92,17 +96,21 @@ export function map<A, B>(
   if (typeof items !== "string" && !isIterable(items)) {
     throw new TypeError(`Cannot map: items must be iterable, got ${show(items)}`);
   }
-  checkFunction("map", "body", body);
+  checkBody("map", "body", body);
   const onLate = checkLate("map", options);
+  const base = nameOf(body);
+  const label = (_: A, index: number) => ({ base, index });
   const concurrency = options?.concurrency ?? Infinity;
   checkCount("map", "concurrency", concurrency, 1);
-  return openMap({ name: "scope of map", items, body, concurrency, onLate });
+  return openMap({ name: "scope of map", items, body, label, concurrency, onLate });
 }
 
 interface Mapping<A, B> {
   name: string;
   items: Iterable<A>;
   body: (item: A, index: number) => Operation<B>;
+  /** What the fiber of an item is called. */
+  label: (item: A, index: number) => Label;
   concurrency: number;
   onLate: LateOptions<B>["onLate"];
 }
@@ -116,7 +124,7 @@ function openMap<A, B>(mapping: Mapping<A, B>): Awaitable<B[]> {
 
 function* mapInto<A, B>(
   context: ScopeContext,
-  { items, body, concurrency }: Mapping<A, B>,
+  { items, body, label, concurrency }: Mapping<A, B>,
   values: B[],
 ): Generator<never, B[], unknown> {
   let running = 0;
@@ -129,11 +137,15 @@ function* mapInto<A, B>(
     }
     ended.release();
   };
+  const owner = context.owner!;
+  const { scheduler } = owner;
   let count = 0;
   for (const item of items) {
     const index = count++;
     running++;
-    context.spawn(() => body(item, index)).onResult((result) => onEnd(index, result));
+    const settings = { name: label(item, index) };
+    spawnIn(scheduler, context, owner, () => body(item, index), settings)
+      .onResult((result) => onEnd(index, result));
     while (running >= concurrency) { // no item is taken before there is a place for it
       ended = new OwnTrigger(ITS_FIBERS);
       yield* ended.await();
@@ -159,7 +171,8 @@ function* mapInto<A, B>(
  * or with `onLate` it may, and gets back all but the winner's value, and that, too, if this then
  * fails or is aborted.
  *
- * @throws {TypeError} if `bodies` is not an array of functions, or an option is of the wrong type
+ * @throws {TypeError} if `bodies` is not an array of functions, one of them is `async`, or an
+ * option is of the wrong type
  *
  * @example Whoever answers first, and nobody's connection is lost
  * ```ts
@@ -207,7 +220,10 @@ function* firstValue(
     else if (!(result.error instanceof FiberAborted)) failedLate(result.error);
     if (values.length > 0 || errors.length === bodies.length) decided.release();
   };
-  const fibers = bodies.map((body) => context.spawn(body, { propagateCancelToParent: false }));
+  const owner = context.owner!;
+  const fibers = bodies.map((body) =>
+    spawnIn(owner.scheduler, context, owner, body, { name: body, propagateCancelToParent: false })
+  );
   for (const fiber of fibers) fiber.onResult(onEnd);
   if (bodies.length > 0) yield* decided.await();
   if (values.length === 0) throw new AggregateError(errors, "None of the bodies returned a value");
@@ -220,7 +236,7 @@ function checkBodies(action: string, bodies: unknown): void {
   if (!Array.isArray(bodies)) {
     throw new TypeError(`Cannot ${action}: bodies must be an array, got ${show(bodies)}`);
   }
-  bodies.forEach((body, index) => checkFunction(action, `bodies[${index}]`, body));
+  bodies.forEach((body, index) => checkBody(action, `bodies[${index}]`, body));
 }
 
 /**

@@ -20,6 +20,7 @@ import {
   wasReached,
 } from "./context.ts";
 import type { FiberCore } from "./fiber.ts";
+import { nameOfEnded } from "./label.ts";
 import {
   ABANDONED,
   CLOSED,
@@ -49,6 +50,7 @@ function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
     fiber.flags |= ENDED_ABORTED;
     fiber.result = fiber.error;
   }
+  if (typeof fiber.label === "function") fiber.label = nameOfEnded(fiber.label);
   const { extras, parent } = fiber;
   if (extras !== null) runExtras(fiber, extras);
   fiber.flags |= TERMINATED;

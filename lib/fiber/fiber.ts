@@ -28,6 +28,7 @@ import { Inactive } from "../trigger/inactive.ts";
 import type { Trigger } from "../trigger/trigger.ts";
 import { Context } from "./context.ts";
 import { type Joiner, JoinEvent, JoinWait } from "./join.ts";
+import { type Label, nameOf } from "./label.ts";
 import type { SchedulerCore } from "./scheduler.ts";
 import { tookTurn, usedUp } from "./share.ts";
 import {
@@ -62,7 +63,7 @@ export type FiberIterator = Iterator<Effect, unknown, unknown>;
 export interface Fiber<T> extends Awaitable<T> {
   /** Unique in this realm, in spawn order, never `fiberIdNil`. */
   readonly id: number;
-  /** The name it was spawned with, else one made from its id. */
+  /** The name it was spawned with, else that of its generator function, else `fiber` and its id. */
   readonly name: string;
   /** "aborting" from the abort until it has terminated. */
   readonly state: "running" | "aborting" | "terminated";
@@ -121,7 +122,7 @@ export interface FiberCore<T> extends Context {}
 /** The class of all fibers; its public face is the interface `Fiber`. */
 export class FiberCore<T> implements Fiber<T>, FiberSlot {
   declare readonly id: number;
-  declare label: string | undefined;
+  declare label: Label | undefined;
   declare scheduler: SchedulerCore;
   /** The innermost context of its stack; `this` outside of any scope. */
   declare context: Context;
@@ -139,7 +140,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
     scheduler: SchedulerCore,
     parent: Context | null,
     body: (() => Operation<T>) | null,
-    label: string | undefined,
+    label: Label | undefined,
     flags: number,
   ) {
     this.parent = parent;
@@ -165,7 +166,13 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
   }
 
   get name(): string {
-    return this.label ?? `fiber ${this.id}`;
+    return nameOf(this.label) || `fiber ${this.id}`;
+  }
+
+  /** How messages call it. */
+  get title(): string {
+    const name = nameOf(this.label);
+    return name === "" ? this.name : `fiber "${name}"`;
   }
 
   get state(): "running" | "aborting" | "terminated" {

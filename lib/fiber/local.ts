@@ -1,4 +1,4 @@
-import { checkFunction, checkOptional, checkOptions } from "../internal/check.ts";
+import { checkBody, checkFunction, checkOptional, checkOptions } from "../internal/check.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { currentFiber, type FiberCore } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
@@ -71,10 +71,10 @@ export class FiberLocal<T> {
    * Runs `body` with `value` in the current fiber, and puts back what was there before, however
    * `body` ends. Suspends as `body` does; it is no nursery.
    *
-   * @throws {TypeError} if `body` is not a function
+   * @throws {TypeError} if `body` is not a function, or an `async` one
    */
   with<R>(value: T, body: () => Operation<R>): Awaitable<R> {
-    checkFunction("set a fiber-local", "body", body);
+    checkBody("set a fiber-local", "body", body);
     return new GeneratorOperation("a fiber-local", () => this.#runWith(value, body), undefined);
   }
 

@@ -8,6 +8,7 @@ import { FiberAborted } from "../operation/errors.ts";
 import type { Operation, Result } from "../operation/types.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import type { Fiber, FiberCore } from "./fiber.ts";
+import { nameOf } from "./label.ts";
 import { BATCH, checkSpawn, FifoScheduler, type Scheduler, spawnIn } from "./scheduler.ts";
 
 /** For how long fibers run before the host gets a turn. */
@@ -76,7 +77,7 @@ class HostScheduler extends FifoScheduler {
 
 /** How `main` runs. */
 export interface MainOptions {
-  /** The name of its first fiber. Default "main". */
+  /** The name of its first fiber. Default: that of the body's function, or "main" if it has none. */
   name?: string;
   /** Aborts it, with the signal's reason. */
   signal?: AbortSignal;
@@ -140,7 +141,7 @@ class MainHandle<T> implements Main<T> {
  * Failed and not awaited, it is an unhandled rejection; aborted and not awaited, it is quiet.
  * Aborted and awaited, it rejects with `FiberAborted`.
  *
- * @throws {TypeError} if `body` is not a function, or an option is of the wrong type
+ * @throws {TypeError} if `body` is not a function, or an `async` one, or an option of the wrong type
  *
  * @example
  * ```ts
@@ -163,7 +164,9 @@ export function main<T>(body: () => Operation<T>, options?: MainOptions): Main<T
   if (options?.handleSignals === true) {
     hooks.push(onEndSignal((signal) => void root.abort(signal)));
   }
-  const root = spawnIn(scheduler, null, null, body, { name: options?.name ?? "main" });
+  const root = spawnIn(scheduler, null, null, body, {
+    name: options?.name ?? (nameOf(body) || "main"),
+  });
   if (options?.signal !== undefined) hooks.push(abortOn(options.signal, root));
   return new MainHandle(root, scheduler, () => hooks.forEach((hook) => hook.cancel()));
 }

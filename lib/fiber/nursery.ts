@@ -9,8 +9,15 @@
  *     abort goes on outwards; one of just this context ends here, as the kind of nursery says.
  *  3. Otherwise what the body returned stands, also when an abort came that changed nothing.
  */
-import { checkFunction, isIterable, isOperation, refusePromise } from "../internal/check.ts";
+import {
+  checkFunction,
+  isIterable,
+  isOperation,
+  notAnOperation,
+  refusePromise,
+} from "../internal/check.ts";
 import { Abort, FiberAborted } from "../operation/errors.ts";
+import { placed } from "../operation/place.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import {
   type CancelContext,
@@ -193,9 +200,7 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
 /** A body that returns no operation is the caller's mistake, told in the caller's terms. */
 export function runBody<T>(operation: Operation<T>): Awaitable<T> {
   if (isOperation(operation)) return operation as Awaitable<T>;
-  throw new TypeError(
-    "Cannot run the body: it must return an operation; is it a generator function (function*)?",
-  );
+  throw notAnOperation("the body", operation);
 }
 
 function waitForKids(context: ScopeContext): Awaitable<void> {
@@ -258,7 +263,7 @@ function settle<T>(
   context: ScopeContext,
   ending: Ending<T>,
 ): T {
-  if (context.failures !== null) throw context.failures.combined();
+  if (context.failures !== null) throw placed(context.failures.combined(), runNursery);
   const threw = ending.kind === "threw"; // and it was an Abort
   if (!threw && !wasReached(context)) return ending.value;
   if (fiber.context.error !== undefined) throw fiber.deliver();

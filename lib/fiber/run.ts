@@ -1,5 +1,5 @@
 /** `run`: fibers to completion, on the calling thread, now. */
-import { checkOptional, checkOptions } from "../internal/check.ts";
+import { checkFunction, checkOptional, checkOptions } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import type { EventLoop } from "../loop/event_loop.ts";
 import { hostLoop } from "../loop/host_loop.ts";
@@ -10,7 +10,8 @@ import { unblock as unblockFiber } from "./block.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import { runFinally } from "./ending.ts";
 import type { Fiber, FiberCore } from "./fiber.ts";
-import { BATCH, checkLoop, checkSpawn, FifoScheduler, spawnIn } from "./scheduler.ts";
+import { nameOf } from "./label.ts";
+import { BATCH, checkLoop, FifoScheduler, spawnIn } from "./scheduler.ts";
 import { ENDED_ABORTED, OBSERVED } from "./flags.ts";
 
 /**
@@ -103,7 +104,9 @@ class RunScheduler extends FifoScheduler {
 export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T> {
   checkRun(body, options);
   const scheduler = new RunScheduler(options?.loop);
-  const root = spawnIn(scheduler, null, null, body, { name: "run" }) as FiberCore<T>;
+  const root = spawnIn(scheduler, null, null, body, {
+    name: nameOf(body) || "run",
+  }) as FiberCore<T>;
   root.flags |= OBSERVED;
   const { left } = execution; // of the fiber that calls this, if one does
   try {
@@ -156,7 +159,7 @@ function unblockOne(unblock: Unblock, poll: boolean): void {
 }
 
 function checkRun(body: unknown, options: RunOptions | undefined): void {
-  checkSpawn("run", body as () => unknown, undefined);
+  checkFunction("run", "body", body); // of an async one the result tells, as it is at this call
   checkOptions("run", options);
   checkOptional("run", "unblock", options?.unblock, "function");
   checkOptional("run", "finally", options?.finally, "function");

@@ -5,6 +5,7 @@
  * timers, microtasks, and the failures that nobody has looked at yet.
  */
 import {
+  checkBody,
   checkFunction,
   checkOptional,
   checkOptions,
@@ -20,6 +21,7 @@ import { executeAs } from "../trigger/execution.ts";
 import { Inactive } from "../trigger/inactive.ts";
 import type { Context } from "./context.ts";
 import { type Fiber, FiberCore } from "./fiber.ts";
+import { forgetFunctions, type Label } from "./label.ts";
 import { share } from "./share.ts";
 import { step } from "./step.ts";
 import { CLOSED, FIBER, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./flags.ts";
@@ -39,7 +41,7 @@ export interface Scheduler {
 
 /** How a fiber is spawned. */
 export interface SpawnOptions {
-  /** For people: shown in errors and dumps. */
+  /** For people: shown in errors and dumps. Default: that of the generator function. */
   name?: string;
   /**
    * Called exactly once, just before the fiber terminates, also when its body never started. What
@@ -166,12 +168,16 @@ export abstract class FifoScheduler extends SchedulerCore {
     this.#batch = steps;
     for (let i = 0; i < this.#batch; i++) {
       const fiber = queue.shift();
-      if (fiber === undefined) return false;
+      if (fiber === undefined) break;
       step(fiber);
     }
+    forgetFunctions();
     return queue.length > 0;
   }
 }
+
+/** What `spawnIn` is told beside the body. */
+type SpawnSettings = Omit<SpawnOptions, "name"> & { readonly name?: Label };
 
 /** Makes a fiber in `context`, with the fiber-locals of `spawner`, and hands it to `scheduler`. */
 export function spawnIn<T>(
@@ -179,11 +185,12 @@ export function spawnIn<T>(
   context: Context | null,
   spawner: FiberCore<unknown> | null,
   body: () => Operation<T>,
-  options: SpawnOptions | undefined,
+  options: SpawnSettings | undefined,
 ): Fiber<T> {
   let flags = FIBER | QUEUED | PROPAGATE | share.flags;
   if (options?.propagateCancelToParent === false) flags &= ~PROPAGATE;
-  const fiber = new FiberCore<T>(scheduler, context, body, options?.name, flags);
+  const label = options?.name ?? generatorFunction(body);
+  const fiber = new FiberCore<T>(scheduler, context, body, label, flags);
   if (options?.finally !== undefined) fiber.extra.finally = options.finally;
   const inherited = spawner?.extras?.inherited;
   if (inherited !== undefined) fiber.extra.inherited = inherited;
@@ -192,9 +199,15 @@ export function spawnIn<T>(
   return fiber;
 }
 
+/** `body` if it is a generator function. */
+function generatorFunction(body: () => unknown): (() => unknown) | undefined {
+  const kind = (body as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
+  return kind === "GeneratorFunction" ? body : undefined;
+}
+
 /** The checks of every way to spawn. */
 export function checkSpawn(action: string, body: unknown, options: SpawnOptions | undefined): void {
-  checkFunction(action, "body", body);
+  checkBody(action, "body", body);
   if (options === undefined) return;
   checkOptions(action, options);
   checkOptional(action, "name", options.name, "string");

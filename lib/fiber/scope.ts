@@ -1,6 +1,7 @@
 /** Nurseries that run one body: scopes of several kinds, each a few lines over the mechanism. */
-import { checkDuration, checkFunction } from "../internal/check.ts";
+import { checkBody, checkDuration, checkFunction } from "../internal/check.ts";
 import { Timeout } from "../operation/errors.ts";
+import { withoutPlace } from "../operation/place.ts";
 import type { Awaitable, Operation, Option } from "../operation/types.ts";
 import { type CancelContext, type Context, failDeadline } from "./context.ts";
 import { currentFiber } from "./fiber.ts";
@@ -16,7 +17,7 @@ import { loopNow } from "./time.ts";
  * a `try` catches it: the fiber around is spared. Cancelled from inside (`scope.cancel`), it
  * throws `FiberAborted`; aborted from outside, `Abort`.
  *
- * @throws {TypeError} if `body` is not a function
+ * @throws {TypeError} if `body` is not a function, or an `async` one
  * @throws {Inactive} when used under another library's scheduler
  *
  * @example
@@ -42,7 +43,7 @@ import { loopNow } from "./time.ts";
  * ```
  */
 export function scope<T>(body: (scope: Scope) => Operation<T>): Awaitable<T> {
-  checkFunction("open a scope", "body", body);
+  checkBody("open a scope", "body", body);
   return openNursery({ name: "scope", body });
 }
 
@@ -52,7 +53,7 @@ export function scope<T>(body: (scope: Scope) => Operation<T>): Awaitable<T> {
  *
  * Suspends. An abort of the fiber goes through; failures are thrown, as from `scope`.
  *
- * @throws {TypeError} if `body` is not a function
+ * @throws {TypeError} if `body` is not a function, or an `async` one
  *
  * @example
  * ```ts
@@ -71,7 +72,7 @@ export function scope<T>(body: (scope: Scope) => Operation<T>): Awaitable<T> {
 export function cancelScope<T>(
   body: (context: CancelContext) => Operation<T>,
 ): Awaitable<Option<T>> {
-  checkFunction("open a cancel scope", "body", body);
+  checkBody("open a cancel scope", "body", body);
   return openNursery<Option<T>>({
     name: "cancel scope",
     body: (context) => toOption(body(context)),
@@ -90,10 +91,10 @@ function* toOption<T>(operation: Operation<T>): Generator<never, Option<T>, unkn
  * Suspends; may be entered while aborting, which is what it is for. What is spawned inside is
  * protected as well, and waited for.
  *
- * @throws {TypeError} if `body` is not a function
+ * @throws {TypeError} if `body` is not a function, or an `async` one
  */
 export function protect<T>(body: () => Operation<T>): Awaitable<T> {
-  checkFunction("protect", "body", body);
+  checkBody("protect", "body", body);
   return openNursery({ name: "protected scope", shield: true, body: () => body() });
 }
 
@@ -108,11 +109,11 @@ export function protect<T>(body: () => Operation<T>): Awaitable<T> {
  *
  * @throws {Timeout} when the deadline struck
  * @throws {RangeError} if `ms` is `NaN`
- * @throws {TypeError} if `ms` is not a number or `body` not a function
+ * @throws {TypeError} if `ms` is not a number, or `body` not a function or an `async` one
  */
 export function withTimeout<T>(ms: number, body: () => Operation<T>): Awaitable<T> {
   checkDuration("set a timeout", "ms", ms);
-  checkFunction("set a timeout", "body", body);
+  checkBody("set a timeout", "body", body);
   return openNursery({
     name: "scope with a timeout",
     enter: (context) => armDeadline(context, ms),
@@ -135,14 +136,18 @@ export function cancelAfter(ms: number): void {
 
 function armDeadline(context: Context, ms: number): void {
   if (ms === Infinity) return;
-  const timeout = () => failDeadline(context, new Timeout(`The deadline of ${ms} ms passed`));
-  if (ms <= 0) return timeout();
+  if (ms <= 0) return failDeadline(context, deadlinePassed(context, ms));
+  const timeout = () => failDeadline(context, withoutPlace(deadlinePassed(context, ms)));
   const { extra } = context;
   const { loop } = context.owner!.scheduler;
   const at = loopNow(loop) + ms;
   if (extra.deadline !== undefined && extra.deadline.at <= at) return; // that one strikes first
   extra.deadline?.timer.cancel();
   extra.deadline = { at, timer: loop.onTimer(ms, { repeat: false }, timeout) };
+}
+
+function deadlinePassed(context: Context, ms: number): Timeout {
+  return new Timeout(`The deadline of ${ms} ms passed in ${context.owner!.title}`);
 }
 
 /**
@@ -152,14 +157,14 @@ function armDeadline(context: Context, ms: number): void {
  * Suspends as `body` does; it is no nursery. `callback` may not suspend; what it throws is
  * reported.
  *
- * @throws {TypeError} if one of the two is not a function
+ * @throws {TypeError} if one of the two is not a function, or `body` an `async` one
  */
 export function withCancelCallback<T>(
   callback: (reason: unknown) => void,
   body: () => Operation<T>,
 ): Awaitable<T> {
   checkFunction("set a cancel callback", "callback", callback);
-  checkFunction("set a cancel callback", "body", body);
+  checkBody("set a cancel callback", "body", body);
   return new GeneratorOperation("a cancel callback", runWithCallback<T>, { callback, body });
 }
 

@@ -23,10 +23,11 @@ import { DELIVERED } from "./flags.ts";
  *
  * Its failure fails that context, unless `propagateCancelToParent` is false. Spawned into an
  * aborting context it never runs its body, but its `finally`. Cheapest with a hoisted generator
- * function: `spawn(worker)` or `spawn(() => worker(channel))`.
+ * function: `spawn(worker)` or `spawn(() => worker(channel))`. Without a name, the former is called
+ * `worker`, the latter `fiber` and its id.
  *
  * @throws {Inactive} outside of any fiber
- * @throws {TypeError} if `body` is not a function, or an option is of the wrong type
+ * @throws {TypeError} if `body` is not a function, or an `async` one, or an option of the wrong type
  *
  * @example
  * ```ts

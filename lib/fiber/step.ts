@@ -5,8 +5,9 @@
  * during this very step. Anything else is a mistake of the user's (a forgotten star, a promise, a
  * list) and is thrown back as a `TypeError`, at the very `yield`.
  */
-import { isOperation, show } from "../internal/check.ts";
+import { isOperation, notAnOperation, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
+import { withoutPlace } from "../operation/place.ts";
 import { Suspension } from "../operation/suspension.ts";
 import { execution as cell, Refusal } from "../trigger/execution.ts";
 import { cancelTree, failContext, recordFailure } from "./context.ts";
@@ -82,16 +83,17 @@ function start(fiber: FiberCore<unknown>): FiberIterator {
   fiber.body = null;
   const operation = body();
   if (!isOperation(operation)) {
-    const hint = operation !== null && typeof operation === "object" && "then" in operation
-      ? "; wait for a promise with fromPromise"
-      : "; is it a generator function (function*)?";
-    throw new TypeError(
-      `Cannot run the body of ${fiber.name}: it must return an operation, got ${
-        show(operation)
-      }${hint}`,
+    throw withoutPlace(
+      notAnOperation(`the body of ${fiber.title}`, operation, sourceOf(fiber, body)),
     );
   }
   return operation[Symbol.iterator]() as FiberIterator;
+}
+
+/** What to look for in the program, where a name doesn't lead there: `map` has a body of its own. */
+function sourceOf({ label, parent }: FiberCore<unknown>, body: () => unknown): unknown {
+  if (typeof label === "function") return label;
+  return label === undefined || parent === null ? body : undefined;
 }
 
 function throwInto(iterator: FiberIterator, error: unknown): IteratorResult<unknown, unknown> {

@@ -53,6 +53,42 @@ export function checkFunction(action: string, argument: string, value: unknown):
 }
 
 /**
+ * A body: a function that returns an operation. What an `async` one returns never is, and that is
+ * seen without calling it, so that who passed it is told.
+ *
+ * @throws {TypeError} unless `value` is a function, and no `async` one
+ */
+export function checkBody(action: string, argument: string, value: unknown): void {
+  checkFunction(action, argument, value);
+  const kind = (value as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
+  if (kind !== "AsyncFunction" && kind !== "AsyncGeneratorFunction") return;
+  throw new TypeError(
+    `Cannot ${action}: ${argument} must be a generator function (function*), got ` +
+      `${shortSource(value)}; write yield* fromPromise(promise) in the place of await`,
+  );
+}
+
+/**
+ * What is thrown where a body has returned `value`, which is no operation. `what` says whose body
+ * it is; `body`, where nothing else leads to it, shows what to look for in the program.
+ */
+export function notAnOperation(what: string, value: unknown, body?: unknown): TypeError {
+  const hint = isPromiseLike(value)
+    ? "wait for a promise with fromPromise"
+    : "is it a generator function (function*)?";
+  const source = body === undefined ? "" : `; the body is ${shortSource(body)}`;
+  return new TypeError(
+    `Cannot run ${what}: it must return an operation, got ${show(value)}; ${hint}${source}`,
+  );
+}
+
+/** How the source of a function begins, in one line. */
+function shortSource(f: unknown): string {
+  const line = String(f).replace(/\s+/g, " ");
+  return line.length > 60 ? `${line.slice(0, 60)}…` : line;
+}
+
+/**
  * For callbacks that run to their end at once: of a generator function nothing would run.
  *
  * @throws {TypeError} if `result`, what the callback has returned, is a generator

@@ -2,7 +2,7 @@ import { afterEvent, select, when } from "../event/mod.ts";
 import { all, protect, scope } from "../fiber/mod.ts";
 import { currentFiber } from "../fiber/fiber.ts";
 import { GeneratorOperation } from "../fiber/generator_operation.ts";
-import { checkDuration, checkFunction, checkOptions, show } from "../internal/check.ts";
+import { checkBody, checkDuration, checkOptions, show } from "../internal/check.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
@@ -133,7 +133,7 @@ export function withCommand<T>(
   body: (child: Child) => Operation<T>,
 ): Awaitable<T> {
   checkCommand(program, options);
-  checkFunction("run the command", "body", body);
+  checkBody("run the command", "body", body);
   return new GeneratorOperation("a command", useChild<T>, { program, options, body });
 }
 

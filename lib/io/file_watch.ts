@@ -1,7 +1,7 @@
 import type { Channel } from "../channel/mod.ts";
 import { GeneratorOperation } from "../fiber/generator_operation.ts";
 import { scope } from "../fiber/mod.ts";
-import { checkFunction, checkOptional, checkOptions, show } from "../internal/check.ts";
+import { checkBody, checkOptional, checkOptions, show } from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import { type Arm, EventBase } from "../operation/event_base.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
@@ -123,7 +123,7 @@ export function withWatch<T>(
   options?: WatchOptions,
 ): Awaitable<T> {
   const watched = checkWatched(paths, options);
-  checkFunction("watch", "body", body);
+  checkBody("watch", "body", body);
   return new GeneratorOperation("a watch", useWatch<T>, { watched, body });
 }
 

@@ -3,7 +3,7 @@ import { Channel } from "../channel/mod.ts";
 import { type Scope, scope, spawn } from "../fiber/mod.ts";
 import { currentFiber, type Fiber } from "../fiber/fiber.ts";
 import { runBody } from "../fiber/nursery.ts";
-import { checkFunction, checkOptional, show } from "../internal/check.ts";
+import { checkBody, checkOptional, show } from "../internal/check.ts";
 import { FiberAborted } from "../operation/errors.ts";
 import type { Awaitable, Operation, Result } from "../operation/types.ts";
 import { abortEvent, fromPromise, promiseEvent } from "../promise/mod.ts";
@@ -127,7 +127,7 @@ export class HttpServer<A extends Deno.Addr = Deno.NetAddr> implements AsyncDisp
     if (typeof options !== "object" || options === null) {
       throw new TypeError(`Cannot ${action}: options must be an object, got ${show(options)}`);
     }
-    checkFunction(action, "handler", handler);
+    checkBody(action, "handler", handler);
     checkListening(action, options);
     return new Establish("the establishment of a server", establish, {
       options,

@@ -1,6 +1,6 @@
 import { Channel } from "../channel/mod.ts";
 import { scope } from "../fiber/mod.ts";
-import { checkFunction, show } from "../internal/check.ts";
+import { checkBody, show } from "../internal/check.ts";
 import { hostLoop } from "../loop/mod.ts";
 import type { Event } from "../operation/event.ts";
 import { type Arm, type CancelHandle, EventBase } from "../operation/event_base.ts";
@@ -71,7 +71,7 @@ export function withSignals<T>(
   body: (signals: Channel<Deno.Signal>) => Operation<T>,
 ): Awaitable<T> {
   checkSignals("handle the signals", signals);
-  checkFunction("handle the signals", "body", body);
+  checkBody("handle the signals", "body", body);
   return scope((handling) => {
     const channel = new Channel<Deno.Signal>({ name: signals.join(" or ") });
     const listening = listen(signals, (signal) => channel.trySend(signal));

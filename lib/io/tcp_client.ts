@@ -1,5 +1,5 @@
 import { GeneratorOperation } from "../fiber/generator_operation.ts";
-import { checkFunction } from "../internal/check.ts";
+import { checkBody } from "../internal/check.ts";
 import type { Awaitable } from "../operation/types.ts";
 import { fromPromise, withAbortSignal } from "../promise/mod.ts";
 import { checkAddress, checkClientTls } from "./address.ts";
@@ -49,7 +49,7 @@ export const TcpClient: TcpClientFunctions = {
   ): Awaitable<T> {
     checkAddress("connect", address);
     checkClientTls("connect", (address as TcpConnectOptions).tls);
-    checkFunction("connect", "body", body);
+    checkBody("connect", "body", body);
     return new GeneratorOperation("a connection", connectAndUse<T>, { address, body });
   },
 };

@@ -9,7 +9,7 @@ import {
 } from "../fiber/mod.ts";
 import { Channel } from "../channel/mod.ts";
 import { currentFiber, type Fiber, type FiberCore } from "../fiber/fiber.ts";
-import { checkCount, checkFunction } from "../internal/check.ts";
+import { checkBody, checkCount } from "../internal/check.ts";
 import { Abort, FiberAborted } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
@@ -142,7 +142,7 @@ export class TcpServer<A extends Deno.Addr = ListenAddr<"tcp">> implements Async
   ): Awaitable<TcpServer<Deno.Addr>> {
     const action = "establish the server";
     checkAddress(action, address);
-    checkFunction(action, "handler", handler);
+    checkBody(action, "handler", handler);
     const { maxConnections = Infinity, tls } = address as TcpAddress;
     checkCount(action, "maxConnections", maxConnections, 1);
     checkServerTls(action, tls);

@@ -28,7 +28,10 @@ export class FiberAborted extends Error {
   }
 }
 
-/** A deadline passed. An ordinary failure of the context whose deadline it was. */
+/**
+ * A deadline passed. An ordinary failure of the context whose deadline it was. One that the
+ * library makes says in which fiber it was, and its stack leads to the `yield*` that throws it.
+ */
 export class Timeout extends Error {
   /** "TimeoutError". */
   override name = "TimeoutError";

@@ -47,6 +47,7 @@
 import { type Blocker, executeAs, execution } from "../trigger/execution.ts";
 import { Abort, FiberAborted } from "./errors.ts";
 import { ForeignWait } from "./foreign.ts";
+import { placed } from "./place.ts";
 import { PromiseWait } from "./promise_wait.ts";
 import type { Awaitable, Effect } from "./types.ts";
 
@@ -281,10 +282,11 @@ export function elsewhere<T>(operation: Suspension<T>): Iterator<never, T, unkno
 
 /**
  * An `Abort` in your hands always means you. One that arrives as the outcome of an operation (a
- * promise that was rejected with the reason of somebody's signal, say) is somebody else's.
+ * promise that was rejected with the reason of somebody's signal, say) is somebody else's. To be
+ * called where the outcome is thrown: an error that came from nowhere leads there.
  */
 export function asSeenByOthers(error: unknown): unknown {
-  return error instanceof Abort ? new FiberAborted(error) : error;
+  return error instanceof Abort ? new FiberAborted(error) : placed(error);
 }
 
 /** Gives a flat class the methods of `base` (see the module comment on speed). */

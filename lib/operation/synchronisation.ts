@@ -59,8 +59,10 @@ export class Synchronisation<T> {
   declare nacks: NackEvent[] | null;
   /** Whether custom arms have enlisted. */
   declare custom: boolean;
+  /** Of alternatives that have names: that of each of `arms`. */
+  declare kinds: readonly string[] | null;
 
-  constructor(arms: Arm[], fair: boolean) {
+  constructor(arms: Arm[], fair: boolean, kinds: readonly string[] | null = null) {
     this.value = undefined;
     this.done = false;
     this.state = COLD;
@@ -70,6 +72,7 @@ export class Synchronisation<T> {
     this.chosen = null;
     this.nacks = null;
     this.custom = false;
+    this.kinds = kinds;
   }
 
   [Symbol.iterator](): Iterator<never, T, unknown> {
@@ -183,7 +186,10 @@ export class Synchronisation<T> {
 
   describe(): string {
     const events = this.arms.map((arm) => arm.event.describe());
-    return events.length === 1 ? events[0]! : `a select of [${events.join(", ")}]`;
+    const { kinds } = this;
+    if (events.length === 1) return events[0]!;
+    if (kinds === null) return `a select of [${events.join(", ")}]`;
+    return `a select of { ${events.map((event, i) => `${kinds[i]}: ${event}`).join(", ")} }`;
   }
 
   /** Polls the arms, or the custom ones alone; true: one has happened, and `value` says what. */
@@ -270,15 +276,24 @@ export class Synchronisation<T> {
 
 inherit(Synchronisation);
 
-/** The arms over base events that `arms` stand for. */
+/** The arms over base events that `arms` stand for; each has the name of what it is a part of. */
 function expand<T>(sync: Synchronisation<T>, arms: readonly Arm[]): Arm[] {
+  const { kinds } = sync;
   const expanded: Arm[] = [];
+  const expandedKinds: string[] = [];
   const pending = arms.toReversed();
+  let whole = arms.length; // how many of `pending` are not part of another one
   for (let arm = pending.pop(); arm !== undefined; arm = pending.pop()) {
+    whole = Math.min(whole, pending.length);
     const parts = arm.event.expand(arm, sync as Synchronisation<unknown>);
-    if (parts === null) expanded.push(arm);
-    else pending.push(...parts.reverse());
+    if (parts !== null) {
+      pending.push(...parts.reverse());
+      continue;
+    }
+    expanded.push(arm);
+    if (kinds !== null) expandedKinds.push(kinds[arms.length - 1 - whole]!);
   }
+  if (kinds !== null) sync.kinds = expandedKinds;
   return expanded;
 }
 

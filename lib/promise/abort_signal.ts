@@ -1,6 +1,6 @@
 import { openNursery, type ScopeContext } from "../fiber/nursery.ts";
 import { yieldNow } from "../fiber/yield.ts";
-import { checkFunction, show } from "../internal/check.ts";
+import { checkBody, show } from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import { type Arm, type CancelHandle, EventBase } from "../operation/event_base.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
@@ -62,7 +62,7 @@ export function abortEvent(signal: AbortSignal): Event<unknown> {
  * The other way round, `Fiber.signal` and `Scope.signal` are aborted with the fiber or the scope.
  *
  * @throws {FiberAborted} if the signal was aborted
- * @throws {TypeError} if `signal` is not an `AbortSignal` or `body` not a function
+ * @throws {TypeError} if `signal` is not an `AbortSignal`, or `body` not a function or an `async` one
  *
  * @example
  * ```ts
@@ -79,7 +79,7 @@ export function abortEvent(signal: AbortSignal): Event<unknown> {
  */
 export function withAbortSignal<T>(signal: AbortSignal, body: () => Operation<T>): Awaitable<T> {
   checkSignal("run under the signal", signal);
-  checkFunction("run under the signal", "body", body);
+  checkBody("run under the signal", "body", body);
   return openNursery({
     name: "scope with a signal",
     enter: (context) => cancelOn(signal, context),

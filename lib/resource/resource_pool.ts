@@ -1,4 +1,4 @@
-import { checkCount, checkFunction, checkOptional, show } from "../internal/check.ts";
+import { checkBody, checkCount, checkFunction, checkOptional, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { GeneratorOperation } from "../fiber/generator_operation.ts";
@@ -120,10 +120,10 @@ export class ResourcePool<T> {
    *
    * Suspends as `body` does.
    *
-   * @throws {TypeError} if `body` is not a function
+   * @throws {TypeError} if `body` is not a function, or an `async` one
    */
   withResource<R>(body: (item: T) => Operation<R>): Awaitable<R> {
-    checkFunction("use a resource", "body", body);
+    checkBody("use a resource", "body", body);
     return new GeneratorOperation("a use of a resource", useItem<T, R>, { pool: this, body });
   }
 

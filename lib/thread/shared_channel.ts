@@ -52,7 +52,7 @@ export interface SharedChannelOptions<T> {
    * their `buffer`. Default false: each has a buffer of its own.
    */
   pooledBytes?: boolean;
-  /** For people: shown where a `Deadlock` says what a fiber waits on. Travels with the handle. */
+  /** For people: shown in errors, and where a `Deadlock` says what a fiber waits on. Travels with the handle. */
   name?: string;
 }
 

@@ -176,7 +176,7 @@ export class SharedPort<T> {
 
   /** What a sender is told when it is closed. */
   refusal(item: T): ChannelClosedError {
-    const error = new ChannelClosedError("send to", item);
+    const error = new ChannelClosedError("send to", this.title, item);
     const { failure } = this;
     if (failure !== null) error.cause = failure.error;
     return error;
@@ -185,7 +185,12 @@ export class SharedPort<T> {
   /** What a receiver who must have an item is told when there will be none. */
   end(): unknown {
     const { failure } = this;
-    return failure === null ? new ChannelClosedError("receive from") : failure.error;
+    return failure === null ? new ChannelClosedError("receive from", this.title) : failure.error;
+  }
+
+  /** How the errors of its users call it. */
+  get title(): string {
+    return this.name === undefined ? "the channel" : this.describe();
   }
 
   describe(): string {

@@ -1,7 +1,15 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { Channel, type Deadlock, run, select, spawn, yieldNow } from "@weft/weft";
+import {
+  Channel,
+  ChannelClosedError,
+  type Deadlock,
+  run,
+  select,
+  spawn,
+  yieldNow,
+} from "@weft/weft";
 import { ToyScheduler } from "../world5/toy_scheduler.ts";
-import { virtually } from "../kit/virtually.ts";
+import { errorOf, virtually, waiting } from "../kit/virtually.ts";
 
 const idle = { size: 0, sendersWaiting: 0, receiversWaiting: 0 };
 
@@ -79,6 +87,34 @@ Deno.test("new Channel({ name }) is told by a Deadlock", () => {
     'a receive from channel "jobs"',
   );
   assertThrows(() => new Channel({ name: 1 as never }), TypeError, "name must be a string");
+});
+
+Deno.test("law 13: ChannelClosedError names the channel that has a name, whichever way it comes", () => {
+  for (const named of [{ name: "jobs" }, {}]) {
+    const which = "name" in named ? `channel "${named.name}"` : "the channel";
+    virtually(function* () {
+      const channel = new Channel<number>({ capacity: 1, ...named });
+      channel.trySend(0);
+      const sending = [yield* waiting(channel.send(1)), yield* waiting(channel.sendEvent(2))];
+      channel.close();
+      const unsent = [channel.send(3), channel.sendEvent(4), select({ to: channel.sendEvent(5) })];
+      for (const operation of [...sending, ...unsent]) {
+        const { message } = (yield* errorOf(operation)) as Error;
+        assertEquals(message, `Cannot send to ${which}: it is closed`);
+      }
+      const trying = assertThrows(() => channel.trySend(6), ChannelClosedError);
+      assertEquals(trying.message, `Cannot send to ${which}: it is closed`);
+
+      channel.tryReceive();
+      const empty = new Channel<number>(named);
+      const receiving = yield* waiting(empty.receiveOrThrow());
+      empty.close();
+      for (const operation of [receiving, channel.receiveOrThrow(), channel.receiveEvent()]) {
+        const { message } = (yield* errorOf(operation)) as Error;
+        assertEquals(message, `Cannot receive from ${which}: it is closed and drained`);
+      }
+    });
+  }
 });
 
 Deno.test("Fiber.dump() shows the fibers and scopes inside, with what they wait on", () => {

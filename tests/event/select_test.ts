@@ -9,13 +9,16 @@ import {
 } from "@std/assert";
 import {
   afterEvent,
+  type Awaitable,
   Channel,
   ChannelClosedError,
+  Deadlock,
   Event,
   type Fiber,
   FiberAborted,
   monotonicNow,
   promiseEvent,
+  run,
   select,
   sleep,
   spawn,
@@ -585,5 +588,70 @@ Deno.test("select(): what a branch throws is thrown, and its commit stands", () 
     ]));
     assertStrictEquals(error, boom);
     assertEquals([channel!.size, other!.size], [0, 1]);
+  });
+});
+
+// What it says of itself -------------------------------------------------------------------------
+
+/** What a fiber that selects waits on, in words. */
+function waitsOn(select: () => Awaitable<unknown>): string {
+  const error = run(function* () {
+    yield* select();
+  });
+  assert(!error.ok && error.error instanceof Deadlock);
+  return error.error.fibers[0]!.waitsOn;
+}
+
+Deno.test("law 11: select() over named events is told with their names", () => {
+  const jobs = new Channel<number>({ name: "jobs" });
+  const stop = new Channel<void>({ name: "stop" });
+  const job = 'a receive from channel "jobs"';
+  const close = 'the close of channel "stop"';
+  assertEquals(
+    waitsOn(() => select({ job: jobs.receiveEvent(), stop: stop.closeEvent() })),
+    `a select of { job: ${job}, stop: ${close} }`,
+  );
+  assertEquals(waitsOn(() => select({ job: jobs.receiveEvent() })), job, "nothing to choose");
+  assertEquals(
+    waitsOn(() => select([when(jobs.receiveEvent(), String), when(stop.closeEvent(), String)])),
+    `a select of [${job}, ${close}]`,
+  );
+  assertEquals(jobs.statistics(), idle);
+});
+
+Deno.test("law 11: select() over named events that are made of others gives each part the name of the whole", () => {
+  const [a, b, c] = ["a", "b", "c"].map((name) => new Channel<number>({ name }));
+  const part = (name: string) => `a receive from channel "${name}"`;
+  const events = {
+    none: Event.choose<number>(),
+    two: Event.choose(a!.receiveEvent(), Event.choose(b!.receiveEvent())).map(String),
+    guarded: Event.guard(() => c!.receiveOptionEvent()),
+    nack: Event.withNack(() => a!.receiveEvent()),
+    never: Event.never(),
+  };
+  assertEquals(
+    waitsOn(() => select(events)),
+    `a select of { two: ${part("a")}, two: ${part("b")}, guarded: ${part("c")}, ` +
+      `nack: ${part("a")}, never: an event that never happens }`,
+  );
+  assertEquals(
+    waitsOn(() => select({ first: a!.receiveEvent(), last: Event.choose(b!.receiveEvent()) })),
+    `a select of { first: ${part("a")}, last: ${part("b")} }`,
+  );
+});
+
+Deno.test("select() keeps the names that its events had, whatever becomes of the record", () => {
+  virtually(function* () {
+    const [a, b] = [new Channel<number>({ name: "a" }), new Channel<number>({ name: "b" })];
+    const events: Record<string, Event<number>> = { one: a.receiveEvent(), two: b.receiveEvent() };
+    const fiber = yield* waiting(select(events));
+    delete events.one;
+    assertStringIncludes(
+      fiber.dump(),
+      'a select of { one: a receive from channel "a", two: a receive from channel "b" }',
+    );
+    b.trySend(2);
+    assertEquals(yield* fiber, { kind: "two", value: 2 });
+    assertEquals([a.statistics(), b.statistics()], [idle, idle]);
   });
 });

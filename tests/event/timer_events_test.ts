@@ -1,6 +1,13 @@
-import { assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   afterEvent,
+  type Awaitable,
   Channel,
   deadlineEvent,
   Deadlock,
@@ -14,7 +21,9 @@ import {
   spawn,
   Timeout,
   timeoutEvent,
+  when,
 } from "@weft/weft";
+import { lineHere, linesHere } from "../kit/stacks.ts";
 import { virtualLoop } from "../kit/virtual_loop.ts";
 import { errorOf, settle, virtually, waiting } from "../kit/virtually.ts";
 
@@ -56,6 +65,42 @@ Deno.test("timeoutEvent() happens by throwing Timeout, ms after each synchronisa
     assertInstanceOf(error, Timeout);
     assertEquals(channel.statistics().receiversWaiting, 0);
   }, loop);
+});
+
+Deno.test("law 13: Timeout of an event names the fiber, and leads to who waited on it", () => {
+  const loop = virtualLoop();
+  virtually(function* () {
+    const channel = new Channel<number>();
+    const late = timeoutEvent(10);
+    const ways: [message: string, wait: () => Awaitable<unknown>][] = [
+      ["The timeout of 10 ms passed", () => late],
+      ["The timeout of 10 ms passed", () => select({ item: channel.receiveEvent(), late })],
+      ["The timeout of 10 ms passed", () => select([when(late.map(String), String)])],
+      ["The timeout of 0 ms passed", () => timeoutEvent(0)],
+      ["The deadline passed", () => deadlineEvent(at(loop.now() + 10))],
+      ["The deadline passed", () => deadlineEvent(at(loop.now()))],
+    ];
+    for (const [message, wait] of ways) {
+      let line = 0;
+      const error = yield* spawn(function* waiter() {
+        try {
+          line = lineHere(import.meta.url) + 1;
+          yield* wait();
+        } catch (error) {
+          return error;
+        }
+      });
+      assertInstanceOf(error, Timeout);
+      assertEquals(error.message, `${message} in fiber "waiter"`);
+      assertEquals(linesHere(import.meta.url, error)[0], line, error.stack);
+    }
+    assertEquals(channel.statistics().receiversWaiting, 0);
+  }, loop);
+});
+
+Deno.test("Timeout of an event that an async function waits on names no fiber", async () => {
+  const error = await assertRejects(async () => void (await timeoutEvent(0)), Timeout);
+  assertEquals(error.message, "The timeout of 0 ms passed");
 });
 
 Deno.test("deadlineEvent() throws Timeout once its instant has come on the clock of the loop", () => {

@@ -78,12 +78,17 @@ Deno.test("main() waits for everything that was spawned", async () => {
   assertEquals(log, ["spawned"]);
 });
 
-Deno.test("main() names its first fiber, and runs several at a time", async () => {
-  const nameOf = function* () {
+Deno.test("main() names its first fiber after its body, and runs several at a time", async () => {
+  function* program() {
     yield* yieldNow();
     return Fiber.current().name;
-  };
-  assertEquals(await Promise.all([main(nameOf), main(nameOf, { name: "mine" })]), ["main", "mine"]);
+  }
+  const names = await Promise.all([
+    main(program),
+    main(program, { name: "mine" }),
+    main(() => program()),
+  ]);
+  assertEquals(names, ["program", "mine", "main"]);
 });
 
 Deno.test("main() within a fiber is a program of its own", async () => {

@@ -827,6 +827,27 @@ Deno.test("SharedChannel.receive() in run() without a loop is stuck, and the Dea
   assertStringIncludes(other.message, 'the close of shared channel "jobs"');
 });
 
+Deno.test("law 13: ChannelClosedError names the shared channel that has a name, at both ends", async () => {
+  for (const named of [{ name: "jobs" }, {}]) {
+    const which = "name" in named ? `shared channel "${named.name}"` : "the channel";
+    const channel = new SharedChannel<number>({ capacity: 1, ...named });
+    channel.close();
+    for (const end of [channel, SharedChannel.from<number>(channel.handle)]) {
+      const errors = [
+        await assertRejects(async () => void (await end.send(1)), ChannelClosedError),
+        await assertRejects(async () => void (await end.sendEvent(1)), ChannelClosedError),
+        assertThrows(() => end.trySend(1), ChannelClosedError),
+        await assertRejects(async () => void (await end.receiveOrThrow()), ChannelClosedError),
+        await assertRejects(async () => void (await end.receiveEvent()), ChannelClosedError),
+      ];
+      const send = `Cannot send to ${which}: it is closed`;
+      const receive = `Cannot receive from ${which}: it is closed and drained`;
+      assertEquals(errors.map((e) => e.message), [send, send, send, receive, receive]);
+    }
+    assertEquals(channel.statistics(), idle);
+  }
+});
+
 Deno.test("SharedChannel.receive() in run() without a loop gets what is there, though others wait before it", async () => {
   const channel = new SharedChannel<number>({ capacity: 2 });
   const first = channel.receive().then((item) => item);
