@@ -122,7 +122,8 @@ export class ThreadPool<M> implements AsyncDisposable {
 
   /**
    * Starts a pool whose threads run the module of tasks at `module`: an absolute URL, as from
-   * `import.meta.resolve("./tasks.ts")`.
+   * `import.meta.resolve("./tasks.ts")`. A URL is no import: `deno compile` wants the module with
+   * `--include`, and `deno cache` as one more argument, unless its type is imported.
    *
    * Suspends until all threads are ready. Cancelled or failed, it leaves no thread behind.
    *
@@ -255,6 +256,16 @@ type ThreadProgram = Pick<PoolSettings, "module" | "isModule" | "init" | "atExit
 
 const ACTION = "make the thread pool";
 
+/** What threads without a module of the user's run. */
+const functionWorker = {
+  module: new URL("./function_worker.ts", import.meta.url).href,
+  /**
+   * Never called. What is merely the URL of a worker is no part of the module graph: `deno cache`
+   * would not fetch it, and `deno compile` would leave it out.
+   */
+  inGraph: () => import("./function_worker.ts"),
+};
+
 function moduleUrl(module: URL | string): string {
   const url = URL.parse(module);
   if (url !== null) return url.href;
@@ -271,7 +282,7 @@ function functionsOf<S>(
   checkOptions(ACTION, options);
   const { init, atExit } = options ?? {};
   return {
-    module: new URL("./function_worker.ts", import.meta.url).href,
+    module: functionWorker.module,
     isModule: false,
     init: init === undefined ? null : sourceOf(ACTION, "init", init),
     atExit: atExit === undefined ? null : sourceOf(ACTION, "atExit", atExit),
