@@ -35,7 +35,7 @@ import {
   RESULT,
   START_FAILED,
 } from "./protocol.ts";
-import { checkPostable } from "./postable.ts";
+import { argumentNotCloned, checkPostable } from "./postable.ts";
 import { Refill } from "./refill.ts";
 import { Encoded } from "./values.ts";
 import { type Packed, unpack } from "./wire.ts";
@@ -226,12 +226,7 @@ export class PoolCore {
     try {
       thread.send(ARGUMENTS, id, [job.task, ...job.args], job.args);
     } catch (cause) {
-      const error = new TypeError(
-        `Cannot run ${job.name}: an argument could not be cloned: ${
-          cause instanceof Error ? cause.message : cause
-        }`,
-        { cause },
-      );
+      const error = argumentNotCloned(`run ${job.name}`, job.args, cause);
       job.isCancelled = true;
       job.waiter.settled({ ok: false, error });
       thread.send(ARGUMENTS, id, null);
