@@ -9,10 +9,13 @@ import type { Event } from "../operation/event.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { promiseEvent } from "../promise/mod.ts";
 import { refuseOptions } from "./check.ts";
+import { SinkDrain } from "./drain.ts";
 import { StreamClosedError } from "./errors.ts";
 import { Input } from "./input.ts";
-import { failureWithout, lingerIn } from "./linger.ts";
+import { failureWithout, LINGER_MS, lingerIn } from "./linger.ts";
 import { Output } from "./output.ts";
+import { sinkOf } from "./sinks.ts";
+import type { Sink } from "./writer.ts";
 
 /** How a command is run. Its `stdin` and `stdout` are "piped" unless told otherwise. */
 export interface CommandOptions extends Omit<Deno.CommandOptions, "signal"> {
@@ -106,7 +109,7 @@ function isTerminated(error: unknown): boolean {
  *
  * Suspends. When `body` has returned and all that it spawned is gone, the child's stdin is written
  * to its end and closed, then the other pipes, and the child has `graceMs` to end by itself. Then it
- * is sent SIGTERM, and SIGKILL when `graceMs` more have passed: leaving takes twice `graceMs` at the
+ * is sent SIGTERM, and SIGKILL when `graceMs` more have passed: it lives for twice `graceMs` at the
  * most. A child that is to take its time, or for ever, is waited for in `body`:
  * `yield* child.status`.
  *
@@ -116,7 +119,8 @@ function isTerminated(error: unknown): boolean {
  * `graceMs` later the child is killed, and its pipes are closed under whoever still reads.
  *
  * Only the child itself is ended. What it has started in turn, and left behind, goes on, also where
- * that has inherited the pipes: they are closed here, and not waited for.
+ * that has inherited the pipes: they are closed here, which takes a second if something is on its way
+ * to somebody who doesn't read.
  *
  * Needs `--allow-run`.
  *
@@ -244,13 +248,14 @@ function* useChild<T>(
     if (settings.stdin === "piped") pipes.stdin = Output.fromWritable(process.stdin);
     if (settings.stdout === "piped") pipes.stdout = Input.fromReadable(process.stdout);
     if (settings.stderr === "piped") pipes.stderr = Input.fromReadable(process.stderr);
-    const child = new Child(process, pipes);
+    const sink = pipes.stdin && sinkOf("use the command", process.stdin);
+    const running: Running = { child: new Child(process, pipes), pipes, sink, graceMs };
     try {
-      const value = yield* useWhileItLasts({ child, pipes, graceMs }, body);
-      yield* seeOff({ child, pipes, graceMs });
+      const value = yield* useWhileItLasts(running, body);
+      yield* seeOff(running);
       return value;
     } finally {
-      yield* protect(() => end({ child, pipes, graceMs }));
+      yield* protect(() => end(running));
     }
   });
 }
@@ -259,6 +264,8 @@ function* useChild<T>(
 interface Running {
   readonly child: Child;
   readonly pipes: Pipes;
+  /** What is behind its stdin. */
+  readonly sink: Sink | undefined;
   readonly graceMs: number;
 }
 
@@ -323,7 +330,7 @@ function hasEnded(child: Child, ms: number): Awaitable<boolean> {
 }
 
 /** Whatever is left of it is ended. */
-function* end({ child, pipes, graceMs }: Running): Generator<never, void, unknown> {
+function* end({ child, pipes, sink, graceMs }: Running): Generator<never, void, unknown> {
   try {
     pipes.stdin?.discard();
     child.kill("SIGTERM");
@@ -332,6 +339,22 @@ function* end({ child, pipes, graceMs }: Running): Generator<never, void, unknow
     yield* child.status;
   } finally {
     yield* closeInputs(pipes);
+    if (sink !== undefined) yield* outlast(sink);
+  }
+}
+
+/**
+ * Waits for a write that is under way: it ends when nobody can read it any more. If somebody can,
+ * whom the child has left behind, not for long.
+ */
+function* outlast(sink: Sink): Generator<never, void, unknown> {
+  const drain = new SinkDrain(sink);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  drain.settle(() => resolve());
+  try {
+    yield* select({ settled: promiseEvent(promise), late: afterEvent(LINGER_MS) });
+  } finally {
+    drain.discard();
   }
 }
 

@@ -393,6 +393,10 @@ test("withCommand() doesn't wait for what the child has left behind with its pip
     yield* child.stdin.outputString(flood); // which nobody reads
   });
   await withOrphan(function* (child) {
+    yield* child.stdin.outputString(flood);
+    yield* fromPromise(hostTurn()); // a part of it is on its way
+  });
+  await withOrphan(function* (child) {
     const error = yield* errorOf(withTimeout(5, () => child.stdout.inputAll()));
     assertInstanceOf(error, Timeout); // a read is under way
   });
