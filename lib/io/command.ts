@@ -46,10 +46,7 @@ export class Child {
   readonly #pipes: Pipes;
 
   /** Not for you: `withCommand` makes them. */
-  constructor(
-    process: Deno.ChildProcess,
-    pipes: Pipes,
-  ) {
+  constructor(process: Deno.ChildProcess, pipes: Pipes) {
     this.pid = process.pid;
     this.status = promiseEvent(process.status);
     this.#process = process;
@@ -113,10 +110,11 @@ function isTerminated(error: unknown): boolean {
  * most. A child that is to take its time, or for ever, is waited for in `body`:
  * `yield* child.status`.
  *
- * If `body` fails or is aborted, also during that wait, the child is sent SIGTERM at once, and
- * SIGKILL when `graceMs` have passed. What `body` does then in protection, to close `child.stdin` or
- * to read the rest, has a second for it before the child is sent SIGTERM and its stdin is discarded;
- * `graceMs` later the child is killed, and its pipes are closed under whoever still reads.
+ * If `body` has failed or was aborted, or if that wait is, the child is sent SIGTERM at once, and
+ * SIGKILL when `graceMs` have passed. What an aborted `body` still does in protection, to close
+ * `child.stdin` or to read the rest, has a second for it. Then the child is sent SIGTERM all the
+ * same, and its stdin is discarded; `graceMs` later it is killed, and its pipes are closed under
+ * whoever still reads.
  *
  * Only the child itself is ended. What it has started in turn, and left behind, goes on, also where
  * that has inherited the pipes: they are closed here, which takes a second if something is on its way
@@ -314,14 +312,10 @@ function tryToKill(child: Child, signal: Deno.Signal): void {
   }
 }
 
-/**
- * The body has returned: tells the child that there is no more, and lets it end by itself. What it
- * doesn't read then, or somebody else who holds the pipe, is forgotten.
- */
+/** The body has returned: tells the child that there is no more, and lets it end by itself. */
 function* seeOff({ child, pipes, graceMs }: Running): Generator<never, void, unknown> {
-  spawn(() => closePipes(pipes), { name: "closing of the pipes" });
+  spawn(() => closePipes(pipes), { name: "closing of the pipes" }); // until `end` discards stdin
   yield* hasEnded(child, graceMs);
-  pipes.stdin?.discard();
 }
 
 /** Whether it ends within `ms`. */
@@ -329,7 +323,10 @@ function hasEnded(child: Child, ms: number): Awaitable<boolean> {
   return select([when(child.status, () => true), when(afterEvent(ms), () => false)]);
 }
 
-/** Whatever is left of it is ended. */
+/**
+ * Whatever is left of it is ended. What it has not read by now is forgotten, as somebody else may
+ * hold the pipe who never will.
+ */
 function* end({ child, pipes, sink, graceMs }: Running): Generator<never, void, unknown> {
   try {
     pipes.stdin?.discard();
