@@ -37,6 +37,10 @@ export class ByteQueue {
   /** What `indexOf` looked for last, and at how many places, from the front, it doesn't begin. */
   #sought: Uint8Array = NOTHING;
   #searched = 0;
+  /** How many of its bytes are at the place after those. */
+  #matched = 0;
+  /** `bordersOf` it, once they were needed. */
+  #borders: Int32Array | undefined;
 
   /** How many bytes there are. */
   get length(): number {
@@ -56,7 +60,8 @@ export class ByteQueue {
   /** Removes the first `count` bytes. */
   consume(count: number): void {
     this.#start += count;
-    this.#searched = Math.max(0, this.#searched - count);
+    if (count <= this.#searched) this.#searched -= count;
+    else this.#searchAnew();
     if (this.#start === this.#end) this.#release();
   }
 
@@ -83,32 +88,49 @@ export class ByteQueue {
     other.#replace(this.#storage, this.#owner);
     other.#start = this.#start;
     other.#end = this.#end;
-    other.#searched = 0;
+    other.#searchAnew();
     this.#owner = "other"; // the storage is no longer this one's to give back
     this.#release();
   }
 
   /**
-   * Where `delimiter` begins, counted from the front, or -1. Looks for its first byte nowhere twice,
-   * and never behind the end, where others' bytes are.
+   * Where `delimiter` begins, counted from the front, or -1. Looks at no byte twice in vain, however
+   * often the beginning of `delimiter` comes and in however many pieces, and never behind the end,
+   * where others' bytes are (Knuth, Morris and Pratt).
    */
   indexOf(delimiter: Uint8Array): number {
     if (!sameBytes(delimiter, this.#sought)) {
       this.#sought = delimiter;
-      this.#searched = 0;
+      this.#borders = undefined;
+      this.#searchAnew();
     }
     const storage = this.#storage;
-    const after = this.#end - delimiter.length + 1;
-    const first = delimiter[0]!;
+    const end = this.#end;
+    const { length } = delimiter;
     let at = this.#start + this.#searched;
-    while ((at = firstOf(storage, first, at, after)) < after) {
-      if (delimiter.length === 1 || isAt(storage, at, delimiter)) {
-        return this.#searched = at - this.#start;
+    let matched = this.#matched;
+    for (;;) {
+      if (matched === 0) {
+        at = firstOf(storage, delimiter[0]!, at, end);
+        if (at === end) break;
+        matched = 1;
       }
-      at++;
+      const most = Math.min(length, end - at);
+      while (matched < most && storage[at + matched] === delimiter[matched]) matched++;
+      if (matched === most) break;
+      // What matches still, further back.
+      const rest = matched === 1 ? 0 : (this.#borders ??= bordersOf(delimiter))[matched]!;
+      at += matched - rest;
+      matched = rest;
     }
-    this.#searched = Math.max(0, after - this.#start);
-    return -1;
+    this.#searched = at - this.#start;
+    this.#matched = matched;
+    return matched === length ? this.#searched : -1;
+  }
+
+  #searchAnew(): void {
+    this.#searched = 0;
+    this.#matched = 0;
   }
 
   /** Copies `bytes` to the back. */
@@ -127,7 +149,7 @@ export class ByteQueue {
 
   /** Puts `bytes` back at the front. */
   prepend(bytes: Uint8Array): void {
-    this.#searched = 0;
+    this.#searchAnew();
     if (this.#owner !== "other" && this.#start >= bytes.length) {
       this.#start -= bytes.length;
       this.#storage.set(bytes, this.#start);
@@ -196,7 +218,7 @@ export class ByteQueue {
   }
 
   #release(): void {
-    this.#searched = 0;
+    this.#searchAnew();
     if (this.#lent === null) this.#replace(NOTHING, "other");
   }
 
@@ -236,9 +258,17 @@ function firstOf(storage: Uint8Array, byte: number, at: number, after: number): 
   return found < 0 ? after : at + found;
 }
 
-function isAt(storage: Uint8Array, at: number, delimiter: Uint8Array): boolean {
-  for (let i = 1; i < delimiter.length; i++) {
-    if (storage[at + i] !== delimiter[i]) return false;
+/**
+ * How many bytes at the end of the first `n` are also the first ones, and fewer than `n`: at the
+ * index `n`.
+ */
+function bordersOf(bytes: Uint8Array): Int32Array {
+  const borders = new Int32Array(bytes.length);
+  for (let n = 2, border = 0; n < bytes.length; n++) {
+    const last = bytes[n - 1];
+    while (border > 0 && bytes[border] !== last) border = borders[border]!;
+    if (bytes[border] === last) border++;
+    borders[n] = border;
   }
-  return true;
+  return borders;
 }

@@ -1,23 +1,27 @@
 import { afterEvent, select, when } from "../event/mod.ts";
-import { all, protect, scope } from "../fiber/mod.ts";
+import { all, protect, scope, spawn } from "../fiber/mod.ts";
 import { currentFiber } from "../fiber/fiber.ts";
 import { GeneratorOperation } from "../fiber/generator_operation.ts";
 import { checkBody, checkDuration, checkOptions, show } from "../internal/check.ts";
+import { reportUncaught } from "../internal/report.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { promiseEvent } from "../promise/mod.ts";
 import { refuseOptions } from "./check.ts";
+import { SinkDrain } from "./drain.ts";
 import { StreamClosedError } from "./errors.ts";
 import { Input } from "./input.ts";
-import { failureWithout, lingerIn } from "./linger.ts";
+import { failureWithout, LINGER_MS, lingerIn } from "./linger.ts";
 import { Output } from "./output.ts";
+import { sinkOf } from "./sinks.ts";
+import type { Sink } from "./writer.ts";
 
 /** How a command is run. Its `stdin` and `stdout` are "piped" unless told otherwise. */
 export interface CommandOptions extends Omit<Deno.CommandOptions, "signal"> {
   /**
-   * For how long a child that was sent SIGTERM may go on, before it is killed. Default 5000;
-   * `Infinity`: as long as it takes.
+   * For how long a child whose body has returned may go on, before it is sent SIGTERM; and for how
+   * long after that, before it is killed. Default 5000; `Infinity`: as long as it takes.
    */
   graceMs?: number;
 }
@@ -30,6 +34,8 @@ export interface CommandOutputOptions extends Omit<CommandOptions, "stdin" | "st
 
 const GRACE_MS = 5000;
 
+type Pipes = Partial<{ stdin: Output; stdout: Input; stderr: Input }>;
+
 /** A running child process. */
 export class Child {
   /** Its process id. */
@@ -37,13 +43,10 @@ export class Child {
   /** Happens when it has ended: how. May be waited for any number of times. */
   readonly status: Event<Deno.CommandStatus>;
   readonly #process: Deno.ChildProcess;
-  readonly #pipes: Partial<{ stdin: Output; stdout: Input; stderr: Input }>;
+  readonly #pipes: Pipes;
 
   /** Not for you: `withCommand` makes them. */
-  constructor(
-    process: Deno.ChildProcess,
-    pipes: Partial<{ stdin: Output; stdout: Input; stderr: Input }>,
-  ) {
+  constructor(process: Deno.ChildProcess, pipes: Pipes) {
     this.pid = process.pid;
     this.status = promiseEvent(process.status);
     this.#process = process;
@@ -101,10 +104,21 @@ function isTerminated(error: unknown): boolean {
  * Starts `program`, runs `body` with the child, and returns what `body` returned, once the child
  * has ended: no child outlives the scope.
  *
- * Suspends. When `body` has returned and all that it spawned is gone, the child's pipes are closed,
- * and it is waited for. If `body` fails or is aborted, also during that wait, the child is sent
- * SIGTERM, and SIGKILL when `graceMs` have passed. Clean-up of `body`'s that is protected, to close
- * `child.stdin` for example, has a second for it; then the child's stdin is discarded.
+ * Suspends. When `body` has returned and all that it spawned is gone, the child's stdin is written
+ * to its end and closed, then the other pipes, and the child has `graceMs` to end by itself. Then it
+ * is sent SIGTERM, and SIGKILL when `graceMs` more have passed: it lives for twice `graceMs` at the
+ * most. A child that is to take its time, or for ever, is waited for in `body`:
+ * `yield* child.status`.
+ *
+ * If `body` has failed or was aborted, or if that wait is, the child is sent SIGTERM at once, and
+ * SIGKILL when `graceMs` have passed. What an aborted `body` still does in protection, to close
+ * `child.stdin` or to read the rest, has a second for it. Then the child is sent SIGTERM all the
+ * same, and its stdin is discarded; `graceMs` later it is killed, and its pipes are closed under
+ * whoever still reads.
+ *
+ * Only the child itself is ended. What it has started in turn, and left behind, goes on, also where
+ * that has inherited the pipes: they are closed here, which takes a second if something is on its way
+ * to somebody who doesn't read.
  *
  * Needs `--allow-run`.
  *
@@ -140,7 +154,9 @@ export function withCommand<T>(
 /**
  * Runs `program` to its end: how that was, and all that it has written.
  *
- * Suspends. An abort ends the child, as for `withCommand`. Needs `--allow-run`.
+ * Suspends, until the child has ended and both its pipes have: what the child has started in turn,
+ * and left behind, may hold them open. An abort ends the child and the wait, as for `withCommand`.
+ * Needs `--allow-run`.
  *
  * @throws {Deno.errors.NotFound} if there is no such program
  * @throws {TypeError} if an argument is of the wrong type
@@ -226,44 +242,55 @@ function* useChild<T>(
   const settings = { ...rest, stdin, stdout };
   return yield* scope(function* () {
     const process = new Deno.Command(program, settings).spawn();
-    const pipes: Partial<{ stdin: Output; stdout: Input; stderr: Input }> = {};
+    const pipes: Pipes = {};
     if (settings.stdin === "piped") pipes.stdin = Output.fromWritable(process.stdin);
     if (settings.stdout === "piped") pipes.stdout = Input.fromReadable(process.stdout);
     if (settings.stderr === "piped") pipes.stderr = Input.fromReadable(process.stderr);
-    const child = new Child(process, pipes);
-    let ended = false;
+    const sink = pipes.stdin && sinkOf("use the command", process.stdin);
+    const running: Running = { child: new Child(process, pipes), pipes, sink, graceMs };
     try {
-      const value = yield* useWhileItLasts(child, pipes.stdin, body);
-      if (pipes.stdin !== undefined) yield* closeStdin(pipes.stdin);
-      yield* closeAll(pipes);
-      yield* child.status;
-      ended = true;
+      const value = yield* useWhileItLasts(running, body);
+      yield* seeOff(running);
       return value;
     } finally {
-      if (!ended) yield* protect(() => end(child, pipes, graceMs));
+      yield* protect(() => end(running));
     }
   });
 }
 
+/** A child, and all that has to come to an end with it. */
+interface Running {
+  readonly child: Child;
+  readonly pipes: Pipes;
+  /** What is behind its stdin. */
+  readonly sink: Sink | undefined;
+  readonly graceMs: number;
+}
+
 /**
  * Runs `body`. Its protected clean-up, a `child.stdin.close()` above all, may depend on a child that
- * doesn't read: then it goes on without.
+ * doesn't read, or doesn't end: then it goes on without.
  */
 function* useWhileItLasts<T>(
-  child: Child,
-  stdin: Output | undefined,
+  { child, pipes, graceMs }: Running,
   body: (child: Child) => Operation<T>,
 ): Generator<never, T, unknown> {
   const fiber = currentFiber("use the command");
+  const { loop } = fiber.scheduler;
   let linger: CancelHandle | undefined;
   let gaveUp = false;
+  const giveUp = () => {
+    gaveUp = true;
+    pipes.stdin?.discard();
+    tryToKill(child, "SIGTERM");
+    linger = loop.onTimer(graceMs, { repeat: false }, () => {
+      tryToKill(child, "SIGKILL");
+      for (const input of inputsOf(pipes)) input.close().then(undefined, reportUncaught);
+    });
+  };
   try {
     return yield* scope(() => {
-      linger = lingerIn(fiber, () => {
-        gaveUp = true;
-        child.kill("SIGTERM");
-        stdin?.discard();
-      });
+      linger = lingerIn(fiber, giveUp);
       return body(child);
     });
   } catch (error) {
@@ -276,30 +303,69 @@ function* useWhileItLasts<T>(
   }
 }
 
-/** Ends a child whose body has failed or was aborted. */
-function* end(
-  child: Child,
-  pipes: Partial<{ stdin: Output; stdout: Input; stderr: Input }>,
-  graceMs: number,
-): Generator<never, void, unknown> {
-  child.kill("SIGTERM");
-  pipes.stdin?.discard();
-  const ended = yield* select([
-    when(child.status, () => true),
-    when(afterEvent(graceMs), () => false),
-  ]);
-  if (!ended) {
-    child.kill("SIGKILL");
-    yield* child.status;
+/** In a timer: if it may not be killed, `end` will say so. */
+function tryToKill(child: Child, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch {
+    return;
   }
-  yield* closeAll(pipes);
 }
 
-function* closeAll(
-  { stdout, stderr }: Partial<{ stdout: Input; stderr: Input }>,
-): Generator<never, void, unknown> {
-  if (stdout !== undefined) yield* stdout.close();
-  if (stderr !== undefined) yield* stderr.close();
+/** The body has returned: tells the child that there is no more, and lets it end by itself. */
+function* seeOff({ child, pipes, graceMs }: Running): Generator<never, void, unknown> {
+  spawn(() => closePipes(pipes), { name: "closing of the pipes" }); // until `end` discards stdin
+  yield* hasEnded(child, graceMs);
+}
+
+/** Whether it ends within `ms`. */
+function hasEnded(child: Child, ms: number): Awaitable<boolean> {
+  return select([when(child.status, () => true), when(afterEvent(ms), () => false)]);
+}
+
+/**
+ * Whatever is left of it is ended. What it has not read by now is forgotten, as somebody else may
+ * hold the pipe who never will.
+ */
+function* end({ child, pipes, sink, graceMs }: Running): Generator<never, void, unknown> {
+  try {
+    pipes.stdin?.discard();
+    child.kill("SIGTERM");
+    if (yield* hasEnded(child, graceMs)) return;
+    child.kill("SIGKILL");
+    yield* child.status;
+  } finally {
+    yield* closeInputs(pipes);
+    if (sink !== undefined) yield* outlast(sink);
+  }
+}
+
+/**
+ * Waits for a write that is under way: it ends when nobody can read it any more. If somebody can,
+ * whom the child has left behind, not for long.
+ */
+function* outlast(sink: Sink): Generator<never, void, unknown> {
+  const drain = new SinkDrain(sink);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  drain.settle(() => resolve());
+  try {
+    yield* select({ settled: promiseEvent(promise), late: afterEvent(LINGER_MS) });
+  } finally {
+    drain.discard();
+  }
+}
+
+function* closePipes(pipes: Pipes): Generator<never, void, unknown> {
+  if (pipes.stdin !== undefined) yield* closeStdin(pipes.stdin);
+  yield* closeInputs(pipes);
+}
+
+function* closeInputs(pipes: Pipes): Generator<never, void, unknown> {
+  for (const input of inputsOf(pipes)) yield* input.close();
+}
+
+function inputsOf({ stdout, stderr }: Pipes): Input[] {
+  return [stdout, stderr].filter((input) => input !== undefined);
 }
 
 const STREAMS = ["piped", "inherit", "null"];

@@ -138,8 +138,10 @@ export class HttpServer<A extends Deno.Addr = Deno.NetAddr> implements AsyncDisp
 
   /**
    * Accepts no more connections, and closes the WebSockets, at once; waits for the requests that are
-   * being served, up to `graceMs`, and then aborts them: who has no response yet gets a 503.
-   * Idempotent.
+   * being served, up to `graceMs`, and then aborts them: who has no response yet gets a 503. A client
+   * that has not taken its response, or not sent its request, a second later is no longer waited for;
+   * but Deno keeps its connection, and so the process, until it goes: who can't wait for strangers
+   * ends with `Deno.exit()`. Idempotent.
    *
    * Suspends, out of reach of aborts: in a `finally` it needs no `protect`.
    *

@@ -323,7 +323,8 @@ export class Output implements AsyncDisposable {
 
   /**
    * Forgets what is not written, and closes what is behind it at once. Never suspends. Those who
-   * wait get a `StreamClosedError`; `close` may be used to wait for the end. Idempotent.
+   * wait get a `StreamClosedError`; `close` may be used to wait for the end. A write to a Web Stream
+   * that is under way is not waited for. Idempotent.
    */
   discard(): void {
     this.#discarded = true;

@@ -16,6 +16,10 @@ export interface ShutdownOptions {
   /**
    * For how long what is being served may go on; then it is aborted. Default 5000; `Infinity`: as
    * long as it takes.
+   *
+   * It is not the whole time: what is aborted has a second more, for its last words to the other
+   * side. So who has to be gone in 30 s says 29,000. What a handler waits for in `protect`, and has
+   * nothing to do with its connection, takes as long as it takes.
    */
   graceMs?: number;
 }

@@ -1,5 +1,6 @@
 /** Which sink stands for what is written to, and what that is like where it is a Web Stream. */
 import { checkFunction, show } from "../internal/check.ts";
+import { reportUncaught } from "../internal/report.ts";
 import { StreamClosedError } from "./errors.ts";
 import { lockedByOthers } from "./sources.ts";
 import { type Door, type Failure, Sink, type Writer } from "./writer.ts";
@@ -152,6 +153,11 @@ class StreamWriter implements Writer, Door {
     await this.#writer!.abort("the output was discarded");
   }
 
+  /** It failed when nobody waited for it any more. */
+  failedLate(error: unknown): void {
+    if (!this.#told) reportUncaught(error);
+  }
+
   /** Whether it has failed, as far as can be told: also of one that was let go of. */
   #hasFailed(): boolean {
     if (this.#writer !== null) return this.#writer.desiredSize === null;
@@ -200,10 +206,15 @@ export class WritableSink extends Sink {
     }
   }
 
-  /** The same, at once: what was handed over and not written is lost. */
+  /**
+   * The same, at once: what was handed over and not written is lost. A stream aborts nothing before
+   * the write has ended that is under way, and that may be never: then it isn't waited for.
+   */
   async abort(): Promise<void> {
+    const aborting = this.#stream.abort();
     try {
-      await this.#stream.abort();
+      if (this.isIdle) await aborting;
+      else aborting.catch((error) => this.#stream.failedLate(error));
     } finally {
       this.release();
     }

@@ -22,7 +22,8 @@ export interface TcpClientFunctions {
    * Connects, runs `body` with the connection, closes it, and returns what `body` returned.
    *
    * Suspends. When `body` has returned and all that it spawned is gone, what it output is written,
-   * and the other side has a second to end the connection, or it could lose that; if `body` failed or
+   * for as long as the other side takes to read it, and then that has a second to end the connection,
+   * or it could lose it; an abort gives the writing a second. If `body` failed or
    * was aborted, what was not written is forgotten. An abort while it connects ends
    * that at once; a connection that comes too late is closed. So does `address.signal`: then
    * this throws `FiberAborted`.

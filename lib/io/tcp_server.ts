@@ -156,7 +156,8 @@ export class TcpServer<A extends Deno.Addr = ListenAddr<"tcp">> implements Async
 
   /**
    * Accepts no more connections, at once; waits for those there are, up to `graceMs`, and then
-   * aborts them. Idempotent.
+   * aborts them: who then still cleans up has a second for it, before its connection is closed under
+   * it. Idempotent.
    *
    * Suspends, out of reach of aborts: in a `finally` it needs no `protect`.
    *

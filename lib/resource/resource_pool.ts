@@ -28,8 +28,9 @@ const DEFAULT_MAX_SIZE = 1024;
 /**
  * A pool of items that are cheaper to use again than to make: buffers, encoders, parsers.
  *
- * It never waits and never refuses: `acquire` makes an item when none is kept. What limits how many
- * are in use is a `Semaphore`, or a channel of items.
+ * It never waits and never refuses: `acquire` makes an item when none is kept. To limit how many are
+ * in use, put that many items into a `Channel` to begin with: `receive` waits for one, `send` gives
+ * it back.
  *
  * @example
  * ```ts

@@ -4,7 +4,7 @@ import type { Awaitable } from "../operation/types.ts";
 import { fromPromise } from "../promise/mod.ts";
 import { abortOfCurrentJob, currentJobOrNone } from "./task.ts";
 import type { ThreadCalls } from "./thread_calls.ts";
-import { addOwnStack } from "./wire.ts";
+import { addOwnStack, addStackOf } from "./wire.ts";
 
 /** Those of this thread, if it belongs to a pool. */
 let ownCalls: ThreadCalls | undefined;
@@ -33,6 +33,8 @@ function callsFor(name: unknown): ThreadCalls {
  * with `callMain`. Nor may main's function wait for a job of the same pool, unless a thread is sure
  * to be free for it: one that blocks here isn't.
  *
+ * @throws {TypeError} if an argument, or what main's function returned, can't be cloned, or there is
+ * no such function
  * @throws {Error} outside of a pool's thread
  */
 export function runInMain(name: string, ...args: unknown[]): unknown {
@@ -58,6 +60,7 @@ export function runInMain(name: string, ...args: unknown[]): unknown {
  * The same for tasks that must not block: suspends. Cancelled, or if the job is aborted
  * meanwhile, it throws, and aborts main's function if that is a fiber.
  *
+ * @throws {TypeError} as `runInMain` does, once it is waited for
  * @throws {Error} outside of a pool's thread
  */
 export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
@@ -67,12 +70,13 @@ export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
   const here = new Error();
   return fromPromise((signal) =>
     new Promise((resolve, reject) => {
-      const id = calls.call(name, args, (ok, value) => {
+      const answer = (ok: boolean, value: unknown) => {
         stopListening?.();
         if (ok) return resolve(value);
         addOwnStack(value, here);
         reject(value);
-      });
+      };
+      const id = callFrom(here, () => calls.call(name, args, answer));
       const forget = () => calls.cancel(id);
       const stopListening = job?.abort === undefined
         ? job?.onAbort((abort) => {
@@ -86,4 +90,14 @@ export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
       });
     })
   );
+}
+
+/** `call`, which may be made where nothing shows any more who asked for it. */
+function callFrom(here: Error, call: () => number): number {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof Error) addStackOf(here, error);
+    throw error;
+  }
 }

@@ -1,27 +1,45 @@
-/** A wait that nothing cancels, and that works in a fiber that is aborting (law 12). */
+/**
+ * The wait for the end of a pool. It works in a fiber that is aborting (law 12), and then nothing
+ * cancels it. An abort that comes later ends the wait, and the closing goes on.
+ */
 import { enterProtected } from "../operation/protected_start.ts";
-import { COLD, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
+import {
+  COLD,
+  FAILED,
+  type FiberSlot,
+  inherit,
+  type Suspension,
+  YIELDED,
+} from "../operation/suspension.ts";
 import { hubOf, type SettleNode } from "../promise/hub.ts";
 import type { Result } from "../operation/types.ts";
+import { execution } from "../trigger/execution.ts";
 
 export interface Closing extends Suspension<void> {}
 
-/** Waits for what `close` has started, which goes on whatever happens to the wait. */
 export class Closing implements SettleNode {
   declare close: () => Promise<void>;
+  declare leaveAlone: () => void;
   declare promise: Promise<void> | null;
+  /** Whether its fiber was aborting when it began. */
+  declare isCleanUp: boolean;
 
-  constructor(close: () => Promise<void>) {
+  /** `close` starts the closing; `leaveAlone` is told that nobody hears any more how it ends. */
+  constructor(close: () => Promise<void>, leaveAlone: () => void) {
     this.value = undefined;
     this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.close = close;
+    this.leaveAlone = leaveAlone;
     this.promise = null;
+    this.isCleanUp = false;
   }
 
-  /** Unlike other operations it doesn't ask whether its fiber is aborting. */
+  /** Unlike other operations it begins in a fiber that is aborting, too. */
   enter(): IteratorResult<never, void> {
+    const fiber = execution.current as FiberSlot;
+    this.isCleanUp = fiber.context.error !== undefined;
     return enterProtected(this);
   }
 
@@ -43,12 +61,14 @@ export class Closing implements SettleNode {
     else this.fail(result.error);
   }
 
+  /** While it gives way the closing has not begun, which it must. */
   interrupt(): boolean {
-    return false;
+    return this.state !== YIELDED && !this.isCleanUp && this.leave();
   }
 
   withdraw(): void {
     hubOf(this.promise!).leave(this);
+    this.leaveAlone();
   }
 
   describe(): string {

@@ -1,7 +1,8 @@
 /** Calls of one thread into main. */
 import { type Main, main } from "../fiber/mod.ts";
-import { isPromiseLike, show } from "../internal/check.ts";
+import { isPromiseLike } from "../internal/check.ts";
 import type { Operation } from "../operation/types.ts";
+import { resultNotCloned } from "./postable.ts";
 import { REPLY, REPLY_FAILED } from "./protocol.ts";
 import { pack } from "./wire.ts";
 
@@ -48,10 +49,7 @@ export class MainCalls {
     try {
       this.send(REPLY, id, value, [value]);
     } catch (cause) {
-      const error = new TypeError(
-        `Cannot send the answer of ${name} to the thread: ${show(value)} could not be cloned`,
-        { cause },
-      );
+      const error = resultNotCloned(`send the answer of ${name} to the thread`, value, cause);
       this.send(REPLY_FAILED, id, pack(error));
     }
   }

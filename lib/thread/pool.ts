@@ -31,8 +31,9 @@ export interface PoolOptions {
    */
   maxQueued?: number;
   /**
-   * How long a task may go on, in ms, after it was aborted, before its thread is given up. Default
-   * 1000; `Infinity`: as long as it likes.
+   * How long a task may go on, in ms, after it was aborted, before its thread is given up; and a
+   * thread after it was told to end, but never less than a second. Default 1000; `Infinity`: as long
+   * as it likes.
    */
   graceMs?: number;
 }
@@ -123,7 +124,8 @@ export class ThreadPool<M> implements AsyncDisposable {
 
   /**
    * Starts a pool whose threads run the module of tasks at `module`: an absolute URL, as from
-   * `import.meta.resolve("./tasks.ts")`.
+   * `import.meta.resolve("./tasks.ts")`. A URL is no import: `deno compile` wants the module with
+   * `--include`, and `deno cache` as one more argument, unless its type is imported.
    *
    * Suspends until all threads are ready. Cancelled or failed, it leaves no thread behind.
    *
@@ -224,15 +226,18 @@ export class ThreadPool<M> implements AsyncDisposable {
 
   /**
    * Closes it: nothing more can be run, what was begun or queued is finished, each thread runs its
-   * `atExit`, and ends. Idempotent. A thread that something which a task has left behind keeps from
-   * even beginning with that is given up after `graceMs`, but no sooner than after a second.
+   * `atExit`, and ends. Idempotent. A thread that has not ended `graceMs` after it was told to, but
+   * no less than a second, is given up, and the console says so: its `atExit` doesn't end, or what a
+   * task has left behind keeps it from even beginning.
    *
-   * Suspends until all threads are gone. Not cancellable, and works in a fiber that is aborting.
+   * Suspends until all threads are gone; in a `finally` it needs no `protect`: in a fiber that is
+   * aborting already it waits to the end. An abort that comes while it waits ends the wait, and the
+   * closing goes on; what `atExit` throws then is reported.
    *
    * @throws what `atExit` threw
    */
   close(): Awaitable<void> {
-    return new Closing(() => this.#core.close());
+    return new Closing(() => this.#core.close(), () => this.#core.closeAsync());
   }
 
   /** The same without waiting; what `atExit` throws is reported. Never suspends. */
@@ -256,6 +261,16 @@ type ThreadProgram = Pick<PoolSettings, "module" | "isModule" | "init" | "atExit
 
 const ACTION = "make the thread pool";
 
+/** What threads without a module of the user's run. */
+const functionWorker = {
+  module: new URL("./function_worker.ts", import.meta.url).href,
+  /**
+   * Never called. What is merely the URL of a worker is no part of the module graph: `deno cache`
+   * would not fetch it, and `deno compile` would leave it out.
+   */
+  inGraph: () => import("./function_worker.ts"),
+};
+
 function moduleUrl(module: URL | string): string {
   const url = URL.parse(module);
   if (url !== null) return url.href;
@@ -272,7 +287,7 @@ function functionsOf<S>(
   checkOptions(ACTION, options);
   const { init, atExit } = options ?? {};
   return {
-    module: new URL("./function_worker.ts", import.meta.url).href,
+    module: functionWorker.module,
     isModule: false,
     init: init === undefined ? null : sourceOf(ACTION, "init", init),
     atExit: atExit === undefined ? null : sourceOf(ACTION, "atExit", atExit),

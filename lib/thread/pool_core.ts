@@ -35,7 +35,7 @@ import {
   RESULT,
   START_FAILED,
 } from "./protocol.ts";
-import { checkPostable } from "./postable.ts";
+import { argumentNotCloned, checkPostable } from "./postable.ts";
 import { Refill } from "./refill.ts";
 import { Encoded } from "./values.ts";
 import { type Packed, unpack } from "./wire.ts";
@@ -107,9 +107,10 @@ export class PoolCore {
       stopStarting: () => this.#refill.stop(),
       limitGrace: (ms) => this.#limitGrace(ms),
       giveUp: (thread, { isLate }) => {
-        if (isLate) this.#noteAbandoned("a thread has not ended in time and was given up");
+        if (isLate) this.#abandoned++;
         this.#left(thread, { isCertain: false });
       },
+      warn: (what) => this.#warn(what),
       gone: () => doorbell.unlisten(this.#passOn),
     });
     doorbell.listen(this.#passOn);
@@ -226,12 +227,7 @@ export class PoolCore {
     try {
       thread.send(ARGUMENTS, id, [job.task, ...job.args], job.args);
     } catch (cause) {
-      const error = new TypeError(
-        `Cannot run ${job.name}: an argument could not be cloned: ${
-          cause instanceof Error ? cause.message : cause
-        }`,
-        { cause },
-      );
+      const error = argumentNotCloned(`run ${job.name}`, job.args, cause);
       job.isCancelled = true;
       job.waiter.settled({ ok: false, error });
       thread.send(ARGUMENTS, id, null);
@@ -366,17 +362,19 @@ export class PoolCore {
     thread?.listen(); // it may have ended just now
     const isOver = this.#jobs.find(job.id) !== job;
     if (thread === undefined || isOver || !thread.abandonAt(job.id)) return;
-    this.#noteAbandoned(
-      `${job.name} was aborted and has not ended in time, so its thread was given up; a task that ` +
-        `computes for long should ask cancelRequested() now and then`,
-    );
+    this.#abandoned++;
+    if (this.#abandoned === 1) {
+      this.#warn(
+        `${job.name} was aborted and has not ended in time, so its thread was given up; a task that ` +
+          `computes for long should ask cancelRequested() now and then`,
+      );
+    }
     this.#left(thread, { isCertain: false }, undefined, job.id);
     this.#refill.replace({ diedAtOnce: false });
   }
 
-  #noteAbandoned(what: string): void {
-    this.#abandoned++;
-    if (this.#abandoned === 1) console.warn(`Thread pool "${this.settings.name}": ${what}`);
+  #warn(what: string): void {
+    console.warn(`Thread pool "${this.settings.name}": ${what}`);
   }
 
   /** Takes no more jobs; the threads end once those that there are have ended. */

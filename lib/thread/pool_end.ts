@@ -5,8 +5,8 @@
  *
  * Whoever closes it says so once, the rest follows: `jobEnded` and `threadLeft` are to be called
  * whenever that was perhaps the last one. Threads are told to quit when no job is left, not before,
- * and are only given up where they have not begun to clean up in time. At the end of a program that
- * has closed nothing the pool closes itself, and has less patience.
+ * and are given up where they have not ended in time, which the console is told. At the end of a
+ * program that has closed nothing the pool closes itself, and has less patience.
  */
 import { reportUncaught } from "../internal/report.ts";
 import { doorbell } from "../loop/doorbell.ts";
@@ -17,7 +17,7 @@ import type { PoolThread } from "./pool_thread.ts";
 
 /** How long the end of the program waits at most, for tasks that were aborted and for clean-up. */
 const EXIT_GRACE_MS = 1000;
-/** How long `close` waits at least for a thread to begin with its clean-up, however short of grace. */
+/** How long `close` waits at least for a thread to clean up, however short of grace. */
 const LEAST_QUIT_MS = 1000;
 
 /** The pool that ends. */
@@ -31,6 +31,8 @@ export interface EndingPool {
   limitGrace(ms: number): void;
   /** A thread doesn't matter any more. `isLate`: it should have ended by now. */
   giveUp(thread: PoolThread, how: { isLate: boolean }): void;
+  /** What people should know. */
+  warn(what: string): void;
   /** There is nothing left of it. */
   gone(): void;
 }
@@ -91,7 +93,7 @@ export class PoolEnd {
     this.pool.stopStarting();
     const { graceMs, threads } = this.pool;
     const ms = this.#isExit ? Math.min(graceMs, EXIT_GRACE_MS) : Math.max(graceMs, LEAST_QUIT_MS);
-    if (ms < Infinity) this.#timer = backgroundTimer(ms, () => this.#giveUpLateThreads());
+    if (ms < Infinity) this.#timer = backgroundTimer(ms, () => this.#giveUpLateThreads(ms));
     for (const thread of [...threads]) {
       // One that still makes its state can be stopped there, and nothing has to be undone.
       if (thread.abandonStart()) this.pool.giveUp(thread, { isLate: false });
@@ -100,15 +102,24 @@ export class PoolEnd {
     this.threadLeft();
   }
 
-  /**
-   * Threads that have not even begun to clean up: something that a task has left behind keeps them.
-   * At the end of the program those that have not finished, either.
-   */
-  #giveUpLateThreads(): void {
+  /** Those that have not ended within `ms`. */
+  #giveUpLateThreads(ms: number): void {
+    let kept = 0;
+    let cleaningUp = 0;
     for (const thread of [...this.pool.threads]) {
       thread.listen(); // it may have ended just now
-      if (thread.isGone || !(thread.abandonIdle() || this.#isExit)) continue;
+      if (thread.isGone) continue;
+      if (thread.abandonIdle()) kept++;
+      else cleaningUp++;
       this.pool.giveUp(thread, { isLate: true });
+    }
+    const { warn } = this.pool;
+    if (kept > 0) {
+      warn(`${givenUp(kept)}: what a task has left behind kept it from its end for ${ms} ms`);
+    }
+    if (cleaningUp > 0) {
+      const advice = this.#isExit ? "close the pool if it needs longer" : "graceMs may be longer";
+      warn(`${givenUp(cleaningUp)}: atExit has not ended within ${ms} ms; ${advice}`);
     }
   }
 
@@ -123,4 +134,8 @@ export class PoolEnd {
     else if (errors.length === 1) this.#gone.reject(errors[0]);
     else this.#gone.reject(new AggregateError(errors, "Several threads failed to clean up"));
   }
+}
+
+function givenUp(threads: number): string {
+  return threads === 1 ? "a thread was given up" : `${threads} threads were given up`;
 }

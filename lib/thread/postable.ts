@@ -17,3 +17,42 @@ export function checkPostable(values: readonly unknown[]): void {
     );
   }
 }
+
+/** The error of a call that could not be sent, as one of its arguments can't be copied. */
+export function argumentNotCloned(
+  action: string,
+  args: readonly unknown[],
+  cause: unknown,
+): TypeError {
+  const reason = reasonOf(cause);
+  // What is to be moved can't be copied, either, but for another reason.
+  const index = args.findIndex((value) => reasonNotCloned(value) === reason);
+  const which = index < 0 ? "an argument" : `argument ${index + 1}`;
+  return new TypeError(`Cannot ${action}: ${which} could not be cloned: ${reason}`, { cause });
+}
+
+/** The error of a result that can't be copied to whom it is for. */
+export function resultNotCloned(action: string, value: unknown, cause: unknown): TypeError {
+  const reason = reasonOf(cause);
+  return new TypeError(`Cannot ${action}: ${show(value)} could not be cloned: ${reason}`, {
+    cause,
+  });
+}
+
+function reasonNotCloned(value: unknown): string | undefined {
+  try {
+    structuredClone(value);
+    return undefined;
+  } catch (error) {
+    return reasonOf(error);
+  }
+}
+
+/** Never throws, whatever a getter of the user's may have thrown. */
+function reasonOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error).replace(/\.$/, "");
+  } catch {
+    return show(error);
+  }
+}

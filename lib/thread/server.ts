@@ -7,7 +7,7 @@
  * then is the next one taken. Now and then the thread's own event loop has a turn in between.
  */
 import { main } from "../fiber/mod.ts";
-import { isPromiseLike, show } from "../internal/check.ts";
+import { isPromiseLike } from "../internal/check.ts";
 import { hop } from "../loop/hop.ts";
 import { clock } from "../loop/timers.ts";
 import { attendance, doorbell, type Holder } from "../loop/doorbell.ts";
@@ -15,6 +15,7 @@ import { setThreadCalls } from "./call_main.ts";
 import type { AnyFunction } from "./closure.ts";
 import { idOf, Inflow, Outflow } from "./flow.ts";
 import { isOperation } from "./main_calls.ts";
+import { resultNotCloned } from "./postable.ts";
 import { type Definition, Program } from "./program.ts";
 import {
   ARGUMENTS,
@@ -85,6 +86,8 @@ class Server implements SharedWaiter {
   readonly #life: ThreadLife;
   readonly #calls: ThreadCalls;
   #job: CurrentJob | null = null;
+  /** What it is to do for that: a task by name, or a function by number. */
+  #task: string | number = "";
   /** Whether the result of a job waits for room: until it is sent, the thread is at that job. */
   #isReporting = false;
   #scheduled = false;
@@ -229,6 +232,7 @@ class Server implements SharedWaiter {
 
   #perform(job: CurrentJob, [name, ...args]: [string | number, ...unknown[]]): void {
     if (job.isCancelled) return this.#finish(job, RESULT, undefined);
+    this.#task = name;
     setCurrentJob(job);
     let result: unknown;
     try {
@@ -265,9 +269,10 @@ class Server implements SharedWaiter {
       if (type === FAILURE) this.#sendError(FAILURE, job.id, value);
       else this.#outflow.send(RESULT, job.id, value, [value]);
     } catch (error) {
-      const failure = new TypeError(
-        `Cannot send the result of the task to main: ${show(value)} could not be cloned`,
-        { cause: error },
+      const failure = resultNotCloned(
+        `send the result of ${this.#nameTask()} to main`,
+        value,
+        error,
       );
       this.#outflow.send(FAILURE, job.id, pack(failure));
     }
@@ -280,6 +285,13 @@ class Server implements SharedWaiter {
       this.#isReporting = false;
       this.#leaveJob(job.id);
     });
+  }
+
+  /** What it is at, for people. */
+  #nameTask(): string {
+    const name = this.#task;
+    if (typeof name === "string") return `task "${name}"`;
+    return `function ${this.#program.task(name, this.#listen).name || "(anonymous)"}`;
   }
 
   #leaveJob(id: number): void {

@@ -2,6 +2,7 @@
 import { show } from "../internal/check.ts";
 import { doorbell } from "../loop/doorbell.ts";
 import { ID_LIMIT, type Inflow, type Outflow } from "./flow.ts";
+import { argumentNotCloned, checkPostable } from "./postable.ts";
 import { CALL, CALL_CANCELLED } from "./protocol.ts";
 import type { ThreadLife } from "./thread_life.ts";
 
@@ -22,13 +23,22 @@ export class ThreadCalls {
     readonly inflow: Inflow,
   ) {}
 
-  /** Sends a call: its number. */
+  /**
+   * Sends a call: its number.
+   *
+   * @throws {TypeError} if an argument can't be copied to main
+   */
   call(name: string, args: unknown[], answer: Answer): number {
     if (this.life.isOver) {
       throw new Error(`Cannot call ${show(name)} in main: this thread has ended`);
     }
     const id = this.#last = (this.#last + 1) % ID_LIMIT;
-    this.outflow.send(CALL, id, [name, ...args], args);
+    try {
+      this.outflow.send(CALL, id, [name, ...args], args);
+    } catch (error) {
+      checkPostable(args); // it has a better word for that
+      throw argumentNotCloned(`call ${name} in main`, args, error);
+    }
     this.#answers.set(id, answer);
     return id;
   }

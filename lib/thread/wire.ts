@@ -213,7 +213,11 @@ const LIBRARY = new URL("../", import.meta.url).href;
  * one that there is now, if the error is about to be thrown in the user's fiber.
  */
 export function addOwnStack(error: unknown, here: Error = new Error()): void {
-  if (!(error instanceof Error) || !remote.delete(error)) return;
+  if (error instanceof Error && remote.delete(error)) addStackOf(here, error);
+}
+
+/** Adds to the stack of `error`, made where users don't look, that of `here`, where they called. */
+export function addStackOf(here: Error, error: Error): void {
   const frames = here.stack?.split("\n").slice(1).filter(isOfUser) ?? [];
   if (frames.length === 0) return;
   define(error, "stack", `${error.stack}\nwaited for here:\n${frames.join("\n")}`);

@@ -87,6 +87,72 @@ Deno.test("ByteQueue.indexOf() goes on where it stopped, and starts anew when it
   assertEquals(contentOf(queue), "---b");
 });
 
+/** The same bytes, and how often one of them was looked at. */
+function counted(delimiter: Uint8Array): { delimiter: Uint8Array; looks: () => number } {
+  let looks = 0;
+  const proxy = new Proxy(delimiter, {
+    get(target, key) {
+      if (typeof key === "string" && /^\d+$/.test(key)) looks++;
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  return { delimiter: proxy, looks: () => looks };
+}
+
+for (const size of [1 << 14, 100]) {
+  Deno.test(`ByteQueue.indexOf() looks a few times at each byte, also where all but the end matches (pieces of ${size})`, () => {
+    const content = bytes("a".repeat(1 << 14));
+    for (const wanted of ["a".repeat(1000) + "b", "a".repeat(500) + "b" + "a".repeat(500)]) {
+      const { delimiter, looks } = counted(bytes(wanted));
+      const queue = new ByteQueue();
+      for (let at = 0; at < content.length; at += size) {
+        queue.append(content.subarray(at, at + size));
+        assertEquals(queue.indexOf(delimiter), -1);
+      }
+      assert(looks() < 6 * content.length, `${looks()} looks at ${content.length} bytes`);
+      queue.append(bytes(wanted));
+      assertEquals(queue.indexOf(delimiter), content.length);
+    }
+  });
+}
+
+Deno.test("ByteQueue.indexOf() finds delimiters that begin like they end, whatever comes and goes in between", () => {
+  const random = new Random(11);
+  const letters = (most: number) =>
+    Array.from({ length: 1 + random.below(most) }, () => "ab"[random.below(2)]!).join("");
+  let found = 0;
+  for (let round = 0; round < 300; round++) {
+    const delimiters = [letters(8), letters(8)];
+    const queue = new ByteQueue();
+    let model = "";
+    for (let n = 0; n < 40; n++) {
+      const piece = letters(6);
+      const chosen = random.below(8);
+      if (chosen < 4) {
+        queue.append(bytes(piece));
+        model += piece;
+      } else if (chosen === 4) {
+        queue.prepend(bytes(piece));
+        model = piece + model;
+      } else {
+        const count = random.below(Math.min(model.length, 4) + 1);
+        queue.consume(count);
+        model = model.slice(count);
+      }
+      const delimiter = delimiters[random.below(10) === 0 ? 1 : 0]!;
+      const at = queue.indexOf(bytes(delimiter));
+      assertEquals(at, model.indexOf(delimiter), `seed 11: ${delimiter} in ${model}`);
+      if (at < 0) continue;
+      found++;
+      if (random.below(2) === 0) continue; // the next call finds it again
+      queue.consume(at + delimiter.length);
+      model = model.slice(at + delimiter.length);
+    }
+  }
+  assert(found > 1000, `${found}`);
+});
+
 Deno.test("ByteQueue never writes to a chunk that it has adopted", () => {
   const chunk = bytes("chunk");
   const queue = new ByteQueue();

@@ -262,6 +262,171 @@ test("withCommand(): an aborted body may still tell the child, and close its std
   }
 });
 
+/** How a child has ended that runs on when its body has returned, and after how many milliseconds. */
+async function leave(script: string, graceMs: number): Promise<[Deno.CommandStatus, number]> {
+  let running: Child | undefined;
+  let started = 0;
+  const value = await main(() =>
+    shell(script, function* (child) {
+      running = child;
+      yield* child.stdout.readLine(); // it is ready
+      started = performance.now();
+      return "value";
+    }, { graceMs })
+  );
+  const ms = performance.now() - started;
+  assertEquals(value, "value");
+  assertEquals(isAlive(running!.pid), false);
+  return [await running!.status, ms];
+}
+
+test("withCommand(): a child that runs on when its body has returned has graceMs, then gets SIGTERM", async () => {
+  const [{ signal }, ms] = await leave("echo; exec sleep 60", 50);
+  assertEquals(signal, "SIGTERM");
+  assert(ms >= 49, `${ms} ms`);
+});
+
+test("withCommand(): one that ignores that has graceMs once more, then gets SIGKILL", async () => {
+  const [{ signal }, ms] = await leave("trap '' TERM; echo; while :; do sleep 0.01; done", 30);
+  assertEquals(signal, "SIGKILL");
+  assert(ms >= 59, `${ms} ms`);
+});
+
+test("withCommand(): one that ends by itself, as its stdin has ended, gets no signal", async () => {
+  const [{ code }] = await leave("trap 'exit 9' TERM; echo; cat; sleep 0.02; exit 5", 60_000);
+  assertEquals(code, 5);
+});
+
+test("withCommand(): a child that doesn't read holds up nobody, whatever is on its way to it", async () => {
+  for (const close of [false, true]) {
+    let pid = 0;
+    await main(() =>
+      shell("exec sleep 60", function* (child) {
+        pid = child.pid;
+        yield* child.stdin.outputString(flood);
+        if (close) void child.stdin.close().then(() => {}, () => {}); // and nobody waits for that
+      }, { graceMs: 20 })
+    );
+    assertEquals(isAlive(pid), false);
+  }
+});
+
+test("law 12: withCommand() that is left in a fiber that is aborting ends the child all the same", async () => {
+  let pid = 0;
+  const program = main(function* () {
+    try {
+      yield* Event.never();
+    } finally {
+      yield* protect(() =>
+        shell("echo; exec sleep 60", function* (child) {
+          pid = child.pid;
+          yield* child.stdout.readLine();
+        }, { graceMs: 5 })
+      );
+    }
+  });
+  await hostTurn();
+  await program.abort();
+  assert(pid > 0);
+  assertEquals(isAlive(pid), false);
+});
+
+test("withCommand() aborted at every stage of its end leaves no process and no pipe", async () => {
+  for (let turns = 0; turns < 12; turns++) {
+    let pid = 0;
+    const left = Promise.withResolvers<void>();
+    const program = main(() =>
+      shell("trap '' TERM; echo; cat; exec sleep 60", function* (child) {
+        pid = child.pid;
+        yield* child.stdout.readLine();
+        left.resolve();
+      }, { graceMs: turns % 3 })
+    );
+    await left.promise;
+    for (let turn = 0; turn < turns; turn++) await hostTurn();
+    await program.abort();
+    assertEquals(isAlive(pid), false);
+  }
+});
+
+test("withCommand(): an aborted body that protects a read of a child that doesn't end comes to its end", async () => {
+  let pid = 0;
+  const started = performance.now();
+  const error = await main(() =>
+    errorOf(
+      withTimeout(20, () =>
+        shell("trap '' TERM; while :; do sleep 0.01; done", function* (child) {
+          pid = child.pid;
+          try {
+            yield* Event.never();
+          } finally {
+            yield* protect(() => child.stdout.inputAll());
+          }
+        }, { graceMs: 20 })),
+    )
+  );
+  assertInstanceOf(error, Timeout);
+  assertEquals(isAlive(pid), false);
+  assert(performance.now() - started >= 1020); // a second for the clean-up, and the child's grace
+});
+
+/** Runs `body` with a child that has ended, and left behind one of its own that has its pipes. */
+async function withOrphan(body: (child: Child, pid: number) => Operation<void>): Promise<void> {
+  let orphan = 0;
+  try {
+    await main(() =>
+      shell("exec 3<&0; sleep 60 <&3 & echo $!", function* (child) {
+        orphan = Number((yield* child.stdout.readLine())!.value);
+        yield* child.status;
+        yield* body(child, orphan);
+      }, { stderr: "piped" })
+    );
+    assertEquals(isAlive(orphan), true); // it isn't ours to end
+  } finally {
+    if (orphan > 0) Deno.kill(orphan, "SIGKILL");
+  }
+}
+
+test("withCommand() doesn't wait for what the child has left behind with its pipes", async () => {
+  await withOrphan(() => yieldNow());
+  await withOrphan(function* (child) {
+    yield* child.stdin.outputString(flood); // which nobody reads
+  });
+  await withOrphan(function* (child) {
+    yield* child.stdin.outputString(flood);
+    yield* fromPromise(hostTurn()); // a part of it is on its way
+  });
+  await withOrphan(function* (child) {
+    const error = yield* errorOf(withTimeout(5, () => child.stdout.inputAll()));
+    assertInstanceOf(error, Timeout); // a read is under way
+  });
+  await withOrphan(function* (child) {
+    void child.stderr.inputAll().then(() => {}, () => {}); // somebody else's, who isn't waited for
+    yield* yieldNow();
+  });
+});
+
+test("commandOutput() waits for what the child has left behind with its pipes", async () => {
+  const { stdout } = await commandOutput("sh", {
+    args: ["-c", "(sleep 0.02; echo late) & echo early"],
+  });
+  assertEquals(text(stdout), "early\nlate\n");
+});
+
+test("commandOutput(): an abort ends that wait, too", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    const script = `sleep 60 & echo $! > ${path}`;
+    const error = await main(() =>
+      errorOf(withTimeout(50, () => commandOutput("sh", { args: ["-c", script] })))
+    );
+    assertInstanceOf(error, Timeout);
+  } finally {
+    Deno.kill(Number(await Deno.readTextFile(path)), "SIGKILL");
+    await Deno.remove(path);
+  }
+});
+
 test("withCommand() in a fiber of its own: a failure beside it ends it", async () => {
   let pid = 0;
   const boom = new Error("sibling");

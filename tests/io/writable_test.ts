@@ -7,6 +7,7 @@ import {
   Event,
   fromPromise,
   main,
+  type Operation,
   select,
   spawn,
   when,
@@ -23,7 +24,7 @@ import {
   writeOnce,
 } from "@weft/weft/io";
 import { buffer, bytes, slowStream, text, turn } from "../kit/byte_streams.ts";
-import { hostTurn } from "../kit/uncaught.ts";
+import { hostTurn, uncaughtSoon } from "../kit/uncaught.ts";
 import { errorOf, waiting } from "../kit/virtually.ts";
 import { CANCEL_STYLES, ToyScheduler } from "../world5/toy_scheduler.ts";
 
@@ -447,6 +448,41 @@ Deno.test("Output.discard() aborts the stream under the writes of others, who fa
     assertEquals(yield* second, "the output was discarded" as never);
   });
   assertEquals([seen.aborted, stream.locked], ["the output was discarded", false]);
+});
+
+/** Closes an output over `stream`, whose write is stuck, and discards it. */
+function* discardStuck(stream: WritableStream<Uint8Array>): Operation<void> {
+  const output = Output.fromWritable(stream);
+  yield* output.outputString("stuck");
+  const closing = yield* waiting(errorOf(output.close()) as never);
+  yield* turn();
+  assertEquals(closing.poll(), undefined);
+  output.discard();
+  assertInstanceOf(yield* closing, StreamClosedError);
+}
+
+Deno.test("Output.discard() ends a close() over a stream whose write never ends", async () => {
+  const { stream, slow, seen } = slowStream();
+  await main(() => discardStuck(stream));
+  slow.take(); // now it does
+  await hostTurn();
+  assertEquals([seen.aborted, stream.locked], ["the output was discarded", false]);
+});
+
+Deno.test("law 13: what a stream's abort throws when nobody waits for it any more is reported", async () => {
+  const written = Promise.withResolvers<void>();
+  const boom = new Error("in abort");
+  const stream = new WritableStream<Uint8Array>({
+    write: () => written.promise,
+    abort() {
+      throw boom;
+    },
+  });
+  const errors = await uncaughtSoon(async () => {
+    await main(() => discardStuck(stream));
+    written.resolve();
+  });
+  assertEquals(errors, [boom]);
 });
 
 Deno.test("write() and read() work at both ends of a TransformStream, of the kind bytes, too", async () => {

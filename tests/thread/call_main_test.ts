@@ -72,15 +72,48 @@ for (const way of WAYS) {
         );
       }
       const error = yield* fromPromise(thrownBy(() => pool.run(way, "f")));
-      assertEquals(
-        String(error),
-        "TypeError: Cannot send the answer of f to the thread: function (anonymous) could not be cloned",
+      assertInstanceOf(error, TypeError);
+      assertStringIncludes(
+        error.message,
+        "Cannot send the answer of f to the thread: function (anonymous) could not be cloned: ",
       );
+      assertEquals((error.cause as Error).name, "DataCloneError");
       assertEquals(yield* pool.run(way, "list"), [1, 2]); // it can be iterated, but is no fiber
       assertEquals(yield* pool.run(way, "text"), "text");
     });
   });
 }
+
+for (const how of ["blocking", "gentle", "async"]) {
+  Deno.test(`law 13: an argument for main that can't be cloned is a TypeError that names it (${how})`, async () => {
+    const calls: unknown[] = [];
+    await withPool({ main: { f: (...args: unknown[]) => calls.push(args) } }, function* (pool) {
+      const error = yield* fromPromise(thrownBy(() => pool.run("askBadly", "f", how)));
+      assertInstanceOf(error, TypeError);
+      assertStringIncludes(
+        error.message,
+        "Cannot call f in main: argument 3 could not be cloned: ",
+      );
+      assertStringIncludes(error.message, "1 could not be cloned");
+      assertEquals((error.cause as Error).name, "DataCloneError");
+      assertStringIncludes(error.stack!, "tasks.ts"); // where it was called
+      assertEquals(yield* pool.run("echo", 1), 1);
+    });
+    assertEquals(calls, []);
+  });
+}
+
+Deno.test("runInMain() with an argument whose getter throws a strange thing says so, with the cause", async () => {
+  await withPool({ main: { f: () => 1 } }, function* (pool) {
+    const error = yield* fromPromise(thrownBy(() => pool.run("askStrangely", "f")));
+    assertInstanceOf(error, TypeError);
+    assertEquals(
+      error.message,
+      "Cannot call f in main: argument 1 could not be cloned: an Object",
+    );
+    assertEquals(error.cause, {});
+  });
+});
 
 Deno.test("T44: a fiber of main's that aborts itself fails the call, as somebody else's abort", async () => {
   const main = {

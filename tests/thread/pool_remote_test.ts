@@ -32,32 +32,58 @@ const files = {
     });`,
 };
 
+/** A program that has no module of tasks. */
+const cached = (weft: string) => `
+  import { main } from "${weft}/mod.ts";
+  import { ThreadPool } from "${weft}/lib/thread/mod.ts";
+  main(function* () {
+    const pool = yield* ThreadPool.make({ size: 1, init: () => 1 });
+    console.log(yield* pool.run((state, n: number) => state + n, 1));
+    yield* pool.close();
+  });`;
+
+/** Runs Deno in a folder that has a cache of its own. */
+async function deno(folder: string, ...args: string[]): Promise<readonly [number, string, string]> {
+  const env = { DENO_DIR: `${folder}/cache`, NO_COLOR: "1" };
+  const command = new Deno.Command(Deno.execPath(), { args, env, cwd: folder });
+  const { code, stdout, stderr } = await command.output();
+  const decoder = new TextDecoder();
+  return [code, decoder.decode(stdout), decoder.decode(stderr)];
+}
+
+function serve(): Deno.HttpServer<Deno.NetAddr> {
+  return Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, serveSource);
+}
+
 Deno.test("ThreadPool works when Weft is imported from a remote URL, with a module and with functions", async () => {
-  await using server = Deno.serve({ port: 0, hostname: "127.0.0.1", onListen() {} }, serveSource);
-  const weft = `http://127.0.0.1:${server.addr.port}`;
+  await using server = serve();
+  const host = `127.0.0.1:${server.addr.port}`;
   const folder = await Deno.makeTempDir();
   try {
     for (const [name, code] of Object.entries(files)) {
-      await Deno.writeTextFile(`${folder}/${name}`, code(weft));
+      await Deno.writeTextFile(`${folder}/${name}`, code(`http://${host}`));
     }
-    const command = new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--quiet",
-        "--no-prompt",
-        "--no-lock",
-        "--allow-read",
-        `--allow-import=127.0.0.1:${server.addr.port}`,
-        `${folder}/program.ts`,
-      ],
-      env: { DENO_DIR: `${folder}/cache`, NO_COLOR: "1" },
-      cwd: folder,
-    });
-    const { code, stdout, stderr } = await command.output();
-    const decoder = new TextDecoder();
-    assertEquals(decoder.decode(stderr), "");
-    assertEquals([code, decoder.decode(stdout)], [0, "42 it is\n2\n"]);
+    const run = ["run", "--quiet", "--no-prompt", "--no-lock", "--allow-read"];
+    const result = await deno(folder, ...run, `--allow-import=${host}`, "program.ts");
+    assertEquals(result, [0, "42 it is\n2\n", ""]);
   } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("ThreadPool.make() without a module finds its own worker in what deno cache has fetched", async () => {
+  const server = serve();
+  const host = `127.0.0.1:${server.addr.port}`;
+  const folder = await Deno.makeTempDir();
+  const common = ["--quiet", "--no-lock", `--allow-import=${host}`];
+  try {
+    await Deno.writeTextFile(`${folder}/program.ts`, cached(`http://${host}`));
+    assertEquals(await deno(folder, "cache", ...common, "program.ts"), [0, "", ""]);
+    await server.shutdown(); // as in a container without a network
+    const run = ["run", "--no-prompt", "--cached-only", "--allow-read"];
+    assertEquals(await deno(folder, ...run, ...common, "program.ts"), [0, "2\n", ""]);
+  } finally {
+    await server.shutdown();
     await Deno.remove(folder, { recursive: true });
   }
 });

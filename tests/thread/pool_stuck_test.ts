@@ -1,12 +1,14 @@
 /** Threads that are kept from their work by what isn't a task, and mains that can't look after them. */
 import { assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
-import { main, run, sleep, withTimeout } from "@weft/weft";
+import { cancelScope, main, run, sleep, Timeout, withTimeout } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";
-import { ThreadCrashedError, ThreadPool, transfer } from "@weft/weft/thread";
-import { newWord, tasksUrl, withPool } from "../kit/pools.ts";
+import { PoolClosedError, ThreadCrashedError, ThreadPool, transfer } from "@weft/weft/thread";
+import { newWord, tasksUrl, thrownBy, untilWorkers, withPool, workersAlive } from "../kit/pools.ts";
 import { runScript } from "../kit/scripts.ts";
-import { warningsDuring } from "../kit/uncaught.ts";
+import { hostTurn, uncaughtSoon, warningsDuring } from "../kit/uncaught.ts";
+import { until } from "../kit/workers.ts";
 import type tasks from "./workers/tasks.ts";
+import type { Word } from "./workers/tasks.ts";
 
 Deno.test("ThreadPool.run() doesn't wait for a thread that is kept busy by what a task left behind", async () => {
   const free = newWord();
@@ -25,13 +27,153 @@ Deno.test("ThreadPool.run() doesn't wait for a thread that is kept busy by what 
   });
 });
 
-for (const how of ["never", "loop", "left", "fine"]) {
+const late = "a thread was given up: atExit has not ended within 50 ms";
+for (
+  const [how, said] of [
+    ["never", late],
+    ["loop", late],
+    ["fine", ""],
+    ["left", undefined], // it may have been faster than what it left behind
+  ] as const
+) {
   Deno.test(`a pool that nobody closes lets the program end, whatever its threads do at the end (${how})`, async () => {
     const url = new URL("scripts/pool_exit_hangs.ts", import.meta.url);
-    const { code, stdout } = await runScript(url, "--allow-read", "--", how);
+    const { code, stdout, stderr } = await runScript(url, "--allow-read", "--", how);
     assertEquals([code, stdout], [0, "main ends\n"]);
+    if (said === "") assertEquals(stderr, "");
+    else if (said !== undefined) assertStringIncludes(stderr, said);
   });
 }
+
+Deno.test("ThreadPool.close() gives up threads whose atExit doesn't end, and says so once", async () => {
+  const before = workersAlive();
+  const free = newWord();
+  const warnings = await warningsDuring(() =>
+    main(function* () {
+      const pool = yield* ThreadPool.make({
+        size: 2,
+        name: "endless",
+        graceMs: 20,
+        init: () => ({ free: undefined as Int32Array | undefined }),
+        atExit: ({ free }) => {
+          while (free !== undefined && Atomics.load(free, 0) === 0);
+          return new Promise<void>(() => {});
+        },
+      });
+      const makeBusy = (state: { free: Int32Array | undefined }, free: Int32Array) => {
+        state.free = free;
+      };
+      yield* pool.run(makeBusy, free); // one of them; the other one waits
+      yield* pool.close();
+      const { size, abandoned } = pool.statistics();
+      assertEquals([size, abandoned], [0, 2]);
+    })
+  );
+  Atomics.store(free, 0, 1); // or it would go on: a thread that computes can't be ended from outside
+  assertEquals(warnings, [
+    'Thread pool "endless": 2 threads were given up: atExit has not ended within 1000 ms; graceMs ' +
+    "may be longer",
+  ]);
+  await untilWorkers(before);
+});
+
+Deno.test("ThreadPool.close(): atExit has graceMs, if that is longer than a second", async () => {
+  const exited = newWord();
+  const pool = await ThreadPool.make({
+    size: 1,
+    graceMs: 60_000,
+    init: () => ({ exited: undefined as Int32Array | undefined }),
+    atExit: async (state) => {
+      await new Promise((resolve) => setTimeout(resolve, 1200));
+      Atomics.store(state.exited!, 0, 1);
+    },
+  });
+  await pool.run((state, exited: Int32Array) => void (state.exited = exited), exited);
+  await pool.close();
+  assertEquals([Atomics.load(exited, 0), pool.statistics().abandoned], [1, 0]);
+});
+
+/** A pool of one thread, whose `atExit` waits until the word is 1, and makes that 2. */
+async function poolThatEndsAt(word: Word, { fails = false } = {}) {
+  const pool = await ThreadPool.make({
+    size: 1,
+    graceMs: Infinity,
+    init: () => ({ word: undefined as Int32Array | undefined, fails: false }),
+    atExit: async ({ word, fails }) => {
+      while (Atomics.load(word!, 0) !== 1) await new Promise((resolve) => setTimeout(resolve, 1));
+      Atomics.store(word!, 0, 2);
+      if (fails) throw new RangeError("in atExit");
+    },
+  });
+  await pool.run(
+    (state, word: Int32Array, fails: boolean) => void Object.assign(state, { word, fails }),
+    word,
+    fails,
+  );
+  return pool;
+}
+
+Deno.test("ThreadPool.close(): a timeout ends the wait, and the closing goes on", async () => {
+  const word = newWord();
+  const pool = await poolThatEndsAt(word);
+  const error = await thrownBy(() => main(() => withTimeout(5, () => pool.close())));
+  assertInstanceOf(error, Timeout);
+  assertInstanceOf(await thrownBy(() => pool.run(() => 1)), PoolClosedError);
+  assertEquals(Atomics.load(word, 0), 0);
+  Atomics.store(word, 0, 1);
+  await pool.close();
+  assertEquals([Atomics.load(word, 0), pool.statistics().size], [2, 0]);
+});
+
+Deno.test("law 13: what atExit throws after the wait for close() was cancelled is reported", async () => {
+  const word = newWord();
+  const pool = await poolThatEndsAt(word, { fails: true });
+  const errors = await uncaughtSoon(async () => {
+    await thrownBy(() => main(() => withTimeout(5, () => pool.close())));
+    Atomics.store(word, 0, 1);
+    await until(() => pool.statistics().size === 0, "no thread");
+  });
+  assertEquals(errors.map(String), ["RangeError: in atExit"]);
+});
+
+Deno.test("law 12: ThreadPool.close() in a fiber that is aborting waits to the end, whatever comes", async () => {
+  const word = newWord();
+  const pool = await poolThatEndsAt(word);
+  let closed = false;
+  const handle = main(() =>
+    cancelScope(function* (part) {
+      try {
+        part.cancel();
+        yield* sleep(0);
+      } finally {
+        yield* pool.close();
+        closed = true;
+      }
+    })
+  );
+  await hostTurn();
+  const aborted = handle.abort().then(() => closed);
+  await hostTurn();
+  assertEquals(closed, false);
+  Atomics.store(word, 0, 1);
+  assertEquals(await aborted, true);
+  assertEquals([Atomics.load(word, 0), pool.statistics().size], [2, 0]);
+});
+
+Deno.test("ThreadPool.close() aborted at every stage leaves no thread", async () => {
+  const before = workersAlive();
+  for (let turns = 0; turns < 8; turns++) {
+    const word = newWord();
+    const pool = await poolThatEndsAt(word);
+    const handle = main(() => pool.close());
+    for (let turn = 0; turn < turns; turn++) await hostTurn();
+    await handle.abort();
+    Atomics.store(word, 0, 1);
+    await pool.close();
+    assertEquals([Atomics.load(word, 0), pool.statistics().size], [2, 0]);
+  }
+  await untilWorkers(before);
+});
 
 Deno.test("ThreadPool.close() gives up a thread that is kept from its end by what a task left behind", async () => {
   const free = newWord();
@@ -49,7 +191,10 @@ Deno.test("ThreadPool.close() gives up a thread that is kept from its end by wha
     })
   );
   Atomics.store(free, 0, 1);
-  assertEquals(warnings.length, 1);
+  assertEquals(warnings, [
+    'Thread pool "pool": a thread was given up: what a task has left behind kept it from its end for ' +
+    "1000 ms",
+  ]);
 });
 
 Deno.test("T44: a run that blocks main is told when the last thread died, since none can be started", async () => {

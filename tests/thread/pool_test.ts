@@ -399,10 +399,9 @@ Deno.test("T39 law 13: an argument that can't be cloned is an error, and the thr
   await withPool({}, function* (pool) {
     const error = yield* fromPromise(thrownBy(() => pool.run("echo", () => 1)));
     assertInstanceOf(error, TypeError);
-    assertStringIncludes(
-      error.message,
-      'Cannot run task "echo": an argument could not be cloned',
-    );
+    const message = 'Cannot run task "echo": argument 1 could not be cloned: ';
+    assertStringIncludes(error.message, message);
+    assertEquals((error.cause as Error).name, "DataCloneError");
     assertEquals(yield* pool.run("echo", 1), 1);
   });
 });
@@ -425,11 +424,22 @@ Deno.test("T39: a result that can't be cloned is an error, and the thread goes o
     for (const task of ["uncloneable", "badGetter", "detached"] as const) {
       const error = yield* fromPromise(thrownBy(() => pool.run(task)));
       assertInstanceOf(error, TypeError);
-      assertStringIncludes(error.message, "Cannot send the result of the task to main");
-      assert(error.cause !== undefined);
+      assertStringIncludes(error.message, `Cannot send the result of task "${task}" to main: `);
+      const { message } = error.cause as Error;
+      assertStringIncludes(error.message, `could not be cloned: ${message.replace(/\.$/, "")}`);
     }
     assertEquals(yield* pool.run("echo", 1), 1);
   });
+  await using functions = await ThreadPool.make({ size: 1 });
+  const error = await thrownBy(() =>
+    functions.run(function nothingPlain() {
+      return { f: () => 1 };
+    })
+  );
+  assertStringIncludes(
+    (error as Error).message,
+    "Cannot send the result of function nothingPlain to main: an Object could not be cloned: ",
+  );
 });
 
 Deno.test("T39: a shared channel or trigger is refused, not emptied: its handle is what is sent", async () => {

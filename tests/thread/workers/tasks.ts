@@ -128,6 +128,35 @@ export default serve({
     async askAsync(_state, name: string, ...args: unknown[]) {
       return await callMain(name, ...args);
     },
+    /** With a third argument that can't be cloned, and a second one that is to be moved. */
+    askBadly: (_state, name: string, how: string) => {
+      const { port1, port2 } = new MessageChannel();
+      const args = [1, transfer(port1, [port1]), { f: () => 1 }];
+      const close = () => [port1, port2].forEach((port) => port.close());
+      if (how === "blocking") {
+        try {
+          return runInMain(name, ...args);
+        } finally {
+          close();
+        }
+      }
+      const call = callMain(name, ...args);
+      if (how === "async") return call.then(undefined, (error) => (close(), Promise.reject(error)));
+      return (function* () {
+        try {
+          return yield* call;
+        } finally {
+          close();
+        }
+      })();
+    },
+    /** What is thrown has no prototype: it can't even be made a string. */
+    askStrangely: (_state, name: string) =>
+      runInMain(name, {
+        get value() {
+          throw Object.create(null);
+        },
+      }),
     async report(_state, name: string, count: number) {
       for (let i = 0; i < count; i++) {
         if (i % 2 === 0) runInMain(name, i);
