@@ -30,6 +30,7 @@ import { Ring } from "../../lib/internal/ring.ts";
 import { buffers } from "../../lib/io/byte_queue.ts";
 import { sourceOf } from "../../lib/io/reader.ts";
 import { sinkOf } from "../../lib/io/sinks.ts";
+import { countedSignal } from "../kit/counted_signal.ts";
 import { Thenable } from "../kit/source.ts";
 
 /** What a program prints. */
@@ -260,21 +261,12 @@ export const subjects: Record<string, () => Subject> = {
   },
 
   "a hundred thousand mains with one signal"() {
-    const { signal } = new AbortController();
-    let listeners = 0;
-    const { addEventListener, removeEventListener } = signal;
-    signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
-      listeners++;
-      return addEventListener.apply(signal, args);
-    };
-    signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
-      listeners--;
-      return removeEventListener.apply(signal, args);
-    };
+    const counted = countedSignal();
+    const { signal } = counted;
     const once = () => fromPromise(main(() => yieldNow(), { signal }));
     return {
       repeat: (times) => repeat(times / 10, once),
-      left: () => ({ listeners }),
+      left: () => ({ listeners: counted.listeners }),
     };
   },
 
