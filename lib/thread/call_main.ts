@@ -69,6 +69,7 @@ export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
     new Promise((resolve, reject) => {
       const id = calls.call(name, args, (ok, value) => {
         stopListening?.();
+        signal.removeEventListener("abort", cancel);
         if (ok) return resolve(value);
         addOwnStack(value, here);
         reject(value);
@@ -80,10 +81,11 @@ export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
           reject(abort);
         })
         : undefined; // what cleans up may still call
-      signal.addEventListener("abort", () => {
+      const cancel = () => {
         stopListening?.();
         forget();
-      });
+      };
+      signal.addEventListener("abort", cancel);
     })
   );
 }
