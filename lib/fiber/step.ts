@@ -9,7 +9,7 @@ import { isOperation, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import { Suspension } from "../operation/suspension.ts";
 import { execution as cell, Refusal } from "../trigger/execution.ts";
-import { cancelTree, failContext, recordFailure } from "./context.ts";
+import { cancelTree, failBody } from "./context.ts";
 import { abandon, terminate } from "./ending.ts";
 import type { FiberCore, FiberIterator } from "./fiber.ts";
 import {
@@ -117,11 +117,7 @@ function bodyThrew(fiber: FiberCore<unknown>, error: unknown): void {
     // Its own abort, or one that it threw by itself: that aborts it, too.
     fiber.flags |= DELIVERED;
     if (fiber.error === undefined) cancelTree(fiber, error);
-  } else if (fiber.kids === null) {
-    recordFailure(fiber, error); // nobody is left to abort
-  } else {
-    failContext(fiber, error);
-  }
+  } else failBody(fiber, error);
   close(fiber);
 }
 

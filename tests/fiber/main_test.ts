@@ -337,14 +337,15 @@ Deno.test("law 13: a fiber that the uncaught handler lets go on goes on, and not
   assertEquals(code, 0);
 });
 
-Deno.test("Fiber that has ended keeps no body, no finally and no callback alive", async () => {
+Deno.test("Fiber that has ended keeps no body, no finally, no callback and no signal alive", async () => {
   const { stdout } = await runScript(script("finished"), "--v8-flags=--expose-gc");
-  assertEquals(stdout.split("\n").slice(0, 5), [
+  assertEquals(stdout.split("\n").slice(0, 6), [
     "the body: collected",
     "the finally: collected",
     "the callback of onResult: collected",
     "a body that never ran: collected",
-    "terminated,terminated,terminated,terminated",
+    "a listener of a call's signal: collected",
+    "terminated,terminated,terminated,terminated,terminated",
   ]);
 });
 

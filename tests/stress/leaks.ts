@@ -270,6 +270,33 @@ export const subjects: Record<string, () => Subject> = {
     };
   },
 
+  "a million calls with a signal in one context"() {
+    let told = 0;
+    let untold = 0;
+    /** What it gives is all that anybody has of it; the listener hangs on its signal alone. */
+    const lasting = (signal: AbortSignal) => {
+      untold++;
+      signal.addEventListener("abort", () => untold--);
+      return Promise.resolve({ lasts: true });
+    };
+    const forgetful = (signal: AbortSignal) => {
+      signal.addEventListener("abort", () => told++);
+      return Promise.resolve({ lasts: false });
+    };
+    function* calls(times: number) {
+      yield* cancelScope(function* (context) {
+        const first = yield* fromPromise(lasting);
+        for (let n = 0; n < times; n++) yield* fromPromise(forgetful);
+        yield* heapUsed();
+        if (first.lasts) context.cancel();
+      });
+    }
+    return {
+      repeat: calls,
+      left: () => ({ untold, remembered: Math.max(0, told - CROWD) }),
+    };
+  },
+
   "a million blocking sleeps that are cancelled"() {
     const loop = blockingLoop();
     const nap = () => sleep(3_600_000);
