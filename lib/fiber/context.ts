@@ -27,6 +27,7 @@ import { asCancelFunction } from "../trigger/execution.ts";
 import { Failures } from "./failures.ts";
 import type { FiberCore } from "./fiber.ts";
 import { CLOSED, DELIVERED, FIBER, REACHED, SHIELD } from "./flags.ts";
+import type { OutsideWork } from "./outside_work.ts";
 
 /** The cancellation of a part of the tree of fibers. */
 export interface CancelContext {
@@ -45,7 +46,7 @@ export interface CancelContext {
   readonly error: Abort | undefined;
   /** Whether an abort from outside stops at this context. */
   readonly protected: boolean;
-  /** Aborted when the context is, with its `error` as the reason. */
+  /** Aborted when the context is cancelled or fails, with its `error` as the reason. */
   readonly signal: AbortSignal;
   /** The contexts below, one a line, for people. */
   dump(): string;
@@ -60,6 +61,8 @@ export class Extras {
   /** In the order of registration. */
   onCancel: Set<(error: Abort) => void> | undefined = undefined;
   controller: AbortController | undefined = undefined;
+  /** What goes on outside of fibers, and is stopped with the context. */
+  outside: OutsideWork | undefined = undefined;
   /** The earliest deadline that `cancelAfter` or `withTimeout` has set. */
   deadline: { readonly at: number; readonly timer: CancelHandle } | undefined = undefined;
   /** The failures that deadlines caused. */
@@ -186,10 +189,11 @@ export function mark(root: Context, error: Abort, before?: Abort): Context[] {
 
 /** The functions of users that want to know: they may not suspend, and what they throw is reported. */
 function runCancelFunctions(extras: Extras, error: Abort): void {
-  const { onCancel, controller } = extras;
-  if (onCancel === undefined && controller === undefined) return;
+  const { onCancel, controller, outside } = extras;
+  if (onCancel === undefined && controller === undefined && outside === undefined) return;
   extras.onCancel = undefined; // each is called once
   for (const f of [...onCancel ?? []]) asCancelFunction(() => f(error));
+  outside?.abort(error);
   if (controller !== undefined) asCancelFunction(() => controller.abort(error));
 }
 
@@ -197,6 +201,16 @@ function runCancelFunctions(extras: Extras, error: Abort): void {
 export function failContext(context: Context, error: unknown): void {
   recordFailure(context, error);
   if (context.error === undefined) cancelTree(context, new Abort(error));
+}
+
+/** Its body has failed: the same, but nothing is to be done where nobody is left to be told. */
+export function failBody(context: Context, error: unknown): void {
+  const { extras, kids } = context;
+  if (kids === null && extras?.outside === undefined && extras?.controller === undefined) {
+    return recordFailure(context, error);
+  }
+  failContext(context, error);
+  extras?.outside?.abort(context.error!); // of a call that had settled before an abort
 }
 
 /** Fails it because of a deadline (see `forgiveLateDeadline`). */

@@ -77,6 +77,7 @@ function runExtras(fiber: FiberCore<unknown>, extras: Extras): void {
   const { finally: last } = extras;
   if (last !== undefined) runFinally(() => executeAs(fiber, last));
   extras.finally = undefined; // the fiber may be kept for its result
+  extras.outside = undefined;
 }
 
 /** A kid of `context` is gone. Returns the fiber that has nothing left to wait for, if any. */

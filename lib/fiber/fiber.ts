@@ -84,7 +84,7 @@ export interface Fiber<T> extends Awaitable<T> {
    * fiber threw.
    */
   abort(reason?: unknown): Awaitable<void>;
-  /** Aborted when the fiber is; made when first asked for. */
+  /** Aborted when the fiber is, or fails; made when first asked for. */
   readonly signal: AbortSignal;
   /** The fiber and all in it, one a line, with what each waits on: for people. */
   dump(): string;
@@ -290,6 +290,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
     const error = this.context.error!;
     for (let c = this.context; c.error === error; c = c.parent!) {
       c.flags |= DELIVERED;
+      c.extras?.outside?.abort(error); // of a call that had settled before the abort
       if (c === (this as Context)) break;
     }
     return error;

@@ -1,5 +1,6 @@
 /** `main`: fibers on the JavaScript loop. */
 import { checkOptional, checkOptions, show } from "../internal/check.ts";
+import { onAbort } from "../internal/signal_hub.ts";
 import { onEndSignal, onLoopEmpty } from "../loop/host_exit.ts";
 import { hostTurns } from "../loop/host_loop.ts";
 import { clock } from "../loop/timers.ts";
@@ -167,7 +168,9 @@ export function main<T>(body: () => Operation<T>, options?: MainOptions): Main<T
   const root = spawnIn(scheduler, null, null, body, {
     name: options?.name ?? (nameOf(body) || "main"),
   });
-  if (options?.signal !== undefined) hooks.push(abortOn(options.signal, root));
+  const signal = options?.signal;
+  if (signal?.aborted) root.abort(signal.reason);
+  else if (signal !== undefined) hooks.push(onAbort(signal, (reason) => void root.abort(reason)));
   return new MainHandle(root, scheduler, () => hooks.forEach((hook) => hook.cancel()));
 }
 
@@ -175,13 +178,6 @@ export function main<T>(body: () => Operation<T>, options?: MainOptions): Main<T
 function breakIfStuck(scheduler: HostScheduler): boolean {
   if (scheduler.root!.terminated) return false;
   return breakDeadlock(scheduler, "fail");
-}
-
-function abortOn(signal: AbortSignal, root: Fiber<unknown>): CancelHandle {
-  const listener = () => void root.abort(signal.reason);
-  if (signal.aborted) listener();
-  signal.addEventListener("abort", listener, { once: true });
-  return { cancel: () => signal.removeEventListener("abort", listener) };
 }
 
 function checkMain(body: unknown, options: MainOptions | undefined): void {

@@ -24,7 +24,7 @@ import {
   cancelTree,
   clearDeadline,
   Context,
-  failContext,
+  failBody,
   forgiveLateDeadline,
   recordFailure,
   type ReleaseHook,
@@ -218,11 +218,7 @@ function noteEnding<T>(context: ScopeContext, ending: Ending<T>): void {
     if (context.error === undefined && context.kids !== null) {
       cancelTree(context, new Abort(ending.error.cause));
     }
-  } else if (context.kids === null) {
-    recordFailure(context, ending.error);
-  } else {
-    failContext(context, ending.error);
-  }
+  } else failBody(context, ending.error);
 }
 
 /**

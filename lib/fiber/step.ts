@@ -10,7 +10,7 @@ import { Abort } from "../operation/errors.ts";
 import { withoutPlace } from "../operation/place.ts";
 import { Suspension } from "../operation/suspension.ts";
 import { execution as cell, Refusal } from "../trigger/execution.ts";
-import { cancelTree, failContext, recordFailure } from "./context.ts";
+import { cancelTree, failBody } from "./context.ts";
 import { abandon, terminate } from "./ending.ts";
 import type { FiberCore, FiberIterator } from "./fiber.ts";
 import {
@@ -119,11 +119,7 @@ function bodyThrew(fiber: FiberCore<unknown>, error: unknown): void {
     // Its own abort, or one that it threw by itself: that aborts it, too.
     fiber.flags |= DELIVERED;
     if (fiber.error === undefined) cancelTree(fiber, error);
-  } else if (fiber.kids === null) {
-    recordFailure(fiber, error); // nobody is left to abort
-  } else {
-    failContext(fiber, error);
-  }
+  } else failBody(fiber, error);
   close(fiber);
 }
 

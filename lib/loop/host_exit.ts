@@ -4,6 +4,7 @@
  * On Deno that is `beforeunload` (not fired under a pending top-level await, see FACTS), on Node
  * `beforeExit`. Elsewhere nobody tells, and a stuck program stays stuck.
  */
+import { trap } from "../internal/report.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 
 interface NodeEvents {
@@ -21,7 +22,7 @@ let platformListener: CancelHandle | undefined;
  */
 export function onLoopEmpty(f: () => boolean): CancelHandle {
   listeners.add(f);
-  platformListener ??= listenToPlatform(() => [...listeners].some((listener) => listener()));
+  platformListener ??= listenToPlatform(askListeners);
   return {
     cancel() {
       listeners.delete(f);
@@ -30,6 +31,13 @@ export function onLoopEmpty(f: () => boolean): CancelHandle {
       platformListener = undefined;
     },
   };
+}
+
+function askListeners(): boolean {
+  for (const listener of listeners) {
+    if (listener()) return true;
+  }
+  return false;
 }
 
 function listenToPlatform(f: () => boolean): CancelHandle {
@@ -55,6 +63,14 @@ const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 /** A signal that asks the program to end. */
 export type EndSignal = keyof typeof EXIT_CODES;
 
+/** Who waits for one, in the order in which they came. One listener of the platform's serves all. */
+const endListeners: Set<(signal: EndSignal) => void> = new Set();
+
+const onEnd = (Object.keys(EXIT_CODES) as EndSignal[]).map((signal) => ({
+  signal,
+  listener: () => endWith(signal),
+}));
+
 /**
  * Calls `f` at the first SIGINT or SIGTERM, and sets the exit code that belongs to it. A second
  * signal does what it does by default: it ends the process.
@@ -62,21 +78,31 @@ export type EndSignal = keyof typeof EXIT_CODES;
  * @throws {Error} where the platform has no signals
  */
 export function onEndSignal(f: (signal: EndSignal) => void): CancelHandle {
-  const { process } = globalThis as { process?: Partial<NodeEvents> & { exitCode?: number } };
+  const { process } = globalThis as { process?: Partial<NodeEvents> };
   if (typeof process?.on !== "function") {
     throw new Error("Cannot handle signals: this platform has none");
   }
-  const listeners = (Object.keys(EXIT_CODES) as EndSignal[]).map((signal) => ({
-    signal,
-    listener: () => {
-      cancel();
-      process.exitCode = EXIT_CODES[signal];
-      f(signal);
+  if (endListeners.size === 0) {
+    for (const { signal, listener } of onEnd) process.on(signal, listener);
+  }
+  const listener = (signal: EndSignal) => f(signal);
+  endListeners.add(listener);
+  return {
+    cancel() {
+      if (endListeners.delete(listener) && endListeners.size === 0) stopListening();
     },
-  }));
-  const cancel = () => {
-    for (const { signal, listener } of listeners) process.off?.(signal, listener);
   };
-  for (const { signal, listener } of listeners) process.on(signal, listener);
-  return { cancel };
+}
+
+function stopListening(): void {
+  const { process } = globalThis as { process?: Partial<NodeEvents> };
+  for (const { signal, listener } of onEnd) process?.off?.(signal, listener);
+}
+
+function endWith(signal: EndSignal): void {
+  const told = [...endListeners];
+  endListeners.clear();
+  stopListening(); // first: a second signal ends the process, whatever they do
+  (globalThis as { process?: { exitCode?: number } }).process!.exitCode = EXIT_CODES[signal];
+  for (const listener of told) trap(() => listener(signal));
 }

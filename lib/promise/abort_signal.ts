@@ -1,8 +1,9 @@
 import { openNursery, type ScopeContext } from "../fiber/nursery.ts";
 import { yieldNow } from "../fiber/yield.ts";
 import { checkBody, show } from "../internal/check.ts";
+import { onAbort } from "../internal/signal_hub.ts";
 import type { Event } from "../operation/event.ts";
-import { type Arm, type CancelHandle, EventBase } from "../operation/event_base.ts";
+import { type Arm, EventBase } from "../operation/event_base.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 
@@ -91,13 +92,6 @@ function cancelOn(signal: AbortSignal, context: ScopeContext): void {
   if (signal.aborted) return context.cancel(signal.reason);
   const listener = onAbort(signal, (reason) => context.cancel(reason));
   context.onRelease(() => listener.cancel());
-}
-
-/** Calls `f` with the reason when the signal is aborted. */
-function onAbort(signal: AbortSignal, f: (reason: unknown) => void): CancelHandle {
-  const listener = () => f(signal.reason);
-  signal.addEventListener("abort", listener, { once: true });
-  return { cancel: () => signal.removeEventListener("abort", listener) };
 }
 
 function checkSignal(action: string, signal: unknown): void {

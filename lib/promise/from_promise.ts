@@ -1,3 +1,6 @@
+import type { Context } from "../fiber/context.ts";
+import { currentFiberOrNull } from "../fiber/fiber.ts";
+import { OutsideWork } from "../fiber/outside_work.ts";
 import {
   checkOptional,
   checkOptions,
@@ -9,7 +12,7 @@ import { trap } from "../internal/report.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Event } from "../operation/event.ts";
 import { type Arm, EventBase } from "../operation/event_base.ts";
-import { COLD, FAILED, inherit, type Suspension } from "../operation/suspension.ts";
+import { COLD, FAILED, inherit, Suspension } from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import type { Awaitable, Result } from "../operation/types.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
@@ -31,7 +34,9 @@ interface PromiseOperation<T> extends Suspension<T> {}
 class PromiseOperation<T> implements SettleNode {
   declare source: Source<T>;
   declare onLate: ((value: T) => void) | undefined;
+  /** What its function was given a signal of, and the context that it was called in. */
   declare controller: AbortController | null;
+  declare context: Context | null;
   declare hub: PromiseHub | null;
 
   constructor(source: Source<T>, onLate: ((value: T) => void) | undefined) {
@@ -42,6 +47,7 @@ class PromiseOperation<T> implements SettleNode {
     this.source = source;
     this.onLate = onLate;
     this.controller = null;
+    this.context = null;
     this.hub = null;
   }
 
@@ -57,6 +63,7 @@ class PromiseOperation<T> implements SettleNode {
   promise(): PromiseLike<T> {
     const { source } = this;
     if (typeof source !== "function" || isPromiseLike(source)) return source as PromiseLike<T>;
+    this.context = currentFiberOrNull()?.context ?? null;
     this.controller = new AbortController();
     const promise = source(this.controller.signal);
     if (isPromiseLike(promise)) return promise;
@@ -70,13 +77,31 @@ class PromiseOperation<T> implements SettleNode {
   }
 
   withdraw(): void {
-    const { controller, hub, onLate } = this;
+    const { hub, onLate } = this;
     hub!.leave(this);
     if (onLate !== undefined) hub!.enlist(new LateNode(onLate as (value: unknown) => void));
-    if (controller !== null) { // last: its listeners may settle the promise
-      const reason = new Abort("the wait for the promise was cancelled");
-      asCancelFunction(() => controller.abort(reason));
+    this.stop(); // last: its listeners may settle the promise
+  }
+
+  /** Tells the work that nobody waits for it. */
+  stop(): void {
+    const { controller, context } = this;
+    if (controller === null) return;
+    const reason = context?.error ?? new Abort("the wait for the promise was cancelled");
+    asCancelFunction(() => controller.abort(reason));
+  }
+
+  /**
+   * The promise has settled, but the work may go on. Not before the fiber takes the value: an abort
+   * that comes in between may be too late, and then what it gets must not be broken.
+   */
+  conclude(): T {
+    const { context, controller, state, value } = this;
+    if (context !== null) {
+      const product = state === FAILED ? undefined : value;
+      (context.extra.outside ??= new OutsideWork()).add(controller!, product);
     }
+    return Suspension.prototype.conclude.call(this) as T;
   }
 
   /**
@@ -102,6 +127,7 @@ class PromiseOperation<T> implements SettleNode {
   undo(): void {
     const { onLate, value } = this;
     if (onLate !== undefined) tellLate(onLate, value as T);
+    else this.stop();
   }
 
   describe(): string {
@@ -129,9 +155,16 @@ export function tellLate<T>(onLate: (value: T) => void, value: T): void {
  * Waits for a promise: returns its value, or throws what it was rejected with.
  *
  * Suspends. An abort ends the wait at once. A promise can't be cancelled, but a function that
- * makes it can be told: it is called when the wait starts, with a signal that is aborted when the
- * wait is. A rejection that comes after that is considered handled; for a value see `onLate`.
- * Waiting on one promise many times leaves nothing behind on it.
+ * makes it can be told: it is called when the wait starts, with a signal of its own. That is aborted
+ * when the wait is cancelled, or the innermost context is (or fails), also after the promise has
+ * settled: so a response can be stopped whose body comes still. A context that ends well leaves it
+ * alone: a response may leave its scope. Outside of fibers (`await`, another library's scheduler)
+ * the signal goes with the wait.
+ *
+ * A rejection that comes after the wait was cancelled is considered handled; for a value see
+ * `onLate`. Waiting on one promise many times leaves nothing behind on it, nor does making many
+ * calls: of all but the last few calls in a context, a signal lasts as long as somebody has it, or
+ * the object that the promise gave.
  *
  * @throws {TypeError} if it is given neither a promise nor a function
  *

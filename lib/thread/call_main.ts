@@ -72,6 +72,7 @@ export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
     new Promise((resolve, reject) => {
       const answer = (ok: boolean, value: unknown) => {
         stopListening?.();
+        signal.removeEventListener("abort", cancel);
         if (ok) return resolve(value);
         addOwnStack(value, here);
         reject(value);
@@ -84,10 +85,11 @@ export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
           reject(abort);
         })
         : undefined; // what cleans up may still call
-      signal.addEventListener("abort", () => {
+      const cancel = () => {
         stopListening?.();
         forget();
-      });
+      };
+      signal.addEventListener("abort", cancel);
     })
   );
 }

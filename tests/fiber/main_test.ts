@@ -1,3 +1,4 @@
+import process from "node:process";
 import {
   assert,
   assertEquals,
@@ -23,6 +24,7 @@ import {
   spawnFromAnywhere,
   yieldNow,
 } from "@weft/weft";
+import { countedSignal } from "../kit/counted_signal.ts";
 import { runScript, startScript } from "../kit/scripts.ts";
 import { hostTurn } from "../kit/uncaught.ts";
 
@@ -209,20 +211,22 @@ Deno.test("main() with a signal that is aborted already never runs its body", as
   assertEquals(ran, false);
 });
 
-Deno.test("T26: main() takes its listener off the signal at the end", async () => {
-  const { signal } = new AbortController();
-  let listeners = 0;
-  const { addEventListener, removeEventListener } = signal;
-  signal.addEventListener = function (...args: Parameters<AbortSignal["addEventListener"]>) {
-    listeners++;
-    addEventListener.apply(signal, args);
-  };
-  signal.removeEventListener = function (...args: Parameters<AbortSignal["removeEventListener"]>) {
-    listeners--;
-    removeEventListener.apply(signal, args);
-  };
-  await main(() => sleep(1), { signal });
-  assertEquals(listeners, 0);
+Deno.test("T26, law 9: main() takes its listener off the signal at the end, and a thousand share one", async () => {
+  const counted = countedSignal();
+  const { signal } = counted;
+  const mains = Array.from({ length: 1000 }, () => main(() => yieldNow(), { signal }));
+  assertEquals([counted.added, counted.listeners], [1, 1]);
+  await Promise.all(mains);
+  assertEquals(counted.listeners, 0);
+
+  const aborted = Array.from({ length: 1000 }, () => main(() => sleep(Infinity), { signal }));
+  assertEquals([counted.added, counted.listeners], [2, 1]);
+  counted.controller.abort("all of them");
+  for (const handle of aborted) {
+    const error = await assertRejects(() => Promise.resolve(handle), FiberAborted);
+    assertEquals(error.cause.cause, "all of them");
+  }
+  assertEquals(counted.listeners, 0);
 });
 
 // The host breathes ------------------------------------------------------------------------------
@@ -338,14 +342,15 @@ Deno.test("law 13: a fiber that the uncaught handler lets go on goes on, and not
   assertEquals(code, 0);
 });
 
-Deno.test("Fiber that has ended keeps no body, no finally and no callback alive", async () => {
+Deno.test("Fiber that has ended keeps no body, no finally, no callback and no signal alive", async () => {
   const { stdout } = await runScript(script("finished"), "--v8-flags=--expose-gc");
-  assertEquals(stdout.split("\n").slice(0, 5), [
+  assertEquals(stdout.split("\n").slice(0, 6), [
     "the body: collected",
     "the finally: collected",
     "the callback of onResult: collected",
     "a body that never ran: collected",
-    "terminated,terminated,terminated,terminated",
+    "a listener of a call's signal: collected",
+    "terminated,terminated,terminated,terminated,terminated",
   ]);
 });
 
@@ -407,6 +412,18 @@ Deno.test("main() with handleSignals: a second SIGINT ends the process at once",
   program.kill("SIGINT");
   const { signal, stderr } = await program.ended;
   assertEquals([signal, stderr], ["SIGINT", ""]);
+});
+
+Deno.test("law 9: main() with handleSignals: a thousand share one listener of the platform's", async () => {
+  const before = process.listenerCount("SIGTERM");
+  const crowd = () =>
+    Array.from({ length: 1000 }, () => main(() => yieldNow(), { handleSignals: true }));
+  for (let time = 0; time < 2; time++) {
+    const mains = crowd();
+    assertEquals(process.listenerCount("SIGTERM"), before + 1);
+    await Promise.all(mains);
+    assertEquals(process.listenerCount("SIGTERM"), before);
+  }
 });
 
 Deno.test("main() with handleSignals lets go of the signals at its end", async () => {

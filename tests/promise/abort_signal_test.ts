@@ -1,6 +1,7 @@
 import { assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
 import {
   type Awaitable,
+  cancelScope,
   Channel,
   Event,
   FiberAborted,
@@ -11,25 +12,9 @@ import {
   yieldNow,
 } from "@weft/weft";
 import { abortEvent, withAbortSignal } from "@weft/weft/promise";
+import { countedSignal } from "../kit/counted_signal.ts";
 import { reasonOf } from "../kit/results.ts";
-import { errorOf, virtually, waiting } from "../kit/virtually.ts";
-
-/** A signal that counts its listeners. */
-function countedSignal() {
-  const controller = new AbortController();
-  const { signal } = controller;
-  const counted = { controller, signal, listeners: 0 };
-  const { addEventListener, removeEventListener } = signal;
-  signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
-    counted.listeners++;
-    return addEventListener.apply(signal, args);
-  };
-  signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
-    counted.listeners--;
-    return removeEventListener.apply(signal, args);
-  };
-  return counted;
-}
+import { errorOf, settle, virtually, waiting } from "../kit/virtually.ts";
 
 Deno.test("abortEvent() happens when the signal is aborted, with its reason, and at once afterwards", () => {
   virtually(function* () {
@@ -56,6 +41,51 @@ Deno.test("T26: abortEvent() that lost a select, or whose wait was aborted, leav
     const aborted = yield* waiting(abortEvent(counted.signal));
     yield* aborted.abort();
     assertEquals(counted.listeners, 0);
+  });
+});
+
+Deno.test("law 9: abortEvent() and withAbortSignal(): a thousand waits are one listener, however they end", () => {
+  virtually(function* () {
+    const counted = countedSignal();
+    const { signal, controller } = counted;
+    const wait = (n: number) =>
+      n % 2 === 0 ? abortEvent(signal) : withAbortSignal(signal, () => Event.never());
+    const crowd = () =>
+      Array.from({ length: 1000 }, (_, n) => spawn(() => errorOf(wait(n) as Awaitable<unknown>)));
+    for (let time = 1; time <= 2; time++) {
+      yield* cancelScope(function* (context) {
+        crowd();
+        yield* settle();
+        assertEquals([counted.added, counted.listeners], [time, 1]);
+        context.cancel();
+      });
+      assertEquals(counted.listeners, 0);
+    }
+    const fibers = crowd();
+    yield* settle();
+    controller.abort("all of them");
+    for (const [n, fiber] of fibers.entries()) {
+      const error = yield* fiber;
+      assertEquals(error instanceof FiberAborted, n % 2 === 1);
+    }
+    assertEquals([counted.added, counted.listeners], [3, 0]);
+  });
+});
+
+Deno.test("law 7: abortEvent() wakes those who wait for one signal in the order in which they came", () => {
+  virtually(function* () {
+    const { controller, signal } = countedSignal();
+    const log: number[] = [];
+    const fibers = [1, 2, 3].map((n) =>
+      spawn(function* () {
+        yield* abortEvent(signal);
+        log.push(n);
+      })
+    );
+    yield* settle();
+    controller.abort();
+    for (const fiber of fibers) yield* fiber;
+    assertEquals(log, [1, 2, 3]);
   });
 });
 

@@ -175,27 +175,6 @@ Deno.test("fromPromise(): an abort ends the wait at once, and aborts the signal 
   });
 });
 
-Deno.test("fromPromise(): the signal of a wait that was not cancelled is never aborted", () => {
-  virtually(function* () {
-    for (const settled of ["resolve", "reject"] as const) {
-      const promise = new Thenable<number>();
-      let signal: AbortSignal | undefined;
-      const fiber = spawn(function* () {
-        yield* errorOf(fromPromise((own) => {
-          signal = own;
-          return promise;
-        }));
-        yield* Event.never();
-      });
-      yield* settle();
-      promise[settled](1);
-      fiber.abort(); // the wait has ended, if only just
-      yield* fiber.join();
-      assertEquals(signal?.aborted, false);
-    }
-  });
-});
-
 Deno.test("fromPromise(): a value that comes after the wait was cancelled is handed to onLate, once", () => {
   virtually(function* () {
     const late: string[] = [];

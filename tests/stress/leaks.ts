@@ -30,6 +30,7 @@ import { Ring } from "../../lib/internal/ring.ts";
 import { buffers } from "../../lib/io/byte_queue.ts";
 import { sourceOf } from "../../lib/io/reader.ts";
 import { sinkOf } from "../../lib/io/sinks.ts";
+import { countedSignal } from "../kit/counted_signal.ts";
 import { Thenable } from "../kit/source.ts";
 
 /** What a program prints. */
@@ -260,21 +261,39 @@ export const subjects: Record<string, () => Subject> = {
   },
 
   "a hundred thousand mains with one signal"() {
-    const { signal } = new AbortController();
-    let listeners = 0;
-    const { addEventListener, removeEventListener } = signal;
-    signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
-      listeners++;
-      return addEventListener.apply(signal, args);
-    };
-    signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
-      listeners--;
-      return removeEventListener.apply(signal, args);
-    };
+    const counted = countedSignal();
+    const { signal } = counted;
     const once = () => fromPromise(main(() => yieldNow(), { signal }));
     return {
       repeat: (times) => repeat(times / 10, once),
-      left: () => ({ listeners }),
+      left: () => ({ listeners: counted.listeners }),
+    };
+  },
+
+  "a million calls with a signal in one context"() {
+    let told = 0;
+    let untold = 0;
+    /** What it gives is all that anybody has of it; the listener hangs on its signal alone. */
+    const lasting = (signal: AbortSignal) => {
+      untold++;
+      signal.addEventListener("abort", () => untold--);
+      return Promise.resolve({ lasts: true });
+    };
+    const forgetful = (signal: AbortSignal) => {
+      signal.addEventListener("abort", () => told++);
+      return Promise.resolve({ lasts: false });
+    };
+    function* calls(times: number) {
+      yield* cancelScope(function* (context) {
+        const first = yield* fromPromise(lasting);
+        for (let n = 0; n < times; n++) yield* fromPromise(forgetful);
+        yield* heapUsed();
+        if (first.lasts) context.cancel();
+      });
+    }
+    return {
+      repeat: calls,
+      left: () => ({ untold, remembered: Math.max(0, told - CROWD) }),
     };
   },
 

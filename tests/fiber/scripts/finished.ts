@@ -1,5 +1,5 @@
 /** What fibers that have ended keep alive, while somebody keeps the fibers. */
-import { type Fiber, main, sleep, spawn } from "@weft/weft";
+import { type Fiber, fromPromise, main, sleep, spawn } from "@weft/weft";
 
 const kept: Fiber<unknown>[] = [];
 const alive = new Map<string, WeakRef<object>>();
@@ -28,6 +28,12 @@ function spawnAll(): void {
   });
   aborted.abort();
   kept.push(aborted);
+  const inListener = large("a listener of a call's signal");
+  const call = (signal: AbortSignal) => {
+    signal.addEventListener("abort", () => void inListener);
+    return Promise.resolve();
+  };
+  kept.push(spawn(() => fromPromise(call)));
 }
 
 main(function* () {
