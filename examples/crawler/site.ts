@@ -1,6 +1,14 @@
 /** A web site to crawl, served on loopback: 300 sound pages, and every usual way to be broken. */
 
-import { type Awaitable, Event, fromPromise, type Operation, scope, sleep } from "@weft/weft";
+import {
+  type Awaitable,
+  cancelScope,
+  Event,
+  fromPromise,
+  type Operation,
+  scope,
+  sleep,
+} from "@weft/weft";
 
 /** The numbered pages are a tree of decimal digits under the home page: 1 holds 10 to 19, and so on. */
 const lastPage = 299;
@@ -18,27 +26,31 @@ const extraLinks: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Serves the site for as long as `body` runs; a page takes it `latency` ms, every tenth page ten times that. */
-export function withSite<T>(
+export function* withSite<T>(
   body: (home: URL) => Operation<T>,
   { latency = 50 }: { readonly latency?: number } = {},
-): Awaitable<T> {
-  return scope(function* (site) {
-    const address = { hostname: "127.0.0.1", port: 0, onListen() {}, onError: goingDown };
-    const neighbour = Deno.serve(address, ({ method, url }) => {
-      const known = method === "HEAD" && new URL(url).pathname === "/";
-      return new Response(null, { status: known ? 204 : 404 });
-    });
-    site.onRelease(() => fromPromise(neighbour.shutdown()));
-    const elsewhere = `http://127.0.0.1:${neighbour.addr.port}`;
-    const server = Deno.serve(
-      address,
-      async ({ url }) => await site.spawn(() => answer(new URL(url).pathname, elsewhere, latency)),
-    );
-    site.onRelease(() => fromPromise(server.shutdown()));
-    const value = yield* body(new URL(`http://127.0.0.1:${server.addr.port}/`));
-    site.cancel(); // whoever still waits for a page that never answers
-    return value;
-  });
+): Generator<never, T, unknown> {
+  let value!: T;
+  yield* cancelScope((answers) =>
+    scope(function* (site) {
+      const address = { hostname: "127.0.0.1", port: 0, onListen() {}, onError: goingDown };
+      const neighbour = Deno.serve(address, ({ method, url }) => {
+        const known = method === "HEAD" && new URL(url).pathname === "/";
+        return new Response(null, { status: known ? 204 : 404 });
+      });
+      site.onRelease(() => fromPromise(neighbour.shutdown()));
+      const elsewhere = `http://127.0.0.1:${neighbour.addr.port}`;
+      const server = Deno.serve(
+        address,
+        async ({ url }) =>
+          await site.spawn(() => answer(new URL(url).pathname, elsewhere, latency)),
+      );
+      site.onRelease(() => fromPromise(server.shutdown()));
+      value = yield* body(new URL(`http://127.0.0.1:${server.addr.port}/`)) as Awaitable<T>;
+      answers.cancel(); // whoever still waits for a page that never answers
+    })
+  );
+  return value;
 }
 
 function* answer(path: string, elsewhere: string, latency: number): Operation<Response> {
