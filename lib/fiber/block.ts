@@ -34,9 +34,9 @@ class BlockWait<T> {
     this.fiber = null;
   }
 
-  /** It always waits: there is no need to give way first. */
-  start(): IteratorResult<never, T> {
-    return this.enter();
+  /** It always waits. */
+  couldComplete(): boolean {
+    return false;
   }
 
   attempt(): boolean {

@@ -19,7 +19,7 @@ import {
   type SpawnOptions,
 } from "./scheduler.ts";
 import { step as stepCore } from "./step.ts";
-import { FIBER } from "./flags.ts";
+import { FIBER, REACHED } from "./flags.ts";
 
 /** A fiber of whatever type. */
 export type AnyFiber = Fiber<unknown>;
@@ -160,6 +160,9 @@ export const AnyFiber: AnyFiberFunctions = {
       throw new TypeError("Cannot attach the fiber: parent is a fiber of another scheduler");
     }
     const oldParent = core.parent;
+    if (oldParent !== null && core.error !== undefined && core.error === oldParent.error) {
+      oldParent.flags |= REACHED; // its abort ends the fiber, wherever that ends
+    }
     unlink(core);
     core.parent = newParent;
     newParent.kids = append(newParent.kids, core);

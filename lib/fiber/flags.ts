@@ -34,5 +34,8 @@ export const OBSERVED = 1 << 13;
 export const ENDED_FAILED = 1 << 14;
 export const ENDED_ABORTED = 1 << 15;
 
-/** From this bit on: the pace of a fiber (`share.ts`). */
+// The share of a fiber (`share.ts`).
+/** Three bits from here on: its pace. */
 export const PACE_SHIFT = 16;
+/** All bits from here on: how many operations it may start before somebody looks; up to 512. */
+export const LEFT_SHIFT = 19;

@@ -79,6 +79,15 @@ export class JoinWait<T> implements Joiner {
     return this as never;
   }
 
+  couldComplete(): boolean {
+    return this.fiber.terminated;
+  }
+
+  /** Somebody is about to look: a failure needs no report. */
+  deferred(): void {
+    if (this.wanted !== "gone") this.fiber.flags |= OBSERVED;
+  }
+
   attempt(): boolean {
     if (!this.fiber.terminated) {
       if (this.fiber === execution.current) {
@@ -147,6 +156,10 @@ export class JoinEvent<T> extends EventBase<Result<T>> {
     this.fiber.flags |= OBSERVED;
     sync.value = this.fiber.outcome();
     return true;
+  }
+
+  override deferred(): void {
+    if (this.fiber.terminated) this.fiber.flags |= OBSERVED;
   }
 
   enqueue(arm: Arm): void {

@@ -16,9 +16,14 @@ export class KidsGone {
     this.scope = scope;
   }
 
-  /** Unlike any other suspension it starts in an aborting fiber, too. It is there for kids only. */
-  start(): IteratorResult<never, void> {
+  /** It begins in a fiber that is aborting, too. */
+  enter(): IteratorResult<never, void> {
     return enterProtected(this);
+  }
+
+  /** It is there only while there are kids. */
+  couldComplete(): boolean {
+    return false;
   }
 
   attempt(): boolean {

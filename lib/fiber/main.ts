@@ -10,7 +10,7 @@ import type { Operation, Result } from "../operation/types.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import type { Fiber, FiberCore } from "./fiber.ts";
 import { nameOf } from "./label.ts";
-import { BATCH, checkSpawn, FifoScheduler, type Scheduler, spawnIn } from "./scheduler.ts";
+import { checkSpawn, FifoScheduler, type Scheduler, spawnIn } from "./scheduler.ts";
 
 /** For how long fibers run before the host gets a turn. */
 const SLICE_MS = 2;
@@ -19,14 +19,15 @@ const SLICE_MS = 2;
  * How many steps are run between two looks at the clock: at most, and at most in the first batch of a
  * slice. The number doubles while batches are quick, and falls to one when a batch was too slow.
  */
-const LARGEST_BATCH = 256;
+const LARGEST_BATCH = 128;
+const FIRST_BATCH = 16;
 const QUICK_MS = 0.25;
 const SLOW_MS = 1;
 
 /** Runs ready fibers in slices of the JavaScript loop. */
 class HostScheduler extends FifoScheduler {
   #scheduled = false;
-  #steps = BATCH / 8;
+  #steps = FIRST_BATCH;
   /** Failures that were there before the slice that runs now. */
   #older = 0;
 
@@ -52,7 +53,7 @@ class HostScheduler extends FifoScheduler {
   readonly #slice = (): void => {
     const start = hostTurns().sliceStart;
     let before = start;
-    let steps = Math.min(this.#steps, BATCH);
+    let steps = Math.min(this.#steps, FIRST_BATCH);
     try {
       // A look at the clock costs as much as four steps: the less often, the shorter they prove, and
       // none for a slice that is a single batch.

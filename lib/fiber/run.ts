@@ -5,13 +5,14 @@ import type { EventLoop } from "../loop/event_loop.ts";
 import { hostLoop } from "../loop/host_loop.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import type { Operation, Result } from "../operation/types.ts";
-import { executeAs, execution, Refusal } from "../trigger/execution.ts";
+import { execution, Refusal } from "../trigger/execution.ts";
 import { unblock as unblockFiber } from "./block.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import { runFinally } from "./ending.ts";
 import type { Fiber, FiberCore } from "./fiber.ts";
 import { nameOf } from "./label.ts";
 import { BATCH, checkLoop, FifoScheduler, spawnIn } from "./scheduler.ts";
+import { outsideOfFibers } from "./share.ts";
 import { ENDED_ABORTED, OBSERVED } from "./flags.ts";
 
 /**
@@ -108,9 +109,8 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
     name: nameOf(body) || "run",
   }) as FiberCore<T>;
   root.flags |= OBSERVED;
-  const { left } = execution; // of the fiber that calls this, if one does
   try {
-    executeAs(null, () => { // a fiber that calls this is blocked, not running
+    outsideOfFibers(() => { // a fiber that calls this is blocked, not running
       while (!root.terminated) {
         scheduler.runRound();
         if (!root.terminated) lookOutside(scheduler, options);
@@ -118,7 +118,6 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
       scheduler.reportFailures();
     });
   } finally {
-    execution.left = left;
     if (options?.finally !== undefined) runFinally(options.finally);
   }
   const aborted = (root.flags & ENDED_ABORTED) !== 0;

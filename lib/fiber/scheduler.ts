@@ -22,7 +22,7 @@ import { Inactive } from "../trigger/inactive.ts";
 import type { Context } from "./context.ts";
 import { type Fiber, FiberCore } from "./fiber.ts";
 import { forgetFunctions, type Label } from "./label.ts";
-import { share } from "./share.ts";
+import { initialShare, share } from "./share.ts";
 import { step } from "./step.ts";
 import { CLOSED, FIBER, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./flags.ts";
 
@@ -68,11 +68,14 @@ export abstract class SchedulerCore implements Scheduler {
   abortable = false;
   /** Whether time has a say in the shares of its fibers (`share.ts`): not if it is to be replayed. */
   readonly usesClock: boolean;
+  /** What the flags of its fibers start with. */
+  readonly spawnFlags: number;
   #disposed = false;
   #failed: FiberCore<unknown>[] = [];
 
   constructor(readonly loop: EventLoop, usesClock = loop.now === undefined) {
-    this.usesClock = usesClock;
+    this.usesClock = usesClock && share.usesClock;
+    this.spawnFlags = FIBER | QUEUED | PROPAGATE | initialShare(this.usesClock);
   }
 
   get active(): boolean {
@@ -187,7 +190,7 @@ export function spawnIn<T>(
   body: () => Operation<T>,
   options: SpawnSettings | undefined,
 ): Fiber<T> {
-  let flags = FIBER | QUEUED | PROPAGATE | share.flags;
+  let flags = scheduler.spawnFlags;
   if (options?.propagateCancelToParent === false) flags &= ~PROPAGATE;
   const label = options?.name ?? generatorFunction(body);
   const fiber = new FiberCore<T>(scheduler, context, body, label, flags);

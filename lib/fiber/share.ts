@@ -2,26 +2,26 @@
  * The share of a fiber (law 10): for how long it may go on with operations that are ready before it
  * gives way to the others, and to the host.
  *
- * The protocol: at the start of each step `execution.left` is set to the fiber's stride. Every
- * operation that starts counts it down; where it gets below zero, `usedUp` has a look. Either the
- * step has used up the share, and the operation suspends before it attempts anything; or `left` is
- * set to the stride anew.
+ * The protocol: `execution.left` counts the operations that the fiber may still start before somebody
+ * has a look. It goes with the fiber: each step takes it out of the fiber's flags and puts back what
+ * is left of it, so that a fiber is looked at after so many operations, in however many steps. Every
+ * operation that starts counts it down; where it gets below zero, `usedUp` looks. Either the share is
+ * used up, and the operation suspends before it attempts anything; or `left` is set anew.
  *
- * The share is `COUNT` operations or `MS` milliseconds, whichever is first. To look at the clock costs
- * as much as two operations, so that the stride, the number of operations between two looks, is a
- * power of two that follows how fast the fiber is: it doubles while the looks are less than a
- * millisecond apart, and falls to one when a stride has taken two. Its logarithm, the pace, is kept in
- * the upper bits of the fiber's flags. A fiber that was fast and turns slow is noticed at the end of a
- * stride, of 2 ** FASTEST operations at most.
+ * The share is `COUNT` operations in one step, or `MS` milliseconds, whichever is first. To look at the
+ * clock costs as much as two operations, so the stride, the number of operations between two looks, is
+ * a power of two that follows how fast the fiber is: it doubles while looks are less than a
+ * millisecond apart, and falls to one when they are two or more apart. Its logarithm, the pace, is in
+ * the flags, too. So a fiber that was fast and turns slow is noticed after 2 ** FASTEST operations at
+ * the latest, and from then on after each.
  *
  * Where a program has to be replayed to the letter the clock has no say: on a loop with a clock of its
- * own, and in a `run` without one.
+ * own, and in a `run` without one. There the share is `COUNT` operations, in however many steps.
  */
 import { execution } from "../trigger/execution.ts";
 import type { FiberCore } from "./fiber.ts";
-import { PACE_SHIFT } from "./flags.ts";
+import { LEFT_SHIFT, PACE_SHIFT } from "./flags.ts";
 
-/** The most that a fiber may do in one step. */
 const COUNT = 256;
 const MS = 2;
 
@@ -29,83 +29,96 @@ const FIRST = 1;
 const FASTEST = 7;
 
 /** What holds in this realm: see `limitShare`. */
-export const share = {
-  count: COUNT,
-  usesClock: true,
-  /** What the flags of a new fiber start with. */
-  flags: FIRST << PACE_SHIFT,
-};
+export const share: { count: number; usesClock: boolean } = { count: COUNT, usesClock: true };
 
 /**
- * Makes the share `count` operations in every fiber that is spawned from now on, whatever the clock
- * says; `undefined` restores it. For tests, of this library's and of programs: with 1 a fiber gives
- * way before every operation but the first of a step.
+ * Makes the share `count` operations on every scheduler that is made from now on, whatever the clock
+ * says; `undefined` restores it. For tests: with 1 a fiber gives way before every other operation that
+ * is ready, or would be if it were attempted.
  */
 export function limitShare(count: number | undefined): void {
   share.count = count ?? COUNT;
   share.usesClock = count === undefined;
-  share.flags = (count === 1 ? 0 : FIRST) << PACE_SHIFT;
 }
 
-/** The step that was looked at last; ids and step numbers alone, so that no fiber is kept alive. */
-const seen = { fiber: 0, step: -1, used: 0, since: 0 };
+/** What the flags of a new fiber say of its share. */
+export function initialShare(usesClock: boolean): number {
+  return usesClock ? (FIRST << PACE_SHIFT) | (1 << FIRST << LEFT_SHIFT) : share.count << LEFT_SHIFT;
+}
+
+/** The step that was looked at last: ids and numbers alone, so that no fiber is kept alive. */
+interface Seen {
+  readonly fiber: number;
+  readonly step: number;
+  /** How many operations it will have started by the next look, and when it began. */
+  readonly used: number;
+  readonly since: number;
+}
+
+let seen: Seen = { fiber: 0, step: 0, used: 0, since: 0 };
 /** The time of the last look at the clock. */
 let lookedAt = 0;
 
-/** Whether the step that runs has used up the share of `fiber`; if not, it may go on for a stride. */
+/** Whether `fiber` has used up its share; if not, `left` is set to its next stride. */
 export function usedUp(fiber: FiberCore<unknown>): boolean {
-  const { scheduler } = fiber;
-  const isFirst = seen.step !== scheduler.taskCount || seen.fiber !== fiber.id;
-  if (isFirst) begin(fiber, 1 << paceOf(fiber));
-  if (!share.usesClock || !scheduler.usesClock) {
-    if (seen.used >= share.count) return true;
-    execution.left = share.count - seen.used - 1; // less the one that asks
-    seen.used = share.count;
-    return false;
-  }
-  const took = look();
-  if (took === 0) setPace(fiber, Math.min(FASTEST, paceOf(fiber) + 1));
+  const { id, scheduler } = fiber;
+  if (!scheduler.usesClock) return true;
+  const before = lookedAt;
+  lookedAt = Date.now(); // the cheapest clock there is, in whole milliseconds
+  const took = lookedAt - before;
+  const pace = paceOf(fiber);
+  if (took === 0) setPace(fiber, Math.min(FASTEST, pace + 1));
   else if (took >= MS || took < 0) setPace(fiber, 0); // perhaps for nothing, if others ran meanwhile
-  if (isFirst) seen.since = lookedAt; // what came before in this step is not known
-  const elapsed = lookedAt - seen.since;
+  const stride = 1 << paceOf(fiber);
+  let { used, since } = seen;
+  if (seen.fiber !== id || seen.step !== scheduler.taskCount) {
+    used = stride;
+    since = pace === 0 ? before : lookedAt; // a slow one is taken to have run all the while
+  }
+  const elapsed = lookedAt - since;
   if (elapsed >= MS || elapsed < 0) {
     scheduler.endBatch();
     return true;
   }
-  if (seen.used >= share.count) return true;
-  const next = Math.min(1 << paceOf(fiber), share.count - seen.used);
-  seen.used += next;
-  execution.left = next - 1;
+  if (used >= COUNT) return true;
+  seen = { fiber: id, step: scheduler.taskCount, used: used + stride, since };
+  execution.left = stride - 1; // less the one that asks
   return false;
 }
 
 /** `fiber` gave way and goes on: its share counts from here. */
 export function tookTurn(fiber: FiberCore<unknown>): void {
-  execution.left--;
-  if (!share.usesClock || !fiber.scheduler.usesClock || paceOf(fiber) > 0) return;
-  look(); // one that is slow: in this step, no operation is to go by unseen
-  begin(fiber, 1);
-  seen.since = lookedAt;
-}
-
-function begin(fiber: FiberCore<unknown>, used: number): void {
-  seen.fiber = fiber.id;
-  seen.step = fiber.scheduler.taskCount;
-  seen.used = used;
-  seen.since = 0;
-}
-
-/** Looks at the cheapest clock there is, in whole milliseconds; returns how many have passed. */
-function look(): number {
-  const before = lookedAt;
+  if (!fiber.scheduler.usesClock) {
+    execution.left = share.count - 1;
+    return;
+  }
+  execution.left = (1 << paceOf(fiber)) - 1;
+  if (paceOf(fiber) > 0) return;
   lookedAt = Date.now();
-  return lookedAt - before;
+  seen = { fiber: fiber.id, step: fiber.scheduler.taskCount, used: 1, since: lookedAt };
+}
+
+/**
+ * Runs `f`, which steps other fibers, as code of nobody: of a fiber in the middle of whose step that is,
+ * if there is one, the share isn't touched.
+ */
+export function outsideOfFibers<T>(f: () => T): T {
+  const { current, left } = execution;
+  const outer = seen;
+  execution.current = null;
+  try {
+    return f();
+  } finally {
+    execution.current = current;
+    execution.left = left;
+    seen = outer;
+  }
 }
 
 function paceOf(fiber: FiberCore<unknown>): number {
-  return fiber.flags >>> PACE_SHIFT;
+  return (fiber.flags >>> PACE_SHIFT) & 7;
 }
 
 function setPace(fiber: FiberCore<unknown>, pace: number): void {
-  fiber.flags = (fiber.flags & ((1 << PACE_SHIFT) - 1)) | (pace << PACE_SHIFT);
+  fiber.flags = (fiber.flags & ~(7 << PACE_SHIFT)) | (pace << PACE_SHIFT);
 }

@@ -9,21 +9,24 @@ import { isOperation, notAnOperation, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import { withoutPlace } from "../operation/place.ts";
 import { Suspension } from "../operation/suspension.ts";
-import { execution as cell, Refusal } from "../trigger/execution.ts";
+import { type Blocker, execution as cell, Refusal } from "../trigger/execution.ts";
 import { cancelTree, failBody } from "./context.ts";
 import { abandon, terminate } from "./ending.ts";
 import type { FiberCore, FiberIterator } from "./fiber.ts";
+import { outsideOfFibers } from "./share.ts";
 import {
   CLOSING,
   DELIVERED,
-  PACE_SHIFT as paceShift,
+  LEFT_SHIFT as leftShift,
   QUEUED as queued,
   RUNNING as running,
 } from "./flags.ts";
 
 const QUEUED = queued;
 const RUNNING = running;
-const PACE_SHIFT = paceShift;
+const LEFT_SHIFT = leftShift;
+/** All flags but the share, which is put back at the end of a step, and RUNNING, which is over then. */
+const KEPT = ((1 << LEFT_SHIFT) - 1) & ~RUNNING;
 const execution = cell;
 
 /**
@@ -36,9 +39,7 @@ const execution = cell;
  */
 export function step(fiber: FiberCore<unknown>): void {
   const previous = execution.current;
-  if (previous !== null && previous instanceof Refusal) {
-    throw new Error(`Cannot step a fiber: ${previous.reason}`);
-  }
+  if (previous !== null) return stepInside(previous, fiber);
   if ((fiber.flags & (QUEUED | RUNNING)) !== QUEUED) {
     throw new Error(`Cannot step ${fiber.name}: it is not ready`);
   }
@@ -51,7 +52,7 @@ export function step(fiber: FiberCore<unknown>): void {
   fiber.flags = (fiber.flags & ~QUEUED) | RUNNING;
   fiber.pending = null;
   execution.current = fiber;
-  execution.left = 1 << (fiber.flags >>> PACE_SHIFT);
+  execution.left = fiber.flags >>> LEFT_SHIFT;
   let result: IteratorResult<unknown, unknown>;
   try {
     if (fiber.iterator === null) {
@@ -65,17 +66,24 @@ export function step(fiber: FiberCore<unknown>): void {
       result = throwInto(fiber.iterator, thrown);
     }
   } catch (error) {
-    execution.current = previous;
+    execution.current = null;
     fiber.flags &= ~RUNNING;
     bodyThrew(fiber, thrown instanceof RefusedYield ? thrown.insteadOf(error) : error);
     if (scheduler.microTasks !== null) scheduler.runMicroTasks();
     return;
   }
-  execution.current = previous;
-  fiber.flags &= ~RUNNING;
+  execution.current = null;
+  const { left } = execution;
+  fiber.flags = (fiber.flags & KEPT) | ((left < 0 ? 0 : left) << LEFT_SHIFT);
   // An operation is its own iterator result: nothing needs to be loaded from it.
   if ((result as unknown) !== fiber.pending) endOrRefuse(fiber, result);
   if (scheduler.microTasks !== null) scheduler.runMicroTasks();
+}
+
+/** A step in the middle of another one: a fiber runs a scheduler of its own. */
+function stepInside(outer: Blocker, fiber: FiberCore<unknown>): void {
+  if (outer instanceof Refusal) throw new Error(`Cannot step a fiber: ${outer.reason}`);
+  outsideOfFibers(() => step(fiber));
 }
 
 function start(fiber: FiberCore<unknown>): FiberIterator {

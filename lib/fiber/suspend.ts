@@ -119,9 +119,9 @@ class SuspendWait<T> {
     this.context = null;
   }
 
-  /** It always waits: there is no need to give way first. */
-  start(): IteratorResult<never, T> {
-    return this.enter();
+  /** It always waits. */
+  couldComplete(): boolean {
+    return false;
   }
 
   attempt(): boolean {

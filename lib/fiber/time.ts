@@ -57,9 +57,9 @@ class Sleep implements Alarm {
     this.index = -1;
   }
 
-  /** It always waits: there is no need to give way first. */
-  start(): IteratorResult<never, void> {
-    return this.enter();
+  /** It always waits. */
+  couldComplete(): boolean {
+    return false;
   }
 
   attempt(): boolean {

@@ -55,7 +55,7 @@ class HostLoop extends TimerLoop {
 
   override interruptIfInBlockingSection(): void {}
 
-  /** When the slice that runs was scheduled, or its turn began: known without a look at the clock. */
+  /** When a slice was last scheduled, or its turn began: known without a look at the clock. */
   get sliceStart(): number {
     return this.#sliceStart;
   }

@@ -183,6 +183,9 @@ class ChooseEvent<T> extends CompositeEvent<T> {
   constructor(readonly events: readonly EventBase<T>[]) {
     super();
   }
+  override deferred(): void {
+    for (const event of this.events) event.deferred();
+  }
   expand(arm: Arm): Arm[] {
     return this.events.map((event) => new Arm(event, arm.handler, arm.nacks));
   }

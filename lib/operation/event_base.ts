@@ -114,6 +114,8 @@ export abstract class EventBase<T> implements Event<T> {
   closed(_arm: Arm): void {
     throw new Error("unreachable: this event is never closed");
   }
+  /** A synchronisation on it gives way (see `Suspension.deferred`). */
+  deferred(): void {}
   /** Gives back what was committed to a waiter that is gone (see `Suspension.undo`). */
   undo(_value: unknown): void {}
   abstract describe(): string;
@@ -171,6 +173,9 @@ export abstract class CompositeEvent<T> extends EventBase<T> {
 class MapEvent<T, U> extends CompositeEvent<U> {
   constructor(readonly event: EventBase<T>, readonly f: (value: T) => U) {
     super();
+  }
+  override deferred(): void {
+    this.event.deferred();
   }
   expand(arm: Arm): Arm[] {
     const { f } = this;

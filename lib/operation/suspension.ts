@@ -59,7 +59,7 @@ export const SPENT = 4;
 export const YIELDED = 5;
 
 /**
- * The states in order, for hot files to name anew: the engine compiles a module's own constant in,
+ * The states that hot paths meet, in order, for hot files to name anew: the engine compiles a module's own constant in,
  * but loads an imported one, and checks it, at each use. They do so with `execution`, too.
  */
 export const STATES = [COLD, WAITING, COMMITTED, FAILED, SPENT] as const;
@@ -109,7 +109,10 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
     return false;
   }
 
-  /** A fiber that is aborting may not even start: the hook for who must know. */
+  /**
+   * A fiber that is aborting may not even start, or was aborted while it gave way: the hook for who
+   * must know. In the latter case it is the canceller's code that runs.
+   */
   refused(): void {}
 
   /** The waiter was cancelled after the commit and cannot take the value: give it back. */
@@ -152,12 +155,20 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
     return this.state === COLD ? this.start() : this.resume();
   }
 
+  /** Whether it could complete at once. One that is going to wait need not give way first. */
+  couldComplete(): boolean {
+    return true;
+  }
+
+  /** It gives way, for longer than a turn of the host perhaps: the hook for who must keep an eye on it. */
+  deferred(): void {}
+
   /**
-   * Gives way first if the share of the fiber is used up. What never completes at once enters right
-   * away instead: it is going to wait anyway.
+   * Gives way first if the share of the fiber is used up. A `next` that is written out has counted
+   * `left` down already, if it comes here because of that; then this is below zero all the more.
    */
   start(): IteratorResult<never, T> {
-    if (--execution.left < 0) {
+    if (--execution.left < 0 && this.couldComplete()) {
       const fiber = execution.current as FiberSlot;
       if (fiber.usedUp()) return this.giveWay(fiber);
     }
@@ -165,6 +176,7 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
   }
 
   giveWay(fiber: FiberSlot): IteratorResult<never, T> {
+    this.deferred();
     if (fiber.pending !== null) fiber.dropPending();
     this.state = YIELDED;
     this.waiter = fiber;

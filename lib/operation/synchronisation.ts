@@ -108,6 +108,10 @@ export class Synchronisation<T> {
     return this as never;
   }
 
+  deferred(): void {
+    for (const arm of this.arms) arm.event.deferred();
+  }
+
   addNack(nack: NackEvent): void {
     (this.nacks ??= []).push(nack);
   }

@@ -51,6 +51,12 @@ class PromiseOperation<T> implements SettleNode {
     this.hub = null;
   }
 
+  /** Only a promise that is known to have settled, or what a function makes. */
+  couldComplete(): boolean {
+    const { source } = this;
+    return !isPromiseLike(source) || hubOf(source as PromiseLike<T>).result !== undefined;
+  }
+
   attempt(): boolean {
     this.hub = hubOf(this.promise());
     const { result } = this.hub;
@@ -207,6 +213,11 @@ class SettleEvent<T> extends EventBase<T> {
     sync.value = result.ok ? result.value : result.error;
     if (!result.ok) sync.state = FAILED;
     return true;
+  }
+
+  /** A rejection is handled from now on. */
+  override deferred(): void {
+    hubOf(this.promise);
   }
 
   enqueue(arm: Arm): void {

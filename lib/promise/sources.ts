@@ -6,7 +6,7 @@ import { checkOpen } from "../fiber/scheduler.ts";
 import { checkOptional, checkOptions, show } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { select } from "../event/mod.ts";
-import type { Suspension } from "../operation/suspension.ts";
+import { SPENT, type Suspension } from "../operation/suspension.ts";
 import type { Option } from "../operation/types.ts";
 import { fromPromise, promiseEvent, tellLate } from "./from_promise.ts";
 
@@ -220,18 +220,25 @@ export function readableFrom<T>(channel: Channel<T>): ReadableStream<T> {
     throw new TypeError(`Cannot make the stream: channel must be a Channel, got ${show(channel)}`);
   }
   let receive: Suspension<Option<T>> | null = null;
+  let isCancelled = false;
   return new ReadableStream<T>({
     async pull(controller) {
-      receive = channel.receive() as unknown as Suspension<Option<T>>; // as every operation is
-      const item = await receive;
-      if (receive === null) return; // cancelled: it was taken back
+      const wait = channel.receive() as unknown as Suspension<Option<T>>; // as every operation is
+      receive = wait;
+      const item = await wait;
+      const isKept = receive === wait;
       receive = null;
-      if (item === undefined) controller.close();
+      if (isCancelled && isKept) wait.undo(); // it had its item when the stream was cancelled
+      else if (isCancelled) return; // it was dropped
+      else if (item === undefined) controller.close();
       else controller.enqueue(item.value);
     },
     cancel() {
-      receive?.drop();
-      receive = null;
+      isCancelled = true;
+      if (receive !== null && receive.state !== SPENT) {
+        receive.drop();
+        receive = null;
+      }
       channel.close();
     },
   }, { highWaterMark: 0 });

@@ -46,9 +46,9 @@ export class PoolRun<T> implements JobWaiter {
     this.reason = undefined;
   }
 
-  /** It always waits: there is no need to give way first. */
-  start(): IteratorResult<never, T> {
-    return this.enter();
+  /** It always waits. */
+  couldComplete(): boolean {
+    return false;
   }
 
   attempt(): boolean {

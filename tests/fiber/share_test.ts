@@ -426,7 +426,7 @@ Deno.test("law 10: ThreadPool.close() gives way before it begins, and works in a
   assertEquals([sizeBefore, pool.statistics().size], [1, 0]);
 });
 
-Deno.test("law 10: the share is so many operations in each step, and counts anew after a wait", () => {
+Deno.test("law 10: the share is so many operations, in however many steps", () => {
   for (const share of [1, 2, 3, 7, REAL_SHARE]) {
     const turns: number[] = [];
     let done = 0;
@@ -441,6 +441,22 @@ Deno.test("law 10: the share is so many operations in each step, and counts anew
       }));
     assertEquals(turns.slice(0, 3), [share, 2 * share, 3 * share]);
   }
+  withShare(3, () =>
+    virtually(function* () {
+      const channel = new Channel<number>();
+      let turns = 0;
+      const sibling = function* () {
+        turns++;
+      };
+      yield* channel.send(1);
+      yield* channel.send(2);
+      yield* yieldNow(); // others have a turn, and the count goes on
+      spawn(sibling);
+      yield* channel.send(3);
+      assertEquals(turns, 0);
+      yield* channel.send(4);
+      assertEquals(turns, 1);
+    }));
 });
 
 Deno.test("law 10: the share of a plain run() and of a virtual clock is a count alone", () => {
@@ -505,8 +521,11 @@ Deno.test("law 10: a fiber whose items take longer than a share gives way after 
 });
 
 Deno.test("law 10: a fiber whose items take no time that can be seen gives way by the count", () => {
-  const turns = turnsBeside(new Array(5 * REAL_SHARE).fill(0));
-  assertEquals(turns.slice(0, 4), [1, 2, 3, 4].map((n) => n * REAL_SHARE));
+  const turns = turnsBeside(new Array(20 * REAL_SHARE).fill(0));
+  for (let n = 1; n < 15; n++) {
+    const items = turns[n]! - turns[n - 1]!;
+    assert(items > REAL_SHARE / 2 && items < 2 * REAL_SHARE, `${turns}`);
+  }
 });
 
 Deno.test("law 10: a fiber that was fast and turns slow is noticed within a stride", () => {
@@ -737,24 +756,143 @@ Deno.test("law 10: what always waits begins at once, though the share is used up
     }));
 });
 
-Deno.test("law 10: a fiber that runs others to their end inside keeps its own count", () => {
-  let turns = 0;
-  withShare(2, () =>
-    virtually(function* () {
-      spawn(function* () {
-        turns++;
-      });
-      const channel = new Channel<number>();
-      yield* channel.send(1);
-      valueOf(run(function* () {
-        const inner = new Channel<number>();
-        for (let n = 0; n < 5; n++) yield* inner.send(n);
+for (const [name, runInside] of [["run()", run], ["a scheduler of its own", runLifo]] as const) {
+  Deno.test(`law 10: a fiber that lets ${name} run others inside gives way by its own count`, () => {
+    const turns: number[] = [];
+    let done = 0;
+    withShare(2, () =>
+      virtually(function* () {
+        spawn(function* () {
+          for (; done < 10; turns.push(done)) yield* yieldNow();
+        });
+        yield* yieldNow();
+        const channel = new Channel<number>();
+        for (; done < 10; done++) {
+          yield* channel.send(1);
+          valueOf(runInside(function* () {
+            const inner = new Channel<number>();
+            for (let n = 0; n < 5; n++) yield* inner.send(n);
+          }, { loop: virtualLoop() }));
+        }
       }));
-      yield* channel.send(2);
-      assertEquals(turns, 0);
-      yield* channel.send(3);
-      assertEquals(turns, 1);
+    assertEquals(turns.slice(0, 4), [2, 4, 6, 8]);
+  });
+
+  Deno.test(`law 10: a fiber that lets ${name} run others inside gives way by the clock`, () => {
+    const done = withClock((advance) => {
+      let done = 0;
+      valueOf(run(function* () {
+        const sibling = spawn(function* () {
+          for (let turn = 0; turn < 3; turn++) yield* yieldNow();
+          return done;
+        });
+        const channel = new Channel<number>();
+        while (sibling.state === "running") {
+          yield* channel.send(1);
+          runInside(() => channel.receive(), { loop: blockingLoop() });
+          advance(3);
+          done++;
+        }
+        assert(valueOf(sibling.poll()!) <= 6);
+      }, { loop: blockingLoop() }));
+      return done;
+    });
+    assert(done < 10, `${done} rounds`);
+  });
+}
+
+Deno.test("law 10: a fiber that was fast and waits after each few slow items is noticed, once and for all", () => {
+  const gaps = withClock((advance) => {
+    let now = 0;
+    const pass = (ms: number) => {
+      advance(ms);
+      now += ms;
+    };
+    const gaps: number[] = [];
+    valueOf(run(function* () {
+      const queue = new Channel<number>();
+      const consumer = spawn(function* () {
+        for (let item; (item = yield* queue.receive()) !== undefined;) pass(item.value);
+      });
+      for (let n = 0; n < 20_000; n++) queue.trySend(0);
+      while (queue.size > 0) yield* yieldNow();
+      for (let round = 0; round < 10; round++) {
+        for (let n = 0; n < 100; n++) queue.trySend(3);
+        let longest = 0;
+        for (let before = now; queue.size > 0; before = now) {
+          yield* yieldNow();
+          longest = Math.max(longest, now - before);
+        }
+        gaps.push(longest);
+      }
+      queue.close();
+      yield* consumer;
+    }, { loop: blockingLoop() }));
+    return gaps;
+  });
+  assert(gaps.filter((gap) => gap > 10).length <= 2, `${gaps}`);
+});
+
+Deno.test("law 13, law 10: a promise that is rejected while a wait for it gives way is handled", async () => {
+  const spin = () => {
+    const end = performance.now() + 3;
+    while (performance.now() < end);
+  };
+  const rejected = () => Promise.reject(new Error("not in the cache"));
+  const waits: (() => Operation<unknown>)[] = [
+    () => fromPromise(rejected()),
+    () => fromPromise(rejected),
+    () => promiseEvent(rejected()),
+    () => promiseEvent(rejected()).map((value) => value),
+    () => select({ value: promiseEvent(rejected()), late: afterEvent(1000) }),
+    () => Event.choose(promiseEvent(rejected()), Event.never()),
+  ];
+  let caught = 0;
+  await withShareUntil(1, () =>
+    main(function* () {
+      for (let n = 0; n < 5; n++) spawn(busy);
+      for (const wait of waits) {
+        yield* useUp();
+        try {
+          yield* wait() as Awaitable<unknown>;
+        } catch (error) {
+          assertEquals((error as Error).message, "not in the cache");
+          caught++;
+        }
+      }
+      function* busy() {
+        while (caught < waits.length) {
+          spin(); // the host has its turn, and looks for rejections that nobody handles
+          yield* yieldNow();
+        }
+      }
     }));
+  assertEquals(caught, waits.length);
+});
+
+Deno.test("law 13, law 10: a fiber that has failed while a join of it gives way is not reported", async () => {
+  const reported: unknown[] = [];
+  const restore = setUncaughtHandler((error) => void reported.push(error));
+  try {
+    await withShareUntil(1, () =>
+      main(function* () {
+        const spins = spawn(function* () {
+          for (let n = 0; n < 300; n++) yield* yieldNow();
+        });
+        for (const join of [(f: Fiber<never>) => f.join(), (f: Fiber<never>) => f.joinEvent()]) {
+          const failing = spawn(function* (): Operation<never> {
+            throw new Error("kept");
+          }, { propagateCancelToParent: false });
+          yield* yieldNow();
+          yield* useUp();
+          assertEquals((yield* join(failing)).ok, false);
+        }
+        yield* spins;
+      }));
+  } finally {
+    setUncaughtHandler(restore as never);
+  }
+  assertEquals(reported, []);
 });
 
 Deno.test("law 10: selfAbort() and a scope in an aborting fiber end as ever, though the share is used up", () => {

@@ -17,6 +17,7 @@ import {
   type Operation,
   protect,
   scope,
+  sleep,
   spawn,
   spawnAsChildOf,
   withCancelCallback,
@@ -512,4 +513,26 @@ Deno.test("law 11: AnyFiber.breakDeadlock() again throws that same Deadlock in a
   assertInstanceOf(error, Deadlock);
   assert(thrown.length >= 1);
   for (const one of thrown) assertStrictEquals(one, error);
+});
+
+Deno.test("law 3: AnyFiber.attach() of a fiber that is ending: its old parent's abort has reached that", () => {
+  const outcome = virtually(function* () {
+    const elsewhere = spawn(() => sleep(100));
+    let child: AnyFiber | undefined;
+    const parent = spawn(function* () {
+      child = spawn(function* () {
+        try {
+          yield* sleep(50);
+        } finally {
+          yield* protect(() => sleep(10));
+        }
+      });
+      return "value";
+    });
+    yield* sleep(1);
+    parent.abort("why");
+    AnyFiber.attach(elsewhere, child!);
+    return yield* parent.join();
+  });
+  assertEquals(reasonOf(outcome), "why");
 });

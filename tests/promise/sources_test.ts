@@ -408,6 +408,26 @@ Deno.test("law 4: readableFrom(): a cancel puts back the item that was on its wa
   assertEquals(await main(() => drain(channel)), [1, 2]);
 });
 
+Deno.test("law 4: readableFrom(): whenever a cancel comes, an item is with the reader or in the channel", async () => {
+  const outcomes = new Set<boolean>();
+  for (let turns = 0; turns < 16; turns++) {
+    const channel = new Channel<number>();
+    const reader = readableFrom(channel).getReader();
+    const read = reader.read();
+    await hostTurn();
+    channel.trySend(1);
+    channel.trySend(2);
+    for (let turn = 0; turn < turns; turn++) await null;
+    const cancelled = reader.cancel();
+    const { value } = await read;
+    await cancelled;
+    outcomes.add(value === undefined);
+    const left = await main(() => drain(channel));
+    assertEquals(value === undefined ? left : [value, ...left], [1, 2]);
+  }
+  assertEquals(outcomes.size, 2, "both were seen");
+});
+
 Deno.test("readableFrom(): a released read keeps its item for the next reader", async () => {
   const channel = new Channel<number>();
   const stream = readableFrom(channel);
