@@ -35,7 +35,8 @@ export const ENDED_FAILED = 1 << 14;
 export const ENDED_ABORTED = 1 << 15;
 
 // The share of a fiber (`share.ts`).
-/** Three bits from here on: its pace. */
-export const PACE_SHIFT = 16;
-/** All bits from here on: how many operations it may start before somebody looks; up to 512. */
-export const LEFT_SHIFT = 19;
+/** It is a count of operations alone. */
+export const COUNTED = 1 << 16;
+/** One of the marks of a suspect, and the bits that hold their number. */
+export const MARK = 1 << 17;
+export const SUSPECT = 7 * MARK;

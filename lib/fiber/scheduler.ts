@@ -22,9 +22,9 @@ import { Inactive } from "../trigger/inactive.ts";
 import type { Context } from "./context.ts";
 import { type Fiber, FiberCore } from "./fiber.ts";
 import { forgetFunctions, type Label } from "./label.ts";
-import { initialShare, share } from "./share.ts";
+import { share } from "./share.ts";
 import { step } from "./step.ts";
-import { CLOSED, FIBER, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./flags.ts";
+import { CLOSED, COUNTED, FIBER, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./flags.ts";
 
 /** Runs fibers. */
 export interface Scheduler {
@@ -66,16 +66,14 @@ export abstract class SchedulerCore implements Scheduler {
   deadlock: Deadlock | null = null;
   /** Whether somebody outside may abort the root at any time, so that waiting for it is waiting. */
   abortable = false;
-  /** Whether time has a say in the shares of its fibers (`share.ts`): not if it is to be replayed. */
-  readonly usesClock: boolean;
   /** What the flags of its fibers start with. */
   readonly spawnFlags: number;
   #disposed = false;
   #failed: FiberCore<unknown>[] = [];
 
+  /** `usesClock`: whether time has a say in the shares of its fibers; not if it is to be replayed. */
   constructor(readonly loop: EventLoop, usesClock = loop.now === undefined) {
-    this.usesClock = usesClock && share.usesClock;
-    this.spawnFlags = FIBER | QUEUED | PROPAGATE | initialShare(this.usesClock);
+    this.spawnFlags = FIBER | QUEUED | PROPAGATE | (usesClock && share.usesClock ? 0 : COUNTED);
   }
 
   get active(): boolean {

@@ -13,20 +13,19 @@ import { type Blocker, execution as cell, Refusal } from "../trigger/execution.t
 import { cancelTree, failBody } from "./context.ts";
 import { abandon, terminate } from "./ending.ts";
 import type { FiberCore, FiberIterator } from "./fiber.ts";
-import { outsideOfFibers } from "./share.ts";
+import { outsideOfFibers, watchStep } from "./share.ts";
 import {
   CLOSING,
+  COUNTED,
   DELIVERED,
-  LEFT_SHIFT as leftShift,
   QUEUED as queued,
   RUNNING as running,
+  SUSPECT,
 } from "./flags.ts";
 
 const QUEUED = queued;
 const RUNNING = running;
-const LEFT_SHIFT = leftShift;
-/** All flags but the share, which is put back at the end of a step, and RUNNING, which is over then. */
-const KEPT = ((1 << LEFT_SHIFT) - 1) & ~RUNNING;
+const WATCHED = COUNTED | SUSPECT;
 const execution = cell;
 
 /**
@@ -52,7 +51,7 @@ export function step(fiber: FiberCore<unknown>): void {
   fiber.flags = (fiber.flags & ~QUEUED) | RUNNING;
   fiber.pending = null;
   execution.current = fiber;
-  execution.left = fiber.flags >>> LEFT_SHIFT;
+  if ((fiber.flags & WATCHED) !== 0) watchStep(fiber);
   let result: IteratorResult<unknown, unknown>;
   try {
     if (fiber.iterator === null) {
@@ -73,8 +72,7 @@ export function step(fiber: FiberCore<unknown>): void {
     return;
   }
   execution.current = null;
-  const { left } = execution;
-  fiber.flags = (fiber.flags & KEPT) | ((left < 0 ? 0 : left) << LEFT_SHIFT);
+  fiber.flags &= ~RUNNING;
   // An operation is its own iterator result: nothing needs to be loaded from it.
   if ((result as unknown) !== fiber.pending) endOrRefuse(fiber, result);
   if (scheduler.microTasks !== null) scheduler.runMicroTasks();

@@ -41,7 +41,7 @@ export interface ModelOperation {
 export interface ModelFiber {
   aborted: boolean;
   operation: ModelOperation | undefined;
-  /** How many operations it has started since it last gave way (law 10). */
+  /** How many operations it has started in its step (law 10). */
   used: number;
 }
 
@@ -96,6 +96,7 @@ export class Model {
 
   /** `fiber` is about to be stepped at the time `now`: what gave way starts. */
   step(fiber: ModelFiber, now: number): void {
+    fiber.used = 0;
     const { operation } = fiber;
     if (operation?.yielded !== true || operation.outcome !== undefined) return;
     operation.yielded = false;

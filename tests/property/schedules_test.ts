@@ -216,7 +216,7 @@ class Schedule {
     if (choice < 18) return this.#trySend(program, pair);
     if (choice < 19) return this.#tryReceive(program, pair);
     if (choice < 21) return this.#pause(program, yieldNow());
-    if (choice < 22) return this.#sleep(program);
+    if (choice < 22) return this.#pause(program, sleep(this.random.below(4)));
     if (choice < 23) return this.#pause(program, yieldNow());
     return this.#meddle(pair);
   }
@@ -332,13 +332,6 @@ class Schedule {
     }
     if (thrown !== undefined) assert(thrown instanceof Abort && model.aborted, `${thrown}`);
     else assert(!refused, "an aborting fiber could pause");
-  }
-
-  /** It counts, but never gives way first: it is going to wait anyway. */
-  #sleep(program: Program): Body {
-    const ms = this.random.below(4);
-    if (ms > 0) program.model.used++;
-    return this.#pause(program, sleep(ms));
   }
 
   *#meddle(pair: Pair): Body {

@@ -65,7 +65,7 @@ interface Program {
   fiber: Fiber<void> | undefined;
   aborted: boolean;
   offered: number;
-  /** How many operations it has started since it last gave way. */
+  /** How many operations it has started in its step. */
   used: number;
   /** What its next step begins with, if it has given way. */
   begin: (() => void) | undefined;
@@ -181,6 +181,7 @@ class Schedule {
   #begin(fiber: AnyFiber): void {
     const program = this.programs.find((program) => program.fiber as unknown === fiber);
     if (program === undefined) return;
+    program.used = 0;
     program.begin?.();
   }
 
@@ -193,7 +194,6 @@ class Schedule {
     };
     if (program.used < this.share) return begin();
     this.saw("gave way");
-    program.used = 0;
     program.begin = begin;
   }
 
