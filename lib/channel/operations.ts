@@ -54,9 +54,7 @@ export class Receive<T> implements ReceiverNode<T> {
     }
     if (this.state !== COLD) return this.resume();
     const fiber = execution.current as FiberSlot;
-    if (
-      fiber.context.error !== undefined || this.core.isClosed || --execution.left < 0
-    ) return this.start();
+    if (fiber.context.error !== undefined || --execution.left < 0) return this.start();
     const { core } = this;
     if (core.poll()) {
       const item = core.take();
@@ -65,6 +63,7 @@ export class Receive<T> implements ReceiverNode<T> {
       this.done = true;
       return this as never;
     }
+    if (core.isClosed) return this.enter();
     this.state = WAITING;
     this.waiter = fiber;
     core.receivers = enlist<ReceiverNode<T>>(core.receivers, this);
@@ -164,12 +163,10 @@ export class Send<T> implements SenderNode<T> {
     }
     if (this.state !== COLD) return this.resume();
     const fiber = execution.current as FiberSlot;
-    if (
-      fiber.context.error !== undefined || this.core.isClosed || --execution.left < 0
-    ) return this.start();
+    if (fiber.context.error !== undefined || --execution.left < 0) return this.start();
     const { core } = this;
+    this.state = SPENT; // unless it has to wait; `put` throws if the channel is closed
     if (core.put(this.item)) {
-      this.state = SPENT;
       this.done = true;
       return this as never;
     }

@@ -23,7 +23,7 @@ import type { Context } from "./context.ts";
 import { type Fiber, FiberCore } from "./fiber.ts";
 import { forgetFunctions, type Label } from "./label.ts";
 import { share } from "./share.ts";
-import { step } from "./step.ts";
+import { runStep } from "./step.ts";
 import { CLOSED, COUNTED, FIBER, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./flags.ts";
 
 /** Runs fibers. */
@@ -170,7 +170,7 @@ export abstract class FifoScheduler extends SchedulerCore {
     for (let i = 0; i < this.#batch; i++) {
       const fiber = queue.shift();
       if (fiber === undefined) break;
-      step(fiber);
+      runStep(fiber);
     }
     forgetFunctions();
     return queue.length > 0;

@@ -37,44 +37,41 @@ const execution = cell;
  * @throws {Error} if the fiber is not ready, or from a cancel function
  */
 export function step(fiber: FiberCore<unknown>): void {
-  const previous = execution.current;
-  if (previous !== null) return stepInside(previous, fiber);
+  const outer = execution.current;
+  if (outer !== null) return stepInside(outer, fiber);
   if ((fiber.flags & (QUEUED | RUNNING)) !== QUEUED) {
     throw new Error(`Cannot step ${fiber.name}: it is not ready`);
   }
-  if (fiber.iterator === null && fiber.body === null) { // woken in its last step: it has ended
+  runStep(fiber);
+}
+
+/**
+ * The same, for whoever knows that `fiber` is ready and that no step runs. Small, and what is rare is
+ * out of line, so that the engine compiles it into the loop of the scheduler.
+ */
+export function runStep(fiber: FiberCore<unknown>): void {
+  const { iterator, scheduler } = fiber;
+  if (iterator === null && fiber.body === null) { // woken in its last step: it has ended
     fiber.flags &= ~QUEUED;
     return;
   }
-  const { scheduler, thrown } = fiber;
   scheduler.taskCount++;
   fiber.flags = (fiber.flags & ~QUEUED) | RUNNING;
   fiber.pending = null;
   execution.current = fiber;
   if ((fiber.flags & WATCHED) !== 0) watchStep(fiber);
-  let result: IteratorResult<unknown, unknown>;
+  let result: IteratorResult<unknown, unknown> | null = null;
+  let error: unknown;
   try {
-    if (fiber.iterator === null) {
-      if (fiber.error !== undefined) throw fiber.deliver(); // aborted before it started
-      fiber.iterator = start(fiber);
-    }
-    if (thrown === null) {
-      result = fiber.iterator.next();
-    } else {
-      fiber.thrown = null;
-      result = throwInto(fiber.iterator, thrown);
-    }
-  } catch (error) {
-    execution.current = null;
-    fiber.flags &= ~RUNNING;
-    bodyThrew(fiber, thrown instanceof RefusedYield ? thrown.insteadOf(error) : error);
-    if (scheduler.microTasks !== null) scheduler.runMicroTasks();
-    return;
+    result = iterator === null || fiber.thrown !== null ? resume(fiber) : iterator.next();
+  } catch (thrown) {
+    error = thrown;
   }
   execution.current = null;
   fiber.flags &= ~RUNNING;
+  if (result === null) bodyThrew(fiber, error);
   // An operation is its own iterator result: nothing needs to be loaded from it.
-  if ((result as unknown) !== fiber.pending) endOrRefuse(fiber, result);
+  else if ((result as unknown) !== fiber.pending) endOrRefuse(fiber, result);
   if (scheduler.microTasks !== null) scheduler.runMicroTasks();
 }
 
@@ -82,6 +79,22 @@ export function step(fiber: FiberCore<unknown>): void {
 function stepInside(outer: Blocker, fiber: FiberCore<unknown>): void {
   if (outer instanceof Refusal) throw new Error(`Cannot step a fiber: ${outer.reason}`);
   outsideOfFibers(() => step(fiber));
+}
+
+/** Begins the body, or throws into it. */
+function resume(fiber: FiberCore<unknown>): IteratorResult<unknown, unknown> {
+  const { thrown } = fiber;
+  if (fiber.iterator === null) {
+    if (fiber.error !== undefined) throw fiber.deliver(); // aborted before it started
+    fiber.iterator = start(fiber);
+  }
+  if (thrown === null) return fiber.iterator.next();
+  fiber.thrown = null;
+  try {
+    return throwInto(fiber.iterator, thrown);
+  } catch (error) {
+    throw thrown instanceof RefusedYield ? thrown.insteadOf(error) : error;
+  }
 }
 
 function start(fiber: FiberCore<unknown>): FiberIterator {

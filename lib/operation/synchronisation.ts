@@ -86,7 +86,7 @@ export class Synchronisation<T> {
     if (this.state !== COLD) return this.resume();
     const fiber = execution.current as FiberSlot;
     if (
-      fiber.context.error !== undefined || !this.arms.every(isPlain) || --execution.left < 0
+      fiber.context.error !== undefined || !arePlain(this.arms) || --execution.left < 0
     ) return this.start();
     this.state = SPENT;
     if (this.poll(false)) {
@@ -309,6 +309,11 @@ function isCustom(arm: Arm): boolean {
   return arm.kind === CUSTOM;
 }
 
-function isPlain(arm: Arm): boolean {
-  return arm.kind !== COMPOSITE && arm.kind !== CUSTOM;
+/** A loop, for this is the hot path, and `every` is a call for each arm. */
+function arePlain(arms: readonly Arm[]): boolean {
+  for (let i = 0; i < arms.length; i++) {
+    const { kind } = arms[i]!;
+    if (kind === COMPOSITE || kind === CUSTOM) return false;
+  }
+  return true;
 }
