@@ -9,7 +9,7 @@
  * Both lists are first in, first out. A node that is found in a list can be committed, so a value
  * handed to a node has arrived, and a value taken from a node has been sent.
  */
-import { show } from "../internal/check.ts";
+import { show, wrongType } from "../internal/check.ts";
 import { count, type Linked } from "../internal/circle.ts";
 import { Ring } from "../internal/ring.ts";
 import { ChannelClosedError } from "./error.ts";
@@ -49,11 +49,7 @@ const OVERFLOWS: readonly Overflow[] = ["block", "dropNewest", "dropOldest"];
 /** @throws {TypeError} unless `overflow` is one of those */
 export function checkOverflow(action: string, overflow: Overflow): void {
   if (OVERFLOWS.includes(overflow)) return;
-  throw new TypeError(
-    `Cannot ${action}: overflow must be one of ${OVERFLOWS.map(show).join(", ")}, got ${
-      show(overflow)
-    }`,
-  );
+  throw wrongType(action, `overflow must be one of ${OVERFLOWS.map(show).join(", ")}`, overflow);
 }
 
 export class ChannelCore<T> {

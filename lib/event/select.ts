@@ -1,4 +1,11 @@
-import { checkFunction, checkOptional, checkOptions, isIterable, show } from "../internal/check.ts";
+import {
+  checkFunction,
+  checkOptional,
+  checkOptions,
+  isIterable,
+  isObject,
+  wrongType,
+} from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import { Arm, checkEvent } from "../operation/event_base.ts";
 import { Synchronisation } from "../operation/synchronisation.ts";
@@ -106,21 +113,15 @@ export function select(
 function checkBranches(branches: readonly unknown[]): Arm[] {
   for (let i = 0; i < branches.length; i++) {
     if (!(branches[i] instanceof Arm)) {
-      throw new TypeError(
-        `Cannot select: branches[${i}] must be made by when(event, f), got ${show(branches[i])}`,
-      );
+      throw wrongType("select", `branches[${i}] must be made by when(event, f)`, branches[i]);
     }
   }
   return branches as Arm[];
 }
 
 function kindsOf(events: unknown): string[] {
-  if (typeof events === "object" && events !== null && !isIterable(events)) {
-    return Object.keys(events);
-  }
-  throw new TypeError(
-    `Cannot select: expected a list of branches or a record of events, got ${show(events)}`,
-  );
+  if (isObject(events) && !isIterable(events)) return Object.keys(events);
+  throw wrongType("select", "expected a list of branches or a record of events", events);
 }
 
 function namedArms(events: unknown, kinds: readonly string[]): Arm[] {

@@ -1,5 +1,5 @@
 /** The seed's blocking operation, in its three parts, for who drives fibers from outside. */
-import { checkFunction, show } from "../internal/check.ts";
+import { checkFunction, isObject, wrongType } from "../internal/check.ts";
 import { COLD, inherit, SPENT, type Suspension, WAITING } from "../operation/suspension.ts";
 import type { Awaitable } from "../operation/types.ts";
 import { asCancelFunction, executeAs } from "../trigger/execution.ts";
@@ -98,8 +98,8 @@ inherit(BlockWait);
  * ```
  */
 export function block<T>(options: BlockOptions<T>): Awaitable<T> {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot block: expected { block, abort, retv }, got ${show(options)}`);
+  if (!isObject(options)) {
+    throw wrongType("block", "expected { block, abort, retv }", options);
   }
   checkFunction("block", "block", options.block);
   checkFunction("block", "abort", options.abort);

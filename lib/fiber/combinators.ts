@@ -1,5 +1,5 @@
 /** Several at once. */
-import { checkBody, checkCount, isIterable, show } from "../internal/check.ts";
+import { checkBody, checkCount, isIterable, wrongType } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { FiberAborted } from "../operation/errors.ts";
 import { Arm, type EventBase } from "../operation/event_base.ts";
@@ -94,7 +94,7 @@ export function map<A, B>(
   options?: { concurrency?: number } & LateOptions<B>,
 ): Awaitable<B[]> {
   if (typeof items !== "string" && !isIterable(items)) {
-    throw new TypeError(`Cannot map: items must be iterable, got ${show(items)}`);
+    throw wrongType("map", "items must be iterable", items);
   }
   checkBody("map", "body", body);
   const onLate = checkLate("map", options);
@@ -234,7 +234,7 @@ function* firstValue(
 
 function checkBodies(action: string, bodies: unknown): void {
   if (!Array.isArray(bodies)) {
-    throw new TypeError(`Cannot ${action}: bodies must be an array, got ${show(bodies)}`);
+    throw wrongType(action, "bodies must be an array", bodies);
   }
   bodies.forEach((body, index) => checkBody(action, `bodies[${index}]`, body));
 }

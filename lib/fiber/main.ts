@@ -1,5 +1,5 @@
 /** `main`: fibers on the JavaScript loop. */
-import { checkOptional, checkOptions, show } from "../internal/check.ts";
+import { checkOptional, checkOptions, wrongType } from "../internal/check.ts";
 import { onAbort } from "../internal/signal_hub.ts";
 import { onEndSignal, onLoopEmpty } from "../loop/host_exit.ts";
 import { hostTurns } from "../loop/host_loop.ts";
@@ -188,6 +188,6 @@ function checkMain(body: unknown, options: MainOptions | undefined): void {
   checkOptional("run main", "handleSignals", options?.handleSignals, "boolean");
   const signal = options?.signal;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`Cannot run main: signal must be an AbortSignal, got ${show(signal)}`);
+    throw wrongType("run main", "signal must be an AbortSignal", signal);
   }
 }

@@ -9,8 +9,9 @@ import {
   checkFunction,
   checkOptional,
   checkOptions,
+  isObject,
   refuseGenerator,
-  show,
+  wrongType,
 } from "../internal/check.ts";
 import { reportUncaught, trap } from "../internal/report.ts";
 import { Ring } from "../internal/ring.ts";
@@ -219,9 +220,7 @@ export function checkSpawn(action: string, body: unknown, options: SpawnOptions 
 
 /** @throws {TypeError} unless `loop` is an event loop */
 export function checkLoop(action: string, loop: EventLoop): void {
-  if (typeof loop !== "object" || loop === null) {
-    throw new TypeError(`Cannot ${action}: loop must be an EventLoop, got ${show(loop)}`);
-  }
+  if (!isObject(loop)) throw wrongType(action, "loop must be an EventLoop", loop);
   checkFunction(action, "loop.oneStep", loop.oneStep);
   checkFunction(action, "loop.onTimer", loop.onTimer);
 }
@@ -236,9 +235,7 @@ export function checkOpen(action: string, context: Context): void {
 /** @throws {TypeError} unless `scheduler` is one of ours */
 export function checkScheduler(action: string, scheduler: Scheduler): SchedulerCore {
   if (!(scheduler instanceof SchedulerCore)) {
-    throw new TypeError(
-      `Cannot ${action}: scheduler must be a Scheduler, got ${show(scheduler)}`,
-    );
+    throw wrongType(action, "scheduler must be a Scheduler", scheduler);
   }
   if (!scheduler.active) throw new Inactive(`Cannot ${action}: the scheduler is not active`);
   return scheduler;
@@ -247,5 +244,5 @@ export function checkScheduler(action: string, scheduler: Scheduler): SchedulerC
 /** @throws {TypeError} unless `fiber` is a fiber */
 export function checkFiber<T>(action: string, argument: string, fiber: Fiber<T>): FiberCore<T> {
   if (fiber instanceof FiberCore) return fiber as FiberCore<T>;
-  throw new TypeError(`Cannot ${action}: ${argument} must be a Fiber, got ${show(fiber)}`);
+  throw wrongType(action, `${argument} must be a Fiber`, fiber);
 }

@@ -1,5 +1,5 @@
 /** The events there are, but for those that other rooms add; see `event_base.ts` for what one is. */
-import { checkFunction, show } from "../internal/check.ts";
+import { checkFunction, wrongType } from "../internal/check.ts";
 import { publicFace } from "../internal/public_face.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
 import {
@@ -74,9 +74,7 @@ export interface EventConstructors {
 export const Event: EventConstructors = publicFace("Event", EventBase, "use Event.from", {
   from<T>(source: EventSource<T>): Event<T> {
     if (typeof source?.poll !== "function" || typeof source.wait !== "function") {
-      throw new TypeError(
-        `Cannot make the event: source must have the methods poll and wait, got ${show(source)}`,
-      );
+      throw wrongType("make the event", "source must have the methods poll and wait", source);
     }
     return new CustomEvent(source);
   },
@@ -147,9 +145,7 @@ class CustomEvent<T> extends EventBase<T> {
     const result: Result<T> | undefined = this.source.poll();
     if (result === undefined) return false;
     if (typeof result?.ok !== "boolean") {
-      throw new TypeError(
-        `Cannot poll the event: poll must return a Result or undefined, got ${show(result)}`,
-      );
+      throw wrongType("poll the event", "poll must return a Result or undefined", result);
     }
     if (sync.state !== state) sync.retract();
     sync.value = result.ok ? result.value : result.error;
@@ -161,9 +157,7 @@ class CustomEvent<T> extends EventBase<T> {
     const sync = arm.sync!;
     const handle: CancelHandle = this.source.wait(() => sync.wake());
     if (typeof handle?.cancel !== "function") {
-      throw new TypeError(
-        `Cannot wait for the event: wait must return a CancelHandle, got ${show(handle)}`,
-      );
+      throw wrongType("wait for the event", "wait must return a CancelHandle", handle);
     }
     arm.handle = handle;
   }

@@ -6,7 +6,7 @@
  * list. A *composite* event (choose, guard, map, withNack) only expands into arms over base events,
  * anew for each synchronisation. The protocol between the two is in `synchronisation.ts`.
  */
-import { checkFunction, show } from "../internal/check.ts";
+import { checkFunction, wrongType } from "../internal/check.ts";
 import type { Ring } from "../internal/ring.ts";
 import type { Event, NackEvent } from "./event.ts";
 import { Synchronisation } from "./synchronisation.ts";
@@ -144,10 +144,9 @@ export abstract class EventBase<T> implements Event<T> {
 /** @throws {TypeError} unless `event` is an event */
 export function checkEvent<T>(action: string, event: Event<T>): EventBase<T> {
   if (event instanceof EventBase) return event;
-  throw new TypeError(
-    `Cannot ${action}: expected an Event (as from channel.receiveEvent(), fiber.joinEvent(), ` +
-      `afterEvent(ms)), got ${show(event)}`,
-  );
+  const rule =
+    "expected an Event (as from channel.receiveEvent(), fiber.joinEvent(), afterEvent(ms))";
+  throw wrongType(action, rule, event);
 }
 
 /** What is common to the composite events: they are never waited on themselves. */

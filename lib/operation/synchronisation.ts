@@ -18,7 +18,7 @@
  *
  * A custom event only wakes the waiter, who polls again on resumption (`recheck`).
  */
-import { show } from "../internal/check.ts";
+import { wrongType } from "../internal/check.ts";
 import { Random } from "../internal/random.ts";
 import type { NackEvent } from "./event.ts";
 import { Arm, COMPOSITE, CUSTOM } from "./event_base.ts";
@@ -44,7 +44,7 @@ let random = new Random(0x5eed);
  */
 export function seedSelect(seed: number): void {
   if (!Number.isFinite(seed)) {
-    throw new TypeError(`Cannot seed the choices: seed must be a finite number, got ${show(seed)}`);
+    throw wrongType("seed the choices", "seed must be a finite number", seed);
   }
   random = new Random(seed);
 }

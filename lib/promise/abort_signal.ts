@@ -1,6 +1,6 @@
 import { openNursery, type ScopeContext } from "../fiber/nursery.ts";
 import { yieldNow } from "../fiber/yield.ts";
-import { checkBody, show } from "../internal/check.ts";
+import { checkBody, wrongType } from "../internal/check.ts";
 import { onAbort } from "../internal/signal_hub.ts";
 import type { Event } from "../operation/event.ts";
 import { type Arm, EventBase } from "../operation/event_base.ts";
@@ -96,5 +96,5 @@ function cancelOn(signal: AbortSignal, context: ScopeContext): void {
 
 function checkSignal(action: string, signal: unknown): void {
   if (signal instanceof AbortSignal) return;
-  throw new TypeError(`Cannot ${action}: signal must be an AbortSignal, got ${show(signal)}`);
+  throw wrongType(action, "signal must be an AbortSignal", signal);
 }

@@ -6,7 +6,7 @@ import {
   checkOptions,
   isPromiseLike,
   refuseGenerator,
-  show,
+  wrongType,
 } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
 import { Abort } from "../operation/errors.ts";
@@ -73,9 +73,7 @@ class PromiseOperation<T> implements SettleNode {
     this.controller = new AbortController();
     const promise = source(this.controller.signal);
     if (isPromiseLike(promise)) return promise;
-    throw new TypeError(
-      `Cannot wait for the promise: the function must return a promise, got ${show(promise)}`,
-    );
+    throw wrongType("wait for the promise", "the function must return a promise", promise);
   }
 
   enqueue(): void {
@@ -191,10 +189,10 @@ export function fromPromise<T>(
   options?: FromPromiseOptions<T>,
 ): Awaitable<T> {
   if (typeof promise !== "function" && !isPromiseLike(promise)) {
-    throw new TypeError(
-      `Cannot wait for the promise: expected a promise or a function that makes one, got ${
-        show(promise)
-      }`,
+    throw wrongType(
+      "wait for the promise",
+      "expected a promise or a function that makes one",
+      promise,
     );
   }
   checkOptions("wait for the promise", options);
@@ -260,5 +258,5 @@ class ArmNode implements SettleNode {
  */
 export function promiseEvent<T>(promise: PromiseLike<T>): Event<T> {
   if (isPromiseLike(promise)) return new SettleEvent(promise);
-  throw new TypeError(`Cannot make the event: expected a promise, got ${show(promise)}`);
+  throw wrongType("make the event", "expected a promise", promise);
 }

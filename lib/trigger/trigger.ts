@@ -7,7 +7,13 @@
  * Without `perThread` the realm has one stack; with it, one for each thread id. Registrations made
  * before `perThread` was called stay visible to every thread, below the thread's own.
  */
-import { checkFunction, isIterable, isPromiseLike, show } from "../internal/check.ts";
+import {
+  checkFunction,
+  isIterable,
+  isObject,
+  isPromiseLike,
+  wrongType,
+} from "../internal/check.ts";
 import { type Blocker, executeAs, execution } from "./execution.ts";
 import { Inactive } from "./inactive.ts";
 
@@ -105,11 +111,7 @@ function prepareRegistered(): Trigger | undefined {
   if (registration === undefined) return undefined;
   const trigger = registration.prepareForAwait();
   if (typeof trigger?.release === "function" && typeof trigger.await === "function") return trigger;
-  throw new TypeError(
-    `Cannot prepare a trigger: the registered prepareForAwait must return one, got ${
-      show(trigger)
-    }`,
-  );
+  throw wrongType("prepare a trigger", "the registered prepareForAwait must return one", trigger);
 }
 
 /** A trigger for a `yield*` outside our own fibers: there promises are of no use. */
@@ -144,11 +146,11 @@ export function releaserOf(trigger: Trigger): () => void {
 export function using<T>(
   options: { prepareForAwait: () => Trigger; whileRunning: () => T },
 ): T {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(
-      `Cannot register a scheduler: using takes { prepareForAwait, whileRunning }, got ${
-        show(options)
-      }`,
+  if (!isObject(options)) {
+    throw wrongType(
+      "register a scheduler",
+      "using takes { prepareForAwait, whileRunning }",
+      options,
     );
   }
   const { prepareForAwait, whileRunning } = options;
@@ -195,9 +197,7 @@ function register(registration: Registration): () => void {
  */
 export function perThread<H>(thread: ThreadModule<H>): void {
   if (typeof thread?.self !== "function" || typeof thread.id !== "function") {
-    throw new TypeError(
-      `Cannot configure threads: thread must have the methods self and id, got ${show(thread)}`,
-    );
+    throw wrongType("configure threads", "thread must have the methods self and id", thread);
   }
   if (thread.runIn !== undefined) {
     checkFunction("configure threads", "thread.runIn", thread.runIn);
