@@ -12,6 +12,7 @@
 import { show, wrongType } from "../internal/check.ts";
 import { count, type Linked } from "../internal/circle.ts";
 import { Ring } from "../internal/ring.ts";
+import { OnceEvent } from "../operation/event.ts";
 import { ChannelClosedError } from "./error.ts";
 
 /** A waiting receiver. Each method takes it out of the list of receivers, and commits. */
@@ -35,12 +36,6 @@ export interface ChannelFailure {
   readonly error: unknown;
 }
 
-/** Whoever wants to know that the channel was closed, though it may still hold items. */
-export interface CloseNode {
-  /** Commits; it has been taken out of the channel. */
-  complete(value: undefined): void;
-}
-
 /** What to do with an item for which there is no room. */
 export type Overflow = "block" | "dropNewest" | "dropOldest";
 
@@ -59,7 +54,8 @@ export class ChannelCore<T> {
   readonly buffer: Ring<T>;
   isClosed: boolean;
   failure: ChannelFailure | null;
-  closeWaiters: Set<CloseNode> | null;
+  /** The close itself, which comes before its items have run out. */
+  closing: OnceEvent | null;
   receivers: ReceiverNode<T> | null;
   senders: SenderNode<T> | null;
   /** The item that `poll` took: an item may be `undefined`, so this is not how to tell. */
@@ -72,7 +68,7 @@ export class ChannelCore<T> {
     this.buffer = new Ring();
     this.isClosed = false;
     this.failure = null;
-    this.closeWaiters = null;
+    this.closing = null;
     this.receivers = null;
     this.senders = null;
     this.taken = undefined;
@@ -137,15 +133,21 @@ export class ChannelCore<T> {
     else this.buffer.unshift(item);
   }
 
+  /** There is one, which holds nothing of its waiters but those that wait now. */
+  closeEvent(): OnceEvent {
+    if (this.closing === null) {
+      this.closing = new OnceEvent(`the close of ${this.describe()}`);
+      if (this.isClosed) this.closing.happen();
+    }
+    return this.closing;
+  }
+
   /** Closes it, because of `failure` unless that is `null`. */
   close(failure: ChannelFailure | null): void {
     if (this.isClosed) return;
     this.isClosed = true;
     this.failure = failure;
-    for (const node of this.closeWaiters ?? []) { // first: who sends as well need not see it fail
-      this.closeWaiters!.delete(node);
-      node.complete(undefined);
-    }
+    this.closing?.happen(); // first: who sends as well need not see it fail
     while (this.receivers !== null) this.receivers.closed();
     while (this.senders !== null) this.senders.closed();
   }

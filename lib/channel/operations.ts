@@ -228,7 +228,7 @@ export class ReceiveEvent<T> extends EventBase<T> {
     super();
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     const { core } = this;
     if (core.poll()) {
       sync.value = core.take();
@@ -240,12 +240,12 @@ export class ReceiveEvent<T> extends EventBase<T> {
     return true;
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     const { core } = this;
     core.receivers = enlist(core.receivers, arm as ReceiverNode<T>);
   }
 
-  withdraw(arm: Arm): void {
+  override withdraw(arm: Arm): void {
     const { core } = this;
     core.receivers = delist(core.receivers, arm as ReceiverNode<T>);
   }
@@ -274,7 +274,7 @@ export class SendEvent<T> extends EventBase<void> {
     super();
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     sync.value = undefined;
     try {
       return this.core.put(this.item);
@@ -285,12 +285,12 @@ export class SendEvent<T> extends EventBase<void> {
     }
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     const { core } = this;
     core.senders = enlist(core.senders, arm as SenderNode<unknown> as SenderNode<T>);
   }
 
-  withdraw(arm: Arm): void {
+  override withdraw(arm: Arm): void {
     const { core } = this;
     core.senders = delist(core.senders, arm as SenderNode<unknown> as SenderNode<T>);
   }
@@ -307,30 +307,6 @@ export class SendEvent<T> extends EventBase<void> {
 
   describe(): string {
     return `a send to ${this.core.describe()}`;
-  }
-}
-
-/** The close itself. Holds nothing of its waiters, so there is one per channel. */
-export class CloseEvent extends EventBase<void> {
-  constructor(readonly core: ChannelCore<unknown>) {
-    super();
-  }
-
-  poll(sync: Synchronisation<unknown>): boolean {
-    sync.value = undefined;
-    return this.core.isClosed;
-  }
-
-  enqueue(arm: Arm): void {
-    (this.core.closeWaiters ??= new Set()).add(arm);
-  }
-
-  withdraw(arm: Arm): void {
-    this.core.closeWaiters?.delete(arm);
-  }
-
-  describe(): string {
-    return `the close of ${this.core.describe()}`;
   }
 }
 

@@ -49,7 +49,7 @@ export type Selected<O extends Record<string, Event<unknown>>> = {
  */
 export function when<T, R>(event: Event<T>, f: (value: T) => R): Branch<R> {
   checkFunction("make the branch", "f", f);
-  return new Arm(checkEvent("make the branch", event), f as (value: never) => unknown, null) as
+  return new Arm(checkEvent("make the branch", event), f as (value: never) => unknown) as
     & Arm
     & Branch<R>;
 }
@@ -106,8 +106,7 @@ export function select(
     fair = options.fair === true;
   }
   if (Array.isArray(alternatives)) return new Synchronisation(checkBranches(alternatives), fair);
-  const kinds = kindsOf(alternatives);
-  return new Synchronisation(namedArms(alternatives, kinds), fair, kinds);
+  return new Synchronisation(namedArms(alternatives), fair);
 }
 
 function checkBranches(branches: readonly unknown[]): Arm[] {
@@ -119,14 +118,12 @@ function checkBranches(branches: readonly unknown[]): Arm[] {
   return branches as Arm[];
 }
 
-function kindsOf(events: unknown): string[] {
-  if (isObject(events) && !isIterable(events)) return Object.keys(events);
-  throw wrongType("select", "expected a list of branches or a record of events", events);
-}
-
-function namedArms(events: unknown, kinds: readonly string[]): Arm[] {
-  return kinds.map((kind) => {
-    const event = (events as Record<string, Event<unknown>>)[kind]!;
-    return new Arm(checkEvent(`select "${kind}"`, event), (value) => ({ kind, value }), null);
+function namedArms(events: unknown): Arm[] {
+  if (!isObject(events) || isIterable(events)) {
+    throw wrongType("select", "expected a list of branches or a record of events", events);
+  }
+  return Object.keys(events).map((kind) => {
+    const event = checkEvent(`select "${kind}"`, (events as Record<string, Event<unknown>>)[kind]!);
+    return new Arm(event, (value) => ({ kind, value }), null, kind);
   });
 }

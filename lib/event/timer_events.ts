@@ -17,7 +17,7 @@ class TimerEvent<T> extends EventBase<T> {
     super();
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     if (this.#delay(sync) > 0) return false;
     if (this.timesOut) {
       sync.value = this.#timeout(waiterOf(sync));
@@ -28,18 +28,13 @@ class TimerEvent<T> extends EventBase<T> {
     return true;
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     const delay = this.#delay(arm.sync!);
     if (delay === Infinity) return;
     arm.handle = loopOf(arm.sync!.waiter).onTimer(delay, { repeat: false }, () => {
       if (this.timesOut) arm.fail(withoutPlace(this.#timeout(arm.sync!.waiter)));
       else arm.complete(undefined);
     });
-  }
-
-  withdraw(arm: Arm): void {
-    arm.handle?.cancel();
-    arm.handle = null;
   }
 
   describe(): string {

@@ -3,14 +3,13 @@ import { checkFunction, wrongType } from "../internal/check.ts";
 import { publicFace } from "../internal/public_face.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
 import {
-  Arm,
+  type Arm,
   type CancelHandle,
   checkEvent,
   CompositeEvent,
   CUSTOM,
   EventBase,
 } from "./event_base.ts";
-import { FAILED } from "./suspension.ts";
 import type { Synchronisation } from "./synchronisation.ts";
 import type { Awaitable, Result } from "./types.ts";
 
@@ -106,23 +105,16 @@ class AlwaysEvent<T> extends EventBase<T> {
   constructor(readonly value: T) {
     super();
   }
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     sync.value = this.value;
     return true;
   }
-  enqueue(): void {}
-  withdraw(): void {}
   describe(): string {
     return "an event that has always happened";
   }
 }
 
 class NeverEvent extends EventBase<never> {
-  poll(): boolean {
-    return false;
-  }
-  enqueue(): void {}
-  withdraw(): void {}
   describe(): string {
     return "an event that never happens";
   }
@@ -140,7 +132,7 @@ class CustomEvent<T> extends EventBase<T> {
     return CUSTOM;
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     const { state } = sync;
     const result: Result<T> | undefined = this.source.poll();
     if (result === undefined) return false;
@@ -148,12 +140,10 @@ class CustomEvent<T> extends EventBase<T> {
       throw wrongType("poll the event", "poll must return a Result or undefined", result);
     }
     if (sync.state !== state) sync.retract();
-    sync.value = result.ok ? result.value : result.error;
-    if (!result.ok) sync.state = FAILED;
-    return true;
+    return sync.settleNow(result);
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     const sync = arm.sync!;
     const handle: CancelHandle = this.source.wait(() => sync.wake());
     if (typeof handle?.cancel !== "function") {
@@ -162,7 +152,7 @@ class CustomEvent<T> extends EventBase<T> {
     arm.handle = handle;
   }
 
-  withdraw(arm: Arm): void {
+  override withdraw(arm: Arm): void {
     const handle = arm.handle!;
     arm.handle = null;
     asCancelFunction(() => handle.cancel());
@@ -181,7 +171,7 @@ class ChooseEvent<T> extends CompositeEvent<T> {
     for (const event of this.events) event.deferred();
   }
   expand(arm: Arm): Arm[] {
-    return this.events.map((event) => new Arm(event, arm.handler, arm.nacks));
+    return this.events.map((event) => arm.over(event));
   }
 }
 
@@ -191,7 +181,7 @@ class GuardEvent<T> extends CompositeEvent<T> {
   }
   expand(arm: Arm): Arm[] {
     const event = checkEvent("synchronise on the guard", this.make());
-    return [new Arm(event, arm.handler, arm.nacks)];
+    return [arm.over(event)];
   }
 }
 
@@ -200,33 +190,39 @@ class WithNackEvent<T> extends CompositeEvent<T> {
     super();
   }
   expand(arm: Arm, sync: Synchronisation<unknown>): Arm[] {
-    const nack = new NackEvent();
+    const nack = new OnceEvent("a negative acknowledgement");
     sync.addNack(nack); // before `make`: if that throws, its event was certainly not chosen
     const event = checkEvent("synchronise on the event with a nack", this.make(nack));
-    return [new Arm(event, arm.handler, [...arm.nacks ?? [], nack])];
+    return [arm.over(event, arm.handler, [...arm.nacks ?? [], nack])];
   }
 }
 
-/** Happens once and for good, when its synchronisation chose something else. */
-export class NackEvent extends EventBase<void> {
+/** Happens once and for good: for whoever waits, and whoever comes later. */
+export class OnceEvent extends EventBase<void> {
   #happened = false;
+  /** In the order in which they came. */
   readonly #waiters: Set<Arm> = new Set();
+
+  /** `what` it is, in words. */
+  constructor(readonly what: string) {
+    super();
+  }
 
   happen(): void {
     this.#happened = true;
     for (const arm of this.#waiters) arm.complete(undefined);
   }
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     sync.value = undefined;
     return this.#happened;
   }
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     this.#waiters.add(arm);
   }
-  withdraw(arm: Arm): void {
+  override withdraw(arm: Arm): void {
     this.#waiters.delete(arm);
   }
   describe(): string {
-    return "a negative acknowledgement";
+    return this.what;
   }
 }

@@ -8,8 +8,9 @@
  */
 import { checkFunction, wrongType } from "../internal/check.ts";
 import type { Ring } from "../internal/ring.ts";
-import type { Event, NackEvent } from "./event.ts";
+import type { Event, OnceEvent } from "./event.ts";
 import { Synchronisation } from "./synchronisation.ts";
+import type { Result } from "./types.ts";
 
 /** A disposer: idempotent. */
 export interface CancelHandle {
@@ -43,12 +44,15 @@ export class Arm {
   /** What the event needs to withdraw the arm: a timer, say. */
   handle: CancelHandle | null;
   /** The negative acknowledgements that this arm would *not* cause. */
-  nacks: readonly NackEvent[] | null;
+  nacks: readonly OnceEvent[] | null;
+  /** What the alternative is called, if it has a name. */
+  name: string | null;
 
   constructor(
     event: EventBase<unknown>,
     handler: (value: never) => unknown,
-    nacks: readonly NackEvent[] | null,
+    nacks: readonly OnceEvent[] | null = null,
+    name: string | null = null,
   ) {
     this.event = event;
     this.kind = event.kind();
@@ -58,6 +62,16 @@ export class Arm {
     this.before = null;
     this.handle = null;
     this.nacks = nacks;
+    this.name = name;
+  }
+
+  /** The same alternative, or a part of it, as an arm over `event`. */
+  over(
+    event: EventBase<unknown>,
+    handler: (value: never) => unknown = this.handler,
+    nacks: readonly OnceEvent[] | null = this.nacks,
+  ): Arm {
+    return new Arm(event, handler, nacks, this.name);
   }
 
   /** Commits the synchronisation to this arm: for whoever found the arm in a list. */
@@ -70,6 +84,12 @@ export class Arm {
     this.sync!.commit(this, error, true);
   }
 
+  /** Commits it to either. */
+  settled(result: Result<unknown>): void {
+    if (result.ok) this.complete(result.value);
+    else this.fail(result.error);
+  }
+
   // What the partner of a rendezvous calls on a node that it found, be it an arm or an operation.
 
   /** Hands a value over to the waiter. */
@@ -79,12 +99,12 @@ export class Arm {
 
   /** Takes over the value that the waiter offers. */
   give(buffer?: Ring<unknown>): unknown {
-    return this.event.give(this, buffer);
+    return this.event.give!(this, buffer);
   }
 
-  /** Tells the waiter that there will be no partner any more. */
+  /** Tells the waiter that what it waits at has come to its end. */
   closed(): void {
-    this.event.closed(this);
+    this.event.closed!(this);
   }
 }
 
@@ -101,19 +121,20 @@ export abstract class EventBase<T> implements Event<T> {
   }
 
   /** Commits if it can: true, and the outcome is in `sync.value` (state FAILED for an error). */
-  abstract poll(sync: Synchronisation<unknown>): boolean;
+  poll(_sync: Synchronisation<unknown>): boolean {
+    return false;
+  }
   /** Puts the arm into the list of waiters. */
-  abstract enqueue(arm: Arm): void;
+  enqueue(_arm: Arm): void {}
   /** Takes it out, in O(1). */
-  abstract withdraw(arm: Arm): void;
+  withdraw(arm: Arm): void {
+    arm.handle?.cancel();
+    arm.handle = null;
+  }
   /** For events that offer a value: commits `arm` and returns the value. */
-  give(_arm: Arm, _buffer?: Ring<unknown>): unknown {
-    throw new Error("unreachable: this event offers nothing");
-  }
-  /** For events that can be closed: commits `arm` to that. */
-  closed(_arm: Arm): void {
-    throw new Error("unreachable: this event is never closed");
-  }
+  give?(arm: Arm, buffer?: Ring<unknown>): unknown;
+  /** For events at something that can come to its end: commits `arm` to that. */
+  closed?(arm: Arm): void;
   /** A synchronisation on it gives way (see `Suspension.deferred`). */
   deferred(): void {}
   /** Gives back what was committed to a waiter that is gone (see `Suspension.undo`). */
@@ -126,7 +147,7 @@ export abstract class EventBase<T> implements Event<T> {
   }
 
   synchronise(): Synchronisation<T> {
-    return new Synchronisation<T>([new Arm(this, identity, null)], false);
+    return new Synchronisation<T>([new Arm(this, identity)], false);
   }
 
   [Symbol.iterator](): Iterator<never, T, unknown> {
@@ -155,15 +176,6 @@ export abstract class CompositeEvent<T> extends EventBase<T> {
     return COMPOSITE;
   }
   abstract override expand(arm: Arm, sync: Synchronisation<unknown>): Arm[];
-  poll(): boolean {
-    throw new Error("unreachable: a composite event is expanded before it is polled");
-  }
-  enqueue(): void {
-    this.poll();
-  }
-  withdraw(): void {
-    this.poll();
-  }
   describe(): string {
     return "a composite event";
   }
@@ -179,6 +191,6 @@ class MapEvent<T, U> extends CompositeEvent<U> {
   expand(arm: Arm): Arm[] {
     const { f } = this;
     const { handler } = arm;
-    return [new Arm(this.event, (value: T) => handler(f(value) as never), arm.nacks)];
+    return [arm.over(this.event, (value: T) => handler(f(value) as never))];
   }
 }

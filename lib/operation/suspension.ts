@@ -49,7 +49,7 @@ import { Abort, FiberAborted } from "./errors.ts";
 import { ForeignWait } from "./foreign.ts";
 import { placed } from "./place.ts";
 import { PromiseWait } from "./promise_wait.ts";
-import type { Awaitable, Effect } from "./types.ts";
+import type { Awaitable, Effect, Result } from "./types.ts";
 
 export const COLD = 0;
 export const WAITING = 1;
@@ -138,6 +138,19 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
     this.value = error;
     this.state = FAILED;
     this.waiter!.unblock();
+  }
+
+  /** Commits to either. */
+  settled(result: Result<T>): void {
+    if (result.ok) this.complete(result.value);
+    else this.fail(result.error);
+  }
+
+  /** Completes with `result`, and says so: for `attempt` and `recheck`. */
+  settleNow(result: Result<T>): true {
+    this.value = result.ok ? result.value : result.error;
+    if (!result.ok) this.state = FAILED;
+    return true;
   }
 
   /** Cancels the wait, if it isn't too late: true iff nothing happened and nothing will. */

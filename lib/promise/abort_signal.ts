@@ -12,18 +12,13 @@ class AbortEvent extends EventBase<unknown> {
     super();
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     sync.value = this.signal.reason;
     return this.signal.aborted;
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     arm.handle = onAbort(this.signal, (reason) => arm.complete(reason));
-  }
-
-  withdraw(arm: Arm): void {
-    arm.handle!.cancel();
-    arm.handle = null;
   }
 
   describe(): string {

@@ -60,10 +60,7 @@ class PromiseOperation<T> implements SettleNode {
   attempt(): boolean {
     this.hub = hubOf(this.promise());
     const { result } = this.hub;
-    if (result === undefined) return false;
-    this.value = result.ok ? result.value : result.error;
-    if (!result.ok) this.state = FAILED;
-    return true;
+    return result !== undefined && this.settleNow(result as Result<T>);
   }
 
   promise(): PromiseLike<T> {
@@ -121,11 +118,6 @@ class PromiseOperation<T> implements SettleNode {
     const late = new LateNode(onLate as (value: unknown) => void);
     if (result === undefined) hub.enlist(late);
     else late.settled(result);
-  }
-
-  settled(result: Result<unknown>): void {
-    if (result.ok) this.complete(result.value as T);
-    else this.fail(result.error);
   }
 
   undo(): void {
@@ -205,12 +197,9 @@ class SettleEvent<T> extends EventBase<T> {
     super();
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     const { result } = hubOf(this.promise);
-    if (result === undefined) return false;
-    sync.value = result.ok ? result.value : result.error;
-    if (!result.ok) sync.state = FAILED;
-    return true;
+    return result !== undefined && sync.settleNow(result);
   }
 
   /** A rejection is handled from now on. */
@@ -218,30 +207,16 @@ class SettleEvent<T> extends EventBase<T> {
     hubOf(this.promise);
   }
 
-  enqueue(arm: Arm): void {
-    const hub = hubOf(this.promise);
-    const node = new ArmNode(arm);
-    hub.enlist(node);
-    arm.handle = { cancel: () => hub.leave(node) };
+  override enqueue(arm: Arm): void {
+    hubOf(this.promise).enlist(arm);
   }
 
-  withdraw(arm: Arm): void {
-    arm.handle!.cancel();
-    arm.handle = null;
+  override withdraw(arm: Arm): void {
+    hubOf(this.promise).leave(arm);
   }
 
   describe(): string {
     return "a promise";
-  }
-}
-
-/** An arm of a select in a promise's list. */
-class ArmNode implements SettleNode {
-  constructor(readonly arm: Arm) {}
-
-  settled(result: Result<unknown>): void {
-    if (result.ok) this.arm.complete(result.value);
-    else this.arm.fail(result.error);
   }
 }
 

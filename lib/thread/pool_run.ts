@@ -150,17 +150,12 @@ class JobEvent extends EventBase<unknown> {
     super();
   }
 
-  poll(): boolean {
+  override poll(): boolean {
     return false;
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     arm.handle = new ArmJob(arm, this.core, this.order, this.encoded);
-  }
-
-  withdraw(arm: Arm): void {
-    arm.handle?.cancel();
-    arm.handle = null;
   }
 
   describe(): string {
