@@ -6,7 +6,7 @@ import { hostLoop } from "../loop/host_loop.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import type { Operation, Result } from "../operation/types.ts";
 import { execution, Refusal } from "../trigger/execution.ts";
-import { unblock as unblockFiber } from "./block.ts";
+import { unblock as unblockFiber } from "./unblock.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import { runFinally } from "./ending.ts";
 import type { Fiber, FiberCore } from "./fiber.ts";

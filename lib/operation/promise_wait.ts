@@ -1,5 +1,5 @@
 /** `await` on an operation: the waiter is a promise. Nothing can cancel it. */
-import { SPENT, type Suspension, type Waiter, WAITING } from "./suspension.ts";
+import { type Suspension, type Waiter, WAITING } from "./suspension.ts";
 
 export class PromiseWait<T> implements Waiter {
   #scheduled = false;
@@ -10,31 +10,17 @@ export class PromiseWait<T> implements Waiter {
     readonly reject: (error: unknown) => void,
   ) {}
 
-  start(): void {
-    const { operation } = this;
-    operation.state = SPENT;
-    operation.waiter = this;
-    if (operation.attempt()) return this.#settle();
-    operation.state = WAITING;
-    try {
-      operation.enqueue();
-    } catch (error) {
-      operation.state = SPENT;
-      throw error;
-    }
-  }
-
   /** In a microtask: what concludes the operation may be the user's code, and this is a commit. */
   unblock(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
     queueMicrotask(() => {
       this.#scheduled = false;
-      if (this.operation.state !== WAITING || this.operation.recheck()) this.#settle();
+      if (this.operation.state !== WAITING || this.operation.recheck()) this.settle();
     });
   }
 
-  #settle(): void {
+  settle(): void {
     let value: T;
     try {
       value = this.operation.conclude();

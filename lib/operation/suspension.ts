@@ -153,6 +153,11 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
     return true;
   }
 
+  /** `unblock` of the fiber: lets it go on if it is one that waits for just that. */
+  unblocked(): boolean {
+    return false;
+  }
+
   /** Cancels the wait, if it isn't too late: true iff nothing happened and nothing will. */
   interrupt(_error: Abort): boolean {
     return this.leave();
@@ -207,16 +212,7 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
       this.refused();
       throw fiber.deliver();
     }
-    this.state = SPENT; // unless it turns out that it must wait
-    if (this.attempt()) return this.finished();
-    this.state = WAITING;
-    this.waiter = fiber;
-    try {
-      this.enqueue();
-    } catch (error) {
-      this.state = SPENT;
-      throw error;
-    }
+    if (begin(this, fiber)) return this.finished();
     // Code of the user's that ran meanwhile, a guard say, may have aborted the fiber.
     const { error } = fiber.context;
     if (error !== undefined && this.interrupt(error)) throw fiber.deliver();
@@ -293,10 +289,26 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
   ): Promise<A | B> {
     const promise = new Promise<T>((resolve, reject) => {
       if (this.state !== COLD) throw usedTwice(this);
-      executeAs(null, () => new PromiseWait(this, resolve, reject).start());
+      const wait = new PromiseWait(this, resolve, reject);
+      executeAs(null, () => begin(this, wait) && wait.settle());
     });
     return promise.then(fulfilled, rejected);
   }
+}
+
+/** Attempts the operation: true if it is done, else `waiter` waits for it from now on. */
+export function begin(operation: Suspension<unknown>, waiter: Waiter): boolean {
+  operation.state = SPENT; // unless it turns out that it must wait
+  if (operation.attempt()) return true;
+  operation.state = WAITING;
+  operation.waiter = waiter;
+  try {
+    operation.enqueue();
+  } catch (error) {
+    operation.state = SPENT;
+    throw error;
+  }
+  return false;
 }
 
 /** `yield*` on an operation that was used already, or outside of our own fibers. */
