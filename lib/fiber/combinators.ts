@@ -248,17 +248,10 @@ function checkBodies(action: string, bodies: unknown): void {
 export function first<A, B>(f0: Fiber<A>, f1: Fiber<B>): Awaitable<Either<Result<A>, Result<B>>> {
   checkFiber("wait for the first", "f0", f0);
   checkFiber("wait for the first", "f1", f1);
-  const arm0 = new Arm(
-    f0.joinEvent() as EventBase<unknown>,
-    (value) => ({ index: 0, value }),
-    null,
+  const arms = [f0, f1].map((fiber: Fiber<unknown>, index) =>
+    new Arm(fiber.joinEvent() as EventBase<unknown>, (value) => ({ index, value }))
   );
-  const arm1 = new Arm(
-    f1.joinEvent() as EventBase<unknown>,
-    (value) => ({ index: 1, value }),
-    null,
-  );
-  return new Synchronisation<Either<Result<A>, Result<B>>>([arm0, arm1], false);
+  return new Synchronisation<Either<Result<A>, Result<B>>>(arms, false);
 }
 
 /**
@@ -280,31 +273,29 @@ export function either<A, B>(
   checkFiber("wait for either", "f0", f0);
   checkFiber("wait for either", "f1", f1);
   const onLate = checkLate("wait for either", options);
-  const argument = { f0, f1, onLate };
-  return new GeneratorOperation("either of two fibers", eitherValue<A, B>, argument);
+  const argument = { f0, f1, onLate } as Pair<A | B>;
+  const either = new GeneratorOperation("either of two fibers", eitherValue<A | B>, argument);
+  return either as Awaitable<Either<A, B> | undefined>;
 }
 
-function* eitherValue<A, B>(
-  { f0, f1, onLate }: { f0: Fiber<A>; f1: Fiber<B>; onLate: LateOptions<A | B>["onLate"] },
-): Generator<never, Either<A, B> | undefined, unknown> {
+interface Pair<T> {
+  readonly f0: Fiber<T>;
+  readonly f1: Fiber<T>;
+  readonly onLate: LateOptions<T>["onLate"];
+}
+
+function* eitherValue<T>(
+  { f0, f1, onLate }: Pair<T>,
+): Generator<never, { index: number; value: T } | undefined, unknown> {
   if (onLate !== undefined) currentFiber("wait for either with onLate"); // before anything is decided
-  const ended = yield* first(f0, f1);
-  if (ended.index === 0) {
-    const result0 = ended.value;
-    if (result0.ok) {
-      yield* endLoser(f1, onLate);
-      return { index: 0, value: result0.value };
-    }
-    const result1 = yield* f1.join();
-    return result1.ok ? { index: 1, value: result1.value } : undefined;
+  const { index, value: result } = yield* first(f0, f1);
+  const other = index === 0 ? f1 : f0;
+  if (result.ok) {
+    yield* endLoser(other, onLate);
+    return { index, value: result.value };
   }
-  const result1 = ended.value;
-  if (result1.ok) {
-    yield* endLoser(f0, onLate);
-    return { index: 1, value: result1.value };
-  }
-  const result0 = yield* f0.join();
-  return result0.ok ? { index: 0, value: result0.value } : undefined;
+  const second = yield* other.join();
+  return second.ok ? { index: 1 - index, value: second.value } : undefined;
 }
 
 function* endLoser<T>(
