@@ -62,21 +62,21 @@ export interface ThreadModule<H> {
 
 interface Registration {
   readonly prepareForAwait: () => Trigger;
+  /** Whose it is; `undefined`: it belongs to no thread in particular. */
+  readonly thread: number | undefined;
 }
 
-/** Where registrations go that belong to no thread in particular. */
-const realmStack: Registration[] = [];
-const threadStacks: Map<number, Registration[]> = new Map();
+/** Of all threads; the last one of a thread counts. */
+const registrations: Registration[] = [];
 let currentThreadId: (() => number) | undefined;
 /** A function that calls `f` in the thread that is current now. */
 let bindToThread: (f: () => void) => () => void = (f) => f;
 
 function currentRegistration(): Registration | undefined {
-  if (currentThreadId !== undefined && threadStacks.size > 0) {
-    const own = threadStacks.get(currentThreadId());
-    if (own !== undefined) return own[own.length - 1];
-  }
-  return realmStack[realmStack.length - 1];
+  if (registrations.length === 0) return undefined;
+  const current = currentThreadId?.();
+  return registrations.findLast(({ thread }) => thread === current) ??
+    registrations.findLast(({ thread }) => thread === undefined);
 }
 
 /**
@@ -156,7 +156,12 @@ export function using<T>(
   const { prepareForAwait, whileRunning } = options;
   checkFunction("register a scheduler", "prepareForAwait", prepareForAwait);
   checkFunction("register a scheduler", "whileRunning", whileRunning);
-  const unregister = register({ prepareForAwait });
+  const registration = { prepareForAwait, thread: currentThreadId?.() };
+  registrations.push(registration);
+  const unregister = () => {
+    const index = registrations.indexOf(registration); // where it stands by then
+    if (index >= 0) registrations.splice(index, 1);
+  };
   let result: T;
   try {
     result = executeAs(null, whileRunning);
@@ -170,22 +175,6 @@ export function using<T>(
   if (isPromiseLike(result) && !isIterable(result)) result.then(unregister, unregister);
   else unregister();
   return result;
-}
-
-/** Pushes on the stack of the calling thread; the returned function takes it off, by identity. */
-function register(registration: Registration): () => void {
-  const id = currentThreadId?.();
-  let stack = realmStack;
-  if (id !== undefined) {
-    stack = threadStacks.get(id) ?? [];
-    threadStacks.set(id, stack);
-  }
-  stack.push(registration);
-  return () => {
-    const index = stack.lastIndexOf(registration);
-    if (index >= 0) stack.splice(index, 1);
-    if (id !== undefined && stack.length === 0) threadStacks.delete(id);
-  };
 }
 
 /**
