@@ -113,7 +113,7 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
     outsideOfFibers(() => { // a fiber that calls this is blocked, not running
       while (!root.terminated) {
         scheduler.runRound();
-        if (!root.terminated) lookOutside(scheduler, options);
+        if (!root.terminated) lookOutside(scheduler, options ?? {});
       }
       scheduler.reportFailures();
     });
@@ -126,17 +126,10 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
 }
 
 /** Between two rounds: lets the loop and `unblock` have a look; waits only if nobody is ready. */
-function lookOutside(scheduler: RunScheduler, options: RunOptions | undefined): void {
-  const unblock = options?.unblock;
-  const loop = options?.loop;
-  if (unblock !== undefined && (loop !== undefined || scheduler.queue.length > 0)) {
-    unblockOne(unblock, true);
-  }
-  if (loop !== undefined) {
-    const idle = scheduler.queue.length === 0;
-    if (loop.oneStep({ block: idle }) || scheduler.queue.length > 0) return;
-  }
-  if (scheduler.queue.length > 0) return;
+function lookOutside(scheduler: RunScheduler, { unblock, loop }: RunOptions): void {
+  const isIdle = () => scheduler.queue.length === 0;
+  if (unblock !== undefined && (loop !== undefined || !isIdle())) unblockOne(unblock, true);
+  if (loop?.oneStep({ block: isIdle() }) || !isIdle()) return;
   if (unblock !== undefined) return unblockOne(unblock, false);
   const progress = loop !== undefined
     ? breakDeadlock(scheduler, "fail")
