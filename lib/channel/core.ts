@@ -13,6 +13,7 @@ import { show, wrongType } from "../internal/check.ts";
 import { count, type Linked } from "../internal/circle.ts";
 import { Ring } from "../internal/ring.ts";
 import { OnceEvent } from "../operation/event.ts";
+import type { Result } from "../operation/types.ts";
 import { ChannelClosedError } from "./error.ts";
 
 /** A waiting receiver. Each method takes it out of the list of receivers, and commits. */
@@ -163,6 +164,13 @@ export class ChannelCore<T> {
   end(): unknown {
     const { failure } = this;
     return failure === null ? new ChannelClosedError("receive from", this.title) : failure.error;
+  }
+
+  /** How a receive ends that gets no item: with `none`, or by throwing why. */
+  atEnd<N>(orThrow: boolean, none: N): Result<N> {
+    return orThrow || this.failure !== null
+      ? { ok: false, error: this.end() }
+      : { ok: true, value: none };
   }
 
   statistics(): { size: number; sendersWaiting: number; receiversWaiting: number } {

@@ -18,7 +18,7 @@ import type { Synchronisation } from "../operation/synchronisation.ts";
 import { execution as cell } from "../trigger/execution.ts";
 import type { ChannelCore, ReceiverNode, SenderNode } from "./core.ts";
 
-const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
+const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
 const execution = cell;
 
 export interface Receive<T> extends Suspension<unknown> {}
@@ -81,9 +81,7 @@ export class Receive<T> implements ReceiverNode<T> {
       this.value = this.orThrow ? item : { value: item };
       return true;
     }
-    if (!core.isClosed) return false;
-    this.drained();
-    return true;
+    return core.isClosed && this.settleNow(core.atEnd(this.orThrow, undefined));
   }
 
   enqueue(): void {
@@ -106,17 +104,7 @@ export class Receive<T> implements ReceiverNode<T> {
 
   closed(): void {
     this.withdraw();
-    if (this.throwsAtEnd) this.fail(this.core.end());
-    else this.complete(undefined);
-  }
-
-  drained(): void {
-    this.value = this.throwsAtEnd ? this.core.end() : undefined;
-    if (this.throwsAtEnd) this.state = FAILED;
-  }
-
-  get throwsAtEnd(): boolean {
-    return this.orThrow || this.core.failure !== null;
+    this.settled(this.core.atEnd(this.orThrow, undefined));
   }
 
   undo(): void {
@@ -234,10 +222,7 @@ export class ReceiveEvent<T> extends EventBase<T> {
       sync.value = core.take();
       return true;
     }
-    if (!core.isClosed) return false;
-    sync.value = this.throwsAtEnd ? core.end() : CLOSED;
-    if (this.throwsAtEnd) sync.state = FAILED;
-    return true;
+    return core.isClosed && sync.settleNow(core.atEnd(this.orThrow, CLOSED));
   }
 
   override enqueue(arm: Arm): void {
@@ -251,12 +236,7 @@ export class ReceiveEvent<T> extends EventBase<T> {
   }
 
   override closed(arm: Arm): void {
-    if (this.throwsAtEnd) arm.fail(this.core.end());
-    else arm.complete(CLOSED);
-  }
-
-  get throwsAtEnd(): boolean {
-    return this.orThrow || this.core.failure !== null;
+    arm.settled(this.core.atEnd(this.orThrow, CLOSED));
   }
 
   override undo(item: unknown): void {
@@ -279,9 +259,7 @@ export class SendEvent<T> extends EventBase<void> {
     try {
       return this.core.put(this.item);
     } catch (error) {
-      sync.value = error;
-      sync.state = FAILED;
-      return true;
+      return sync.settleNow({ ok: false, error });
     }
   }
 

@@ -14,7 +14,7 @@ import { execution as cell } from "../trigger/execution.ts";
 import type { FiberCore } from "./fiber.ts";
 import { ENDED_ABORTED, ENDED_FAILED, OBSERVED } from "./flags.ts";
 
-const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
+const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
 const execution = cell;
 
 /** Whoever stands in a fiber's list. */
@@ -128,14 +128,8 @@ export class JoinWait<T> implements Joiner {
       return;
     }
     const outcome = fiber.outcome();
-    if (wanted === "result") {
-      this.value = outcome;
-    } else if (outcome.ok) {
-      this.value = outcome.value;
-    } else {
-      this.value = outcome.error;
-      this.state = FAILED;
-    }
+    if (wanted === "result") this.value = outcome;
+    else this.settleNow(outcome as Result<T>);
   }
 
   describe(): string {
