@@ -190,7 +190,6 @@ export function mark(root: Context, error: Abort, before?: Abort): Context[] {
 /** The functions of users that want to know: they may not suspend, and what they throw is reported. */
 function runCancelFunctions(extras: Extras, error: Abort): void {
   const { onCancel, controller, outside } = extras;
-  if (onCancel === undefined && controller === undefined && outside === undefined) return;
   extras.onCancel = undefined; // each is called once
   for (const f of [...onCancel ?? []]) asCancelFunction(() => f(error));
   outside?.abort(error);
@@ -256,17 +255,26 @@ export function clearDeadline(context: Context): void {
   context.extras?.deadline?.timer.cancel();
 }
 
-function dumpTree(root: Context): string {
-  const lines: string[] = [];
-  const pending: { context: Context; depth: number }[] = [{ context: root, depth: 0 }];
-  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
-    const { context, depth } = item;
-    const cancelled = context.error === undefined ? "" : " (cancelled)";
-    lines.push(`${"  ".repeat(depth)}${context.describe()}${cancelled}`);
+/** `root` and all contexts below: each before its kids, and those in spawn order. */
+export function treeOf(root: Context): Context[] {
+  const tree: Context[] = [];
+  const pending: Context[] = [root];
+  for (let context = pending.pop(); context !== undefined; context = pending.pop()) {
+    tree.push(context);
     const last = context.kids?.before ?? null;
     for (let kid = last; kid !== null; kid = kid === context.kids ? null : kid.before) {
-      pending.push({ context: kid, depth: depth + 1 });
+      pending.push(kid);
     }
   }
-  return lines.join("\n");
+  return tree;
+}
+
+function dumpTree(root: Context): string {
+  const depths: Map<Context | null, number> = new Map();
+  return treeOf(root).map((context) => {
+    const depth = (depths.get(context.parent) ?? -1) + 1;
+    depths.set(context, depth);
+    const cancelled = context.error === undefined ? "" : " (cancelled)";
+    return `${"  ".repeat(depth)}${context.describe()}${cancelled}`;
+  }).join("\n");
 }

@@ -29,7 +29,6 @@ class HostScheduler extends FifoScheduler {
   #scheduled = false;
   #steps = FIRST_BATCH;
   /** Failures that were there before the slice that runs now. */
-  #older = 0;
 
   constructor() {
     super(hostTurns());
@@ -66,12 +65,11 @@ class HostScheduler extends FifoScheduler {
         if (now - start >= SLICE_MS) break;
       }
       this.#steps = steps;
-      this.reportFailures(this.#older);
     } finally {
-      this.#older = this.failures;
+      this.reportOlder();
       // Looked at last: whom a failure was reported to may have made fibers ready.
       const isBusy = this.queue.length > 0;
-      this.#scheduled = isBusy || this.#older > 0;
+      this.#scheduled = isBusy || this.hasFailures;
       if (this.#scheduled) hostTurns().scheduleTurn(this.#slice, isBusy);
     }
   };

@@ -56,7 +56,6 @@ class NoLoop implements EventLoop {
 
 class RunScheduler extends FifoScheduler {
   /** Failures that were there before the round that runs now. */
-  #older = 0;
 
   constructor(loop: EventLoop | undefined) {
     super(loop ?? new NoLoop(), loop !== undefined && loop.now === undefined);
@@ -67,8 +66,7 @@ class RunScheduler extends FifoScheduler {
   /** A round is what elsewhere is a slice: what nobody joined in the round after is reported. */
   runRound(): void {
     this.runBatch(BATCH);
-    this.reportFailures(this.#older);
-    this.#older = this.failures;
+    this.reportOlder();
   }
 }
 
@@ -164,7 +162,5 @@ function checkRun(body: unknown, options: RunOptions | undefined): void {
       );
     }
   }
-  if (execution.current instanceof Refusal) {
-    throw new Error(`Cannot run: ${execution.current.reason}`);
-  }
+  if (execution.current instanceof Refusal) execution.current.refuse("run");
 }

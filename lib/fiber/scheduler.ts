@@ -71,6 +71,8 @@ export abstract class SchedulerCore implements Scheduler {
   readonly spawnFlags: number;
   #disposed = false;
   #failed: FiberCore<unknown>[] = [];
+  /** How many of those were there at the last `reportOlder`. */
+  #older = 0;
 
   /** `usesClock`: whether time has a say in the shares of its fibers; not if it is to be replayed. */
   constructor(readonly loop: EventLoop, usesClock = loop.now === undefined) {
@@ -114,9 +116,15 @@ export abstract class SchedulerCore implements Scheduler {
   /** Makes sure that `reportFailures` is called, but not before whoever joins next could. */
   abstract reportSoon(): void;
 
-  /** How many failures are waiting to be looked at. */
-  get failures(): number {
-    return this.#failed.length;
+  /** Whether failures are waiting to be looked at. */
+  get hasFailures(): boolean {
+    return this.#failed.length > 0;
+  }
+
+  /** Reports the failures that nobody has looked at since before the last call of this. */
+  reportOlder(): void {
+    this.reportFailures(this.#older);
+    this.#older = this.#failed.length;
   }
 
   /** Reports the first `count` failures that nobody has looked at. */

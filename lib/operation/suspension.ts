@@ -195,14 +195,11 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
 
   giveWay(fiber: FiberSlot): IteratorResult<never, T> {
     this.deferred();
-    if (fiber.pending !== null) fiber.dropPending();
     this.state = YIELDED;
     this.waiter = fiber;
-    fiber.pending = this;
-    this.done = false;
-    this.value = this;
+    const result = this.suspended(fiber);
     fiber.unblock();
-    return this as never;
+    return result;
   }
 
   enter(): IteratorResult<never, T> {
@@ -238,7 +235,9 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
     if (fiber.pending !== null && fiber.pending !== this) fiber.dropPending();
     fiber.pending = this;
     // Committed while it enlisted: `value` is taken, so the effect needs a result of its own.
-    if (this.state !== WAITING) return { done: false, value: this as never };
+    if (this.state !== WAITING && this.state !== YIELDED) {
+      return { done: false, value: this as never };
+    }
     this.done = false;
     this.value = this;
     return this as never;

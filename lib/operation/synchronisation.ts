@@ -23,14 +23,7 @@ import { Random } from "../internal/random.ts";
 import type { OnceEvent } from "./event.ts";
 import { type Arm, COMPOSITE, CUSTOM } from "./event_base.ts";
 import { execution as cell } from "../trigger/execution.ts";
-import {
-  asSeenByOthers,
-  elsewhere,
-  type FiberSlot,
-  inherit,
-  STATES,
-  type Suspension,
-} from "./suspension.ts";
+import { elsewhere, type FiberSlot, inherit, STATES, Suspension } from "./suspension.ts";
 
 const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
 const execution = cell;
@@ -173,10 +166,8 @@ export class Synchronisation<T> {
   }
 
   conclude(): T {
-    const failed = this.state === FAILED;
-    this.state = SPENT;
-    if (failed) throw asSeenByOthers(this.value);
-    return this.chosen!.handler(this.value as never) as T;
+    const value = Suspension.prototype.conclude.call(this);
+    return this.chosen!.handler(value as never) as T;
   }
 
   undo(): void {

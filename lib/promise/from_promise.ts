@@ -80,7 +80,7 @@ class PromiseOperation<T> implements SettleNode {
   withdraw(): void {
     const { hub, onLate } = this;
     hub!.leave(this);
-    if (onLate !== undefined) hub!.enlist(new LateNode(onLate as (value: unknown) => void));
+    if (onLate !== undefined) hub!.enlist(lateNode(onLate));
     this.stop(); // last: its listeners may settle the promise
   }
 
@@ -112,12 +112,8 @@ class PromiseOperation<T> implements SettleNode {
   refused(): void {
     const { source, onLate } = this;
     if (!(source instanceof Promise)) return;
-    const hub = hubOf(source);
-    const { result } = hub;
-    if (onLate === undefined) return;
-    const late = new LateNode(onLate as (value: unknown) => void);
-    if (result === undefined) hub.enlist(late);
-    else late.settled(result);
+    const hub = hubOf(source); // a rejection is considered handled
+    if (onLate !== undefined) hub.enlist(lateNode(onLate));
   }
 
   undo(): void {
@@ -134,12 +130,12 @@ class PromiseOperation<T> implements SettleNode {
 inherit(PromiseOperation);
 
 /** Stays behind to receive what comes too late. */
-class LateNode implements SettleNode {
-  constructor(readonly onLate: (value: unknown) => void) {}
-
-  settled(result: Result<unknown>): void {
-    if (result.ok) tellLate(this.onLate, result.value);
-  }
+function lateNode<T>(onLate: (value: T) => void): SettleNode {
+  return {
+    settled: (result) => {
+      if (result.ok) tellLate(onLate, result.value as T);
+    },
+  };
 }
 
 /** Hands over what came too late. Whose wait it was has left: there is nobody to throw anything at. */
