@@ -119,7 +119,7 @@ function openMap<A, B>(mapping: Mapping<A, B>): Awaitable<B[]> {
   const { name, onLate } = mapping;
   const values: B[] = [];
   const body = (context: ScopeContext) => mapInto(context, mapping, values);
-  return openHarvest({ nursery: { name, body }, values, wanted: Infinity, onLate });
+  return openHarvest({ name, body }, values, Infinity, onLate);
 }
 
 function* mapInto<A, B>(
@@ -198,8 +198,8 @@ export function any<const B extends readonly (() => Operation<unknown>)[]>(
   const onLate = checkLate("run any", options) as LateOptions<unknown>["onLate"];
   const values: unknown[] = [];
   const body = (context: ScopeContext) => firstValue(context, bodies, values);
-  const nursery = { name: "scope of any", body };
-  return openHarvest({ nursery, values, wanted: 1, onLate }) as Awaitable<ValuesOf<B>[number]>;
+  const value = openHarvest({ name: "scope of any", body }, values, 1, onLate);
+  return value as Awaitable<ValuesOf<B>[number]>;
 }
 
 function* firstValue(

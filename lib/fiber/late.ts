@@ -28,22 +28,17 @@ export function checkLate<T>(
   return options?.onLate;
 }
 
-/** A nursery whose fibers return values, not all of which it returns. */
-export interface Harvest<T, V> {
-  readonly nursery: Nursery<T>;
-  /** The values that there are, in the order in which they are given back; some places may be empty. */
-  readonly values: readonly V[];
-  /** How many of them, the first ones, the nursery returns if it returns. */
-  readonly wanted: number;
-  readonly onLate: ((value: V) => void | Operation<void>) | undefined;
-}
-
 /**
- * Opens the nursery. With `onLate` there is another one around it, whose hook gives back what the
- * inner one has not returned once that is over, and so can't get it wrong.
+ * Opens the nursery, whose fibers return the `values`, in the order in which they are given back;
+ * some places may be empty. If it returns, it returns the first `wanted` of them. With `onLate` there
+ * is another one around it, whose hook gives back what the inner one has not returned once that is
+ * over, and so can't get it wrong.
  */
 export function openHarvest<T, V>(
-  { nursery, values, wanted, onLate }: Harvest<T, V>,
+  nursery: Nursery<T>,
+  values: readonly V[],
+  wanted: number,
+  onLate: ((value: V) => void | Operation<void>) | undefined,
 ): Awaitable<T> {
   if (onLate === undefined) return openNursery(nursery);
   let taken = 0;
