@@ -69,10 +69,10 @@ export class Extras {
   deadlineErrors: Set<unknown> | undefined = undefined;
   releases: ReleaseHook[] | undefined = undefined;
   onResult: Set<() => void> | undefined = undefined;
-  /** Fiber-locals that spawned fibers inherit: replaced, never changed. */
+  /** Fiber-locals that spawned fibers inherit. Both maps are replaced, never changed. */
   inherited: ReadonlyMap<object, unknown> | undefined = undefined;
   /** Fiber-locals of this fiber alone. */
-  own: Map<object, unknown> | undefined = undefined;
+  own: ReadonlyMap<object, unknown> | undefined = undefined;
 }
 
 export class Context implements CancelContext, Linked<Context> {
@@ -177,12 +177,9 @@ export function mark(root: Context, error: Abort, before?: Abort): Context[] {
     context.error = error;
     marked.push(context);
     const first = context.kids;
-    if (first === null) continue;
-    let kid = first;
-    do {
+    for (let kid = first; kid !== null; kid = kid.after === first ? null : kid.after) {
       if (kid.error === before && (kid.flags & SHIELD) === 0) pending.push(kid);
-      kid = kid.after!;
-    } while (kid !== first);
+    }
   }
   return marked;
 }

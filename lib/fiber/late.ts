@@ -3,7 +3,7 @@
  * abort that was to end them, and a nursery may fail or be aborted when it has some already. What
  * has to be closed would be lost, so they are handed to `onLate`.
  */
-import { checkOptional, checkOptions } from "../internal/check.ts";
+import { checkOptions } from "../internal/check.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { nothing, type Nursery, openNursery, runHook } from "./nursery.ts";
 
@@ -23,8 +23,7 @@ export function checkLate<T>(
   action: string,
   options: LateOptions<T> | undefined,
 ): LateOptions<T>["onLate"] {
-  checkOptions(action, options);
-  checkOptional(action, "onLate", options?.onLate, "function");
+  checkOptions(action, options, { onLate: "function" });
   return options?.onLate;
 }
 

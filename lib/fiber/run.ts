@@ -1,5 +1,5 @@
 /** `run`: fibers to completion, on the calling thread, now. */
-import { checkFunction, checkOptional, checkOptions } from "../internal/check.ts";
+import { checkFunction, checkOptions } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import type { EventLoop } from "../loop/event_loop.ts";
 import { hostLoop } from "../loop/host_loop.ts";
@@ -150,9 +150,7 @@ function unblockOne(unblock: Unblock, poll: boolean): void {
 
 function checkRun(body: unknown, options: RunOptions | undefined): void {
   checkFunction("run", "body", body); // of an async one the result tells, as it is at this call
-  checkOptions("run", options);
-  checkOptional("run", "unblock", options?.unblock, "function");
-  checkOptional("run", "finally", options?.finally, "function");
+  checkOptions("run", options, { unblock: "function", finally: "function" });
   const loop = options?.loop;
   if (loop !== undefined) {
     checkLoop("run", loop);

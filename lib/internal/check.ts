@@ -118,10 +118,24 @@ export function refusePromise(hook: string, result: unknown): void {
   throw wrongType(`run ${hook}`, "it must return an operation", result, hint);
 }
 
-/** @throws {TypeError} unless `value` is `undefined` or an object that can hold options */
-export function checkOptions(action: string, value: unknown): void {
-  if (value === undefined || isObject(value)) return;
-  throw wrongType(action, "options must be an object", value);
+type TypeName = "string" | "boolean" | "function";
+
+/**
+ * Options: `undefined`, or an object that can hold them. `types` names those that are simple.
+ *
+ * @throws {TypeError} unless it is that, and what it holds of the named types, or `undefined`
+ */
+export function checkOptions(
+  action: string,
+  value: unknown,
+  types?: { readonly [name: string]: TypeName },
+): void {
+  if (value === undefined) return;
+  if (!isObject(value)) throw wrongType(action, "options must be an object", value);
+  if (types === undefined) return;
+  for (const [name, type] of Object.entries(types)) {
+    checkOptional(action, name, (value as { readonly [name: string]: unknown })[name], type);
+  }
 }
 
 /** @throws {TypeError} unless `value` is `undefined` or of the named type */
@@ -129,7 +143,7 @@ export function checkOptional(
   action: string,
   argument: string,
   value: unknown,
-  type: "string" | "boolean" | "function",
+  type: TypeName,
 ): void {
   if (value === undefined || typeof value === type) return;
   throw wrongType(action, `${argument} must be a ${type}`, value);

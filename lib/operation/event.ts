@@ -191,7 +191,7 @@ class WithNackEvent<T> extends CompositeEvent<T> {
   }
   expand(arm: Arm, sync: Synchronisation<unknown>): Arm[] {
     const nack = new OnceEvent("a negative acknowledgement");
-    sync.addNack(nack); // before `make`: if that throws, its event was certainly not chosen
+    (sync.nacks ??= []).push(nack); // before `make`: if that throws, its event was certainly not chosen
     const event = checkEvent("synchronise on the event with a nack", this.make(nack));
     return [arm.over(event, arm.handler, [...arm.nacks ?? [], nack])];
   }

@@ -21,12 +21,10 @@ export class PromiseWait<T> implements Waiter {
   }
 
   settle(): void {
-    let value: T;
     try {
-      value = this.operation.conclude();
+      this.resolve(this.operation.conclude());
     } catch (error) {
-      return this.reject(error);
+      this.reject(error);
     }
-    this.resolve(value);
   }
 }

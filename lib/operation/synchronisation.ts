@@ -102,10 +102,6 @@ export class Synchronisation<T> {
     for (const arm of this.arms) arm.event.deferred();
   }
 
-  addNack(nack: OnceEvent): void {
-    (this.nacks ??= []).push(nack);
-  }
-
   attempt(): boolean {
     try {
       if (this.arms.some(isComposite)) this.arms = expand(this);

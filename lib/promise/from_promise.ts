@@ -1,13 +1,8 @@
 import type { Context } from "../fiber/context.ts";
 import { currentFiberOrNull } from "../fiber/fiber.ts";
+import { checkLate } from "../fiber/late.ts";
 import { OutsideWork } from "../fiber/outside_work.ts";
-import {
-  checkOptional,
-  checkOptions,
-  isPromiseLike,
-  refuseGenerator,
-  wrongType,
-} from "../internal/check.ts";
+import { isPromiseLike, refuseGenerator, wrongType } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Event } from "../operation/event.ts";
@@ -183,9 +178,7 @@ export function fromPromise<T>(
       promise,
     );
   }
-  checkOptions("wait for the promise", options);
-  checkOptional("wait for the promise", "onLate", options?.onLate, "function");
-  return new PromiseOperation(promise, options?.onLate);
+  return new PromiseOperation(promise, checkLate("wait for the promise", options));
 }
 
 class SettleEvent<T> extends EventBase<T> {
