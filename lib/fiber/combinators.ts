@@ -53,14 +53,9 @@ export function all<const B extends readonly (() => Operation<unknown>)[]>(
   options?: LateOptions<ValuesOf<B>[number]>,
 ): Awaitable<ValuesOf<B>> {
   checkBodies("run all", bodies);
-  const values = openMap({
-    name: "scope of all",
-    items: bodies,
-    body: (item: () => Operation<unknown>) => item(),
-    label: (item: () => Operation<unknown>) => item,
-    concurrency: Infinity,
-    onLate: checkLate("run all", options) as LateOptions<unknown>["onLate"],
-  });
+  const jobs = bodies.map((body) => ({ body, name: body }));
+  const onLate = checkLate("run all", options) as LateOptions<unknown>["onLate"];
+  const values = openMap<unknown>("scope of all", jobs, Infinity, onLate);
   return values as Awaitable<unknown> as Awaitable<ValuesOf<B>>;
 }
 
@@ -98,33 +93,44 @@ export function map<A, B>(
   }
   checkBody("map", "body", body);
   const onLate = checkLate("map", options);
-  const base = nameOf(body);
-  const label = (_: A, index: number) => ({ base, index });
   const concurrency = options?.concurrency ?? Infinity;
   checkCount("map", "concurrency", concurrency, 1);
-  return openMap({ name: "scope of map", items, body, label, concurrency, onLate });
+  return openMap("scope of map", jobsOf(items, body), concurrency, onLate);
 }
 
-interface Mapping<A, B> {
-  name: string;
-  items: Iterable<A>;
-  body: (item: A, index: number) => Operation<B>;
-  /** What the fiber of an item is called. */
-  label: (item: A, index: number) => Label;
-  concurrency: number;
-  onLate: LateOptions<B>["onLate"];
+/** A fiber to be spawned for one of the values. */
+interface Job<B> {
+  readonly body: () => Operation<B>;
+  readonly name: Label;
 }
 
-function openMap<A, B>(mapping: Mapping<A, B>): Awaitable<B[]> {
-  const { name, onLate } = mapping;
+function* jobsOf<A, B>(
+  items: Iterable<A>,
+  body: (item: A, index: number) => Operation<B>,
+): Generator<Job<B>, void, unknown> {
+  const base = nameOf(body);
+  let count = 0;
+  for (const item of items) {
+    const index = count++;
+    yield { body: () => body(item, index), name: { base, index } };
+  }
+}
+
+function openMap<B>(
+  name: string,
+  jobs: Iterable<Job<B>>,
+  concurrency: number,
+  onLate: LateOptions<B>["onLate"],
+): Awaitable<B[]> {
   const values: B[] = [];
-  const body = (context: ScopeContext) => mapInto(context, mapping, values);
+  const body = (context: ScopeContext) => mapInto(context, jobs, concurrency, values);
   return openHarvest({ name, body }, values, Infinity, onLate);
 }
 
-function* mapInto<A, B>(
+function* mapInto<B>(
   context: ScopeContext,
-  { items, body, label, concurrency }: Mapping<A, B>,
+  jobs: Iterable<Job<B>>,
+  concurrency: number,
   values: B[],
 ): Generator<never, B[], unknown> {
   let running = 0;
@@ -140,12 +146,10 @@ function* mapInto<A, B>(
   const owner = context.owner!;
   const { scheduler } = owner;
   let count = 0;
-  for (const item of items) {
+  for (const job of jobs) {
     const index = count++;
     running++;
-    const settings = { name: label(item, index) };
-    spawnIn(scheduler, context, owner, () => body(item, index), settings)
-      .onResult((result) => onEnd(index, result));
+    spawnIn(scheduler, context, owner, job.body, job).onResult((result) => onEnd(index, result));
     while (running >= concurrency) { // no item is taken before there is a place for it
       ended = new OwnTrigger(ITS_FIBERS);
       yield* ended.await();
@@ -209,15 +213,13 @@ function* firstValue(
 ): Generator<never, unknown, unknown> {
   const decided = new OwnTrigger(ITS_FIBERS);
   const errors: unknown[] = [];
-  /** A body that was aborted has failed in cleaning up. */
-  const failedLate = (error: unknown) => {
-    if (values.length === 0) recordFailure(context, error);
-    else reportUncaught(error);
-  };
   const onEnd = (result: Result<unknown>) => {
     if (result.ok) values.push(result.value);
     else if (values.length === 0 && context.error === undefined) errors.push(result.error);
-    else if (!(result.error instanceof FiberAborted)) failedLate(result.error);
+    else if (result.error instanceof FiberAborted) { /* as it should be */ }
+    // A body that was aborted has failed in cleaning up.
+    else if (values.length === 0) recordFailure(context, result.error);
+    else reportUncaught(result.error);
     if (values.length > 0 || errors.length === bodies.length) decided.release();
   };
   const owner = context.owner!;

@@ -167,7 +167,7 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
     }
     leaveInner(fiber, context);
     noteEnding(context, ending);
-    while (context.kids !== null) yield* waitForKids(context);
+    while (context.kids !== null) yield* new KidsGone(context) as Awaitable<void>;
     if (context.extras !== null) {
       clearDeadline(context); // not before: they are there for the kids as well
       if (ending.ok) forgiveLateDeadline(context);
@@ -194,10 +194,6 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
 export function runBody<T>(operation: Operation<T>): Awaitable<T> {
   if (isOperation(operation)) return operation as Awaitable<T>;
   throw notAnOperation("the body", operation);
-}
-
-function waitForKids(context: ScopeContext): Awaitable<void> {
-  return new KidsGone(context);
 }
 
 /** Contexts that generators inside left open without coming to their end. */
@@ -234,7 +230,7 @@ function* runReleases(context: ScopeContext): Generator<never, Abort | undefined
       if (error instanceof Abort) abort ??= error;
       else recordFailure(context, error);
     }
-    while (context.kids !== null) yield* waitForKids(context);
+    while (context.kids !== null) yield* new KidsGone(context) as Awaitable<void>;
   }
   return abort;
 }

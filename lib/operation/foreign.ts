@@ -14,7 +14,7 @@
 import { prepareForeign, releaserOf, type Trigger } from "../trigger/trigger.ts";
 import { begin, COMMITTED, SPENT, type Suspension, type Waiter, WAITING } from "./suspension.ts";
 
-type Resumption = "next" | "throw" | "return";
+type Resumption = "next" | "throw";
 
 export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
   readonly #operation: Suspension<T>;
@@ -98,9 +98,8 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
   #resume(how: Resumption, input: unknown): IteratorResult<never, void> {
     this.#awaiting ??= this.#trigger!.await(() => this.#withdraw())[Symbol.iterator]();
     const awaiting = this.#awaiting;
-    if (how === "next") return awaiting.next(input);
-    if (awaiting.throw === undefined) throw input;
-    return awaiting.throw(input);
+    if (awaiting[how] === undefined) throw input;
+    return awaiting[how](input);
   }
 
   #finished(): IteratorResult<never, T> {
