@@ -49,18 +49,18 @@ export function checkOverflow(action: string, overflow: Overflow): void {
 }
 
 export class ChannelCore<T> {
-  readonly capacity: number;
-  readonly overflow: Overflow;
-  readonly name: string | undefined;
-  readonly buffer: Ring<T>;
-  isClosed: boolean;
-  failure: ChannelFailure | null;
+  declare readonly capacity: number;
+  declare readonly overflow: Overflow;
+  declare readonly name: string | undefined;
+  declare readonly buffer: Ring<T>;
+  declare isClosed: boolean;
+  declare failure: ChannelFailure | null;
   /** The close itself, which comes before its items have run out. */
-  closing: OnceEvent | null;
-  receivers: ReceiverNode<T> | null;
-  senders: SenderNode<T> | null;
+  declare closing: OnceEvent | null;
+  declare receivers: ReceiverNode<T> | null;
+  declare senders: SenderNode<T> | null;
   /** The item that `poll` took: an item may be `undefined`, so this is not how to tell. */
-  taken: T | undefined;
+  declare taken: T | undefined;
 
   constructor(capacity: number, overflow: Overflow, name: string | undefined) {
     this.capacity = capacity;

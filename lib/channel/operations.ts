@@ -211,9 +211,14 @@ export const CLOSED: unique symbol = Symbol("closed");
 
 /** A receive as an event: one of a kind per channel, since it holds nothing of its waiters. */
 export class ReceiveEvent<T> extends EventBase<T> {
+  declare readonly core: ChannelCore<T>;
+  declare readonly orThrow: boolean;
+
   /** Closed and drained: `orThrow` fails, otherwise it happens with `CLOSED`. */
-  constructor(readonly core: ChannelCore<T>, readonly orThrow: boolean) {
+  constructor(core: ChannelCore<T>, orThrow: boolean) {
     super();
+    this.core = core;
+    this.orThrow = orThrow;
   }
 
   override poll(sync: Synchronisation<unknown>): boolean {
@@ -250,8 +255,13 @@ export class ReceiveEvent<T> extends EventBase<T> {
 
 /** `send` as an event. */
 export class SendEvent<T> extends EventBase<void> {
-  constructor(readonly core: ChannelCore<T>, readonly item: T) {
+  declare readonly core: ChannelCore<T>;
+  declare readonly item: T;
+
+  constructor(core: ChannelCore<T>, item: T) {
     super();
+    this.core = core;
+    this.item = item;
   }
 
   override poll(sync: Synchronisation<unknown>): boolean {

@@ -11,9 +11,16 @@ import type { Synchronisation } from "../operation/synchronisation.ts";
 import type { Result } from "../operation/types.ts";
 
 class TimerEvent<T> extends EventBase<T> {
-  /** `time`: an instant, or a delay from the synchronisation on. */
-  constructor(readonly time: number, readonly isInstant: boolean, readonly timesOut: boolean) {
+  /** An instant, or a delay from the synchronisation on. */
+  declare readonly time: number;
+  declare readonly isInstant: boolean;
+  declare readonly timesOut: boolean;
+
+  constructor(time: number, isInstant: boolean, timesOut: boolean) {
     super();
+    this.time = time;
+    this.isInstant = isInstant;
+    this.timesOut = timesOut;
   }
 
   override poll(sync: Synchronisation<unknown>): boolean {

@@ -1,6 +1,6 @@
 /** `run`: fibers to completion, on the calling thread, now. */
 import { checkFunction, checkOptions } from "../internal/check.ts";
-import { reportUncaught } from "../internal/report.ts";
+import { trap } from "../internal/report.ts";
 import type { EventLoop } from "../loop/event_loop.ts";
 import { hostLoop } from "../loop/host_loop.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
@@ -140,12 +140,10 @@ function noLoopHint(scheduler: RunScheduler): string | undefined {
 }
 
 function unblockOne(unblock: Unblock, poll: boolean): void {
-  try {
+  trap(() => {
     const fiber = unblock({ poll });
     if (fiber !== undefined) unblockFiber(fiber);
-  } catch (error) {
-    reportUncaught(error);
-  }
+  });
 }
 
 function checkRun(body: unknown, options: RunOptions | undefined): void {

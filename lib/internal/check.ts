@@ -113,9 +113,7 @@ export function refuseGenerator(argument: string, result: unknown): void {
  * @throws {TypeError} if `result`, what the hook has returned, is a promise
  */
 export function refusePromise(hook: string, result: unknown): void {
-  if (!isPromiseLike(result)) return;
-  const hint = "; wait for it with fromPromise";
-  throw wrongType(`run ${hook}`, "it must return an operation", result, hint);
+  if (isPromiseLike(result)) throw notAnOperation(hook, result);
 }
 
 type TypeName = "string" | "boolean" | "function";

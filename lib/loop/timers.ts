@@ -17,16 +17,22 @@ export interface Alarm extends HeapNode {
 }
 
 class Timer implements Alarm, CancelHandle {
-  deadline = Infinity;
-  sequence = 0;
-  index = -1;
+  declare deadline: number;
+  declare sequence: number;
+  declare index: number;
+  declare readonly timers: Timers;
+  /** Infinity: fires once. */
+  declare readonly period: number;
+  declare readonly fire: (self: CancelHandle) => void;
 
-  constructor(
-    readonly timers: Timers,
-    /** Infinity: fires once. */
-    readonly period: number,
-    readonly fire: (self: CancelHandle) => void,
-  ) {}
+  constructor(timers: Timers, period: number, fire: (self: CancelHandle) => void) {
+    this.deadline = Infinity;
+    this.sequence = 0;
+    this.index = -1;
+    this.timers = timers;
+    this.period = period;
+    this.fire = fire;
+  }
 
   ring(): void {
     this.fire(this);

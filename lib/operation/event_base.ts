@@ -34,19 +34,19 @@ const identity = <T>(value: T): T => value;
  * the node as long as no other synchronisation is using it.
  */
 export class Arm {
-  event: EventBase<unknown>;
-  kind: number;
-  handler: (value: never) => unknown;
+  declare event: EventBase<unknown>;
+  declare kind: number;
+  declare handler: (value: never) => unknown;
   /** The synchronisation that waits with this arm, while it stands in a list. */
-  sync: Synchronisation<unknown> | null;
-  after: Arm | null;
-  before: Arm | null;
+  declare sync: Synchronisation<unknown> | null;
+  declare after: Arm | null;
+  declare before: Arm | null;
   /** What the event needs to withdraw the arm: a timer, say. */
-  handle: CancelHandle | null;
+  declare handle: CancelHandle | null;
   /** The negative acknowledgements that this arm would *not* cause. */
-  nacks: readonly OnceEvent[] | null;
+  declare nacks: readonly OnceEvent[] | null;
   /** What the alternative is called, if it has a name. */
-  name: string | null;
+  declare name: string | null;
 
   constructor(
     event: EventBase<unknown>,
@@ -182,8 +182,13 @@ export abstract class CompositeEvent<T> extends EventBase<T> {
 }
 
 class MapEvent<T, U> extends CompositeEvent<U> {
-  constructor(readonly event: EventBase<T>, readonly f: (value: T) => U) {
+  declare readonly event: EventBase<T>;
+  declare readonly f: (value: T) => U;
+
+  constructor(event: EventBase<T>, f: (value: T) => U) {
     super();
+    this.event = event;
+    this.f = f;
   }
   override deferred(): void {
     this.event.deferred();

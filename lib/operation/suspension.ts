@@ -48,7 +48,7 @@ import { type Blocker, executeAs, execution } from "../trigger/execution.ts";
 import { Abort, FiberAborted } from "./errors.ts";
 import { ForeignWait } from "./foreign.ts";
 import { placed } from "./place.ts";
-import { PromiseWait } from "./promise_wait.ts";
+import { startForPromise } from "./promise_wait.ts";
 import type { Awaitable, Effect, Result } from "./types.ts";
 
 export const COLD = 0;
@@ -288,8 +288,7 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
   ): Promise<A | B> {
     const promise = new Promise<T>((resolve, reject) => {
       if (this.state !== COLD) throw usedTwice(this);
-      const wait = new PromiseWait(this, resolve, reject);
-      executeAs(null, () => begin(this, wait) && wait.settle());
+      executeAs(null, () => startForPromise(this, resolve, reject));
     });
     return promise.then(fulfilled, rejected);
   }
