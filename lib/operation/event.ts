@@ -87,17 +87,25 @@ export const Event: EventConstructors = publicFace("Event", EventBase, "use Even
   },
 
   choose<T>(...events: Event<T>[]): Event<T> {
-    return new ChooseEvent(events.map((event) => checkEvent("choose", event)));
+    const bases = events.map((event) => checkEvent("choose", event));
+    return new CompositeEvent((arm) => bases.map((event) => arm.over(event)), bases);
   },
 
   guard<T>(make: () => Event<T>): Event<T> {
     checkFunction("guard the event", "make", make);
-    return new GuardEvent(make);
+    return new CompositeEvent(
+      (arm) => [arm.over(checkEvent("synchronise on the guard", make()))],
+    );
   },
 
   withNack<T>(make: (nack: Event<void>) => Event<T>): Event<T> {
     checkFunction("make the event with a nack", "make", make);
-    return new WithNackEvent(make);
+    return new CompositeEvent((arm, sync) => {
+      const nack = new OnceEvent("a negative acknowledgement");
+      (sync.nacks ??= []).push(nack); // before `make`: if that throws, it was certainly not chosen
+      const event = checkEvent("synchronise on the event with a nack", make(nack));
+      return [arm.over(event, arm.handler, [...arm.nacks ?? [], nack])];
+    });
   },
 });
 
@@ -163,49 +171,17 @@ class CustomEvent<T> extends EventBase<T> {
   }
 }
 
-class ChooseEvent<T> extends CompositeEvent<T> {
-  constructor(readonly events: readonly EventBase<T>[]) {
-    super();
-  }
-  override deferred(): void {
-    for (const event of this.events) event.deferred();
-  }
-  expand(arm: Arm): Arm[] {
-    return this.events.map((event) => arm.over(event));
-  }
-}
-
-class GuardEvent<T> extends CompositeEvent<T> {
-  constructor(readonly make: () => Event<T>) {
-    super();
-  }
-  expand(arm: Arm): Arm[] {
-    const event = checkEvent("synchronise on the guard", this.make());
-    return [arm.over(event)];
-  }
-}
-
-class WithNackEvent<T> extends CompositeEvent<T> {
-  constructor(readonly make: (nack: Event<void>) => Event<T>) {
-    super();
-  }
-  expand(arm: Arm, sync: Synchronisation<unknown>): Arm[] {
-    const nack = new OnceEvent("a negative acknowledgement");
-    (sync.nacks ??= []).push(nack); // before `make`: if that throws, its event was certainly not chosen
-    const event = checkEvent("synchronise on the event with a nack", this.make(nack));
-    return [arm.over(event, arm.handler, [...arm.nacks ?? [], nack])];
-  }
-}
-
 /** Happens once and for good: for whoever waits, and whoever comes later. */
 export class OnceEvent extends EventBase<void> {
+  declare readonly what: string;
   #happened = false;
   /** In the order in which they came. */
   readonly #waiters: Set<Arm> = new Set();
 
   /** `what` it is, in words. */
-  constructor(readonly what: string) {
+  constructor(what: string) {
     super();
+    this.what = what;
   }
 
   happen(): void {

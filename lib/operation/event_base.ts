@@ -143,7 +143,10 @@ export abstract class EventBase<T> implements Event<T> {
 
   map<U>(f: (value: T) => U): Event<U> {
     checkFunction("map the event", "f", f);
-    return new MapEvent(this, f);
+    return new CompositeEvent((arm) => {
+      const { handler } = arm;
+      return [arm.over(this, (value: T) => handler(f(value) as never))];
+    }, [this]);
   }
 
   synchronise(): Synchronisation<T> {
@@ -170,32 +173,32 @@ export function checkEvent<T>(action: string, event: Event<T>): EventBase<T> {
   throw wrongType(action, rule, event);
 }
 
-/** What is common to the composite events: they are never waited on themselves. */
-export abstract class CompositeEvent<T> extends EventBase<T> {
+/** Never waited on itself: it stands for the arms that `parts` makes of one, anew each time. */
+export class CompositeEvent<T> extends EventBase<T> {
+  readonly #parts: (arm: Arm, sync: Synchronisation<unknown>) => Arm[];
+  readonly #known: readonly EventBase<unknown>[];
+
+  /** `known` are the events that it is made of, where they are known beforehand. */
+  constructor(
+    parts: (arm: Arm, sync: Synchronisation<unknown>) => Arm[],
+    known: readonly EventBase<unknown>[] = [],
+  ) {
+    super();
+    this.#parts = parts;
+    this.#known = known;
+  }
+
+  override deferred(): void {
+    for (const event of this.#known) event.deferred();
+  }
+
   override kind(): number {
     return COMPOSITE;
   }
-  abstract override expand(arm: Arm, sync: Synchronisation<unknown>): Arm[];
+  override expand(arm: Arm, sync: Synchronisation<unknown>): Arm[] {
+    return this.#parts(arm, sync);
+  }
   describe(): string {
     return "a composite event";
-  }
-}
-
-class MapEvent<T, U> extends CompositeEvent<U> {
-  declare readonly event: EventBase<T>;
-  declare readonly f: (value: T) => U;
-
-  constructor(event: EventBase<T>, f: (value: T) => U) {
-    super();
-    this.event = event;
-    this.f = f;
-  }
-  override deferred(): void {
-    this.event.deferred();
-  }
-  expand(arm: Arm): Arm[] {
-    const { f } = this;
-    const { handler } = arm;
-    return [arm.over(this.event, (value: T) => handler(f(value) as never))];
   }
 }
