@@ -141,8 +141,11 @@ inherit(JoinWait);
 
 /** `join` as an event. */
 export class JoinEvent<T> extends EventBase<Result<T>> {
-  constructor(readonly fiber: FiberCore<unknown>) {
+  declare readonly fiber: FiberCore<unknown>;
+
+  constructor(fiber: FiberCore<unknown>) {
     super();
+    this.fiber = fiber;
   }
 
   override poll(sync: Synchronisation<unknown>): boolean {

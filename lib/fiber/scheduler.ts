@@ -59,23 +59,30 @@ export interface SpawnOptions {
 }
 
 export abstract class SchedulerCore implements Scheduler {
-  taskCount = 0;
+  declare readonly loop: EventLoop;
+  declare taskCount: number;
   /** The fiber that all others descend from. */
-  root: FiberCore<unknown> | null = null;
-  microTasks: (() => void)[] | null = null;
+  declare root: FiberCore<unknown> | null;
+  declare microTasks: (() => void)[] | null;
   /** Once the fibers left were found stuck. */
-  deadlock: Deadlock | null = null;
+  declare deadlock: Deadlock | null;
   /** Whether somebody outside may abort the root at any time, so that waiting for it is waiting. */
-  abortable = false;
+  declare abortable: boolean;
   /** What the flags of its fibers start with. */
-  readonly spawnFlags: number;
+  declare readonly spawnFlags: number;
   #disposed = false;
   #failed: FiberCore<unknown>[] = [];
   /** How many of those were there at the last `reportOlder`. */
   #older = 0;
 
   /** `usesClock`: whether time has a say in the shares of its fibers; not if it is to be replayed. */
-  constructor(readonly loop: EventLoop, usesClock = loop.now === undefined) {
+  constructor(loop: EventLoop, usesClock = loop.now === undefined) {
+    this.loop = loop;
+    this.taskCount = 0;
+    this.root = null;
+    this.microTasks = null;
+    this.deadlock = null;
+    this.abortable = false;
     this.spawnFlags = FIBER | QUEUED | PROPAGATE | (usesClock && share.usesClock ? 0 : COUNTED);
   }
 

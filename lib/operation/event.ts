@@ -110,8 +110,11 @@ export const Event: EventConstructors = publicFace("Event", EventBase, "use Even
 });
 
 class AlwaysEvent<T> extends EventBase<T> {
-  constructor(readonly value: T) {
+  declare readonly value: T;
+
+  constructor(value: T) {
     super();
+    this.value = value;
   }
   override poll(sync: Synchronisation<unknown>): boolean {
     sync.value = this.value;
@@ -132,8 +135,11 @@ const never = new NeverEvent();
 
 /** An event of the user's. A wake-up only makes the waiter look again; `poll` commits. */
 class CustomEvent<T> extends EventBase<T> {
-  constructor(readonly source: EventSource<T>) {
+  declare readonly source: EventSource<T>;
+
+  constructor(source: EventSource<T>) {
     super();
+    this.source = source;
   }
 
   override kind(): number {

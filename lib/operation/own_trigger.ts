@@ -4,13 +4,18 @@ import { type AwaitableVoid, checkAwait, type Trigger } from "../trigger/trigger
 import { COLD, inherit, type Suspension } from "./suspension.ts";
 
 export class OwnTrigger implements Trigger {
-  released = false;
+  declare readonly purpose: string;
+  declare released: boolean;
   /** Who is to be completed by `release`; `null`: nobody, or nobody any more. */
-  waiting: TriggerWait | null = null;
+  declare waiting: TriggerWait | null;
   #awaited = false;
 
   /** `purpose` says what its waiter waits on, in words. */
-  constructor(readonly purpose = "a trigger") {}
+  constructor(purpose = "a trigger") {
+    this.purpose = purpose;
+    this.released = false;
+    this.waiting = null;
+  }
 
   readonly release = (): void => {
     if (this.released) return;

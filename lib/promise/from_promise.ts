@@ -182,8 +182,11 @@ export function fromPromise<T>(
 }
 
 class SettleEvent<T> extends EventBase<T> {
-  constructor(readonly promise: PromiseLike<T>) {
+  declare readonly promise: PromiseLike<T>;
+
+  constructor(promise: PromiseLike<T>) {
     super();
+    this.promise = promise;
   }
 
   override poll(sync: Synchronisation<unknown>): boolean {

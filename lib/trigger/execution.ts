@@ -29,7 +29,11 @@ export const execution: { current: Blocker | null; left: number } = { current: n
 
 /** Stands in for the current fiber while code runs that may not suspend. */
 export class Refusal implements Blocker {
-  constructor(readonly reason: string) {}
+  declare readonly reason: string;
+
+  constructor(reason: string) {
+    this.reason = reason;
+  }
 
   /** A fiber's context is the first thing a suspension looks at: here it says no. */
   get context(): never {
