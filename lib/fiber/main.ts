@@ -29,7 +29,6 @@ const SLOW_MS = 1;
 class HostScheduler extends FifoScheduler {
   #scheduled = false;
   #steps = FIRST_BATCH;
-  /** Failures that were there before the slice that runs now. */
 
   constructor() {
     super(hostTurns());
@@ -101,7 +100,10 @@ class MainHandle<T> implements Main<T> {
   readonly #root: Fiber<T>;
   readonly #promise: Promise<T>;
 
-  constructor(root: Fiber<T>, readonly scheduler: Scheduler, onEnd: () => void) {
+  declare readonly scheduler: Scheduler;
+
+  constructor(root: Fiber<T>, scheduler: Scheduler, onEnd: () => void) {
+    this.scheduler = scheduler;
     this.#root = root;
     root.onResult(onEnd);
     // Whoever aborted it knows; a failure that nobody awaits is an unhandled rejection.

@@ -61,12 +61,15 @@ export interface Scope extends CancelContext {
 
 export class ScopeContext extends Context implements Scope {
   /** The fiber that waits for the kids to be gone. */
-  waiting: KidsGone | null = null;
+  declare waiting: KidsGone | null;
   /** In how many more of its fiber it is. */
-  readonly depth: number;
+  declare readonly depth: number;
+  declare readonly name: string;
 
-  constructor(parent: Context, owner: FiberCore<unknown>, flags: number, readonly name: string) {
+  constructor(parent: Context, owner: FiberCore<unknown>, flags: number, name: string) {
     super(parent, owner, flags);
+    this.name = name;
+    this.waiting = null;
     this.depth = parent instanceof ScopeContext ? parent.depth + 1 : 0;
   }
 

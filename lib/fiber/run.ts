@@ -55,8 +55,6 @@ class NoLoop implements EventLoop {
 }
 
 class RunScheduler extends FifoScheduler {
-  /** Failures that were there before the round that runs now. */
-
   constructor(loop: EventLoop | undefined) {
     super(loop ?? new NoLoop(), loop !== undefined && loop.now === undefined);
   }

@@ -80,7 +80,7 @@ export function step(fiber: FiberCore<unknown>): void {
 
 /** A step in the middle of another one: a fiber runs a scheduler of its own. */
 function stepInside(outer: Blocker, fiber: FiberCore<unknown>): void {
-  if (outer instanceof Refusal) throw new Error(`Cannot step a fiber: ${outer.reason}`);
+  if (outer instanceof Refusal) outer.refuse("step a fiber");
   outsideOfFibers(() => step(fiber));
 }
 
