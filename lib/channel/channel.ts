@@ -3,7 +3,7 @@ import type { Event } from "../operation/event.ts";
 import type { Awaitable, Option } from "../operation/types.ts";
 import { ChannelCore, checkOverflow, type Overflow } from "./core.ts";
 import { ChannelIterator } from "./iterator.ts";
-import { CLOSED, CloseEvent, Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
+import { CLOSED, Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
 
 /** How a channel is made. */
 export interface ChannelOptions {
@@ -72,7 +72,6 @@ export class Channel<T> implements AsyncIterable<T> {
   readonly #core: ChannelCore<T>;
   #receiveEvent: ReceiveEvent<T> | undefined;
   #receiveOptionEvent: Event<Option<T>> | undefined;
-  #closeEvent: CloseEvent | undefined;
 
   /**
    * An open and empty channel.
@@ -215,7 +214,7 @@ export class Channel<T> implements AsyncIterable<T> {
    * learns that nobody wants more.
    */
   closeEvent(): Event<void> {
-    return this.#closeEvent ??= new CloseEvent(this.#core as ChannelCore<unknown>);
+    return this.#core.closeEvent();
   }
 
   /** Whether it was closed; there may still be items to receive. */

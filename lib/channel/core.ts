@@ -9,9 +9,11 @@
  * Both lists are first in, first out. A node that is found in a list can be committed, so a value
  * handed to a node has arrived, and a value taken from a node has been sent.
  */
-import { show } from "../internal/check.ts";
+import { show, wrongType } from "../internal/check.ts";
 import { count, type Linked } from "../internal/circle.ts";
 import { Ring } from "../internal/ring.ts";
+import { OnceEvent } from "../operation/event.ts";
+import type { Result } from "../operation/types.ts";
 import { ChannelClosedError } from "./error.ts";
 
 /** A waiting receiver. Each method takes it out of the list of receivers, and commits. */
@@ -35,12 +37,6 @@ export interface ChannelFailure {
   readonly error: unknown;
 }
 
-/** Whoever wants to know that the channel was closed, though it may still hold items. */
-export interface CloseNode {
-  /** Commits; it has been taken out of the channel. */
-  complete(value: undefined): void;
-}
-
 /** What to do with an item for which there is no room. */
 export type Overflow = "block" | "dropNewest" | "dropOldest";
 
@@ -49,25 +45,22 @@ const OVERFLOWS: readonly Overflow[] = ["block", "dropNewest", "dropOldest"];
 /** @throws {TypeError} unless `overflow` is one of those */
 export function checkOverflow(action: string, overflow: Overflow): void {
   if (OVERFLOWS.includes(overflow)) return;
-  throw new TypeError(
-    `Cannot ${action}: overflow must be one of ${OVERFLOWS.map(show).join(", ")}, got ${
-      show(overflow)
-    }`,
-  );
+  throw wrongType(action, `overflow must be one of ${OVERFLOWS.map(show).join(", ")}`, overflow);
 }
 
 export class ChannelCore<T> {
-  readonly capacity: number;
-  readonly overflow: Overflow;
-  readonly name: string | undefined;
-  readonly buffer: Ring<T>;
-  isClosed: boolean;
-  failure: ChannelFailure | null;
-  closeWaiters: Set<CloseNode> | null;
-  receivers: ReceiverNode<T> | null;
-  senders: SenderNode<T> | null;
+  declare readonly capacity: number;
+  declare readonly overflow: Overflow;
+  declare readonly name: string | undefined;
+  declare readonly buffer: Ring<T>;
+  declare isClosed: boolean;
+  declare failure: ChannelFailure | null;
+  /** The close itself, which comes before its items have run out. */
+  declare closing: OnceEvent | null;
+  declare receivers: ReceiverNode<T> | null;
+  declare senders: SenderNode<T> | null;
   /** The item that `poll` took: an item may be `undefined`, so this is not how to tell. */
-  taken: T | undefined;
+  declare taken: T | undefined;
 
   constructor(capacity: number, overflow: Overflow, name: string | undefined) {
     this.capacity = capacity;
@@ -76,7 +69,7 @@ export class ChannelCore<T> {
     this.buffer = new Ring();
     this.isClosed = false;
     this.failure = null;
-    this.closeWaiters = null;
+    this.closing = null;
     this.receivers = null;
     this.senders = null;
     this.taken = undefined;
@@ -141,15 +134,21 @@ export class ChannelCore<T> {
     else this.buffer.unshift(item);
   }
 
+  /** There is one, which holds nothing of its waiters but those that wait now. */
+  closeEvent(): OnceEvent {
+    if (this.closing === null) {
+      this.closing = new OnceEvent(`the close of ${this.describe()}`);
+      if (this.isClosed) this.closing.happen();
+    }
+    return this.closing;
+  }
+
   /** Closes it, because of `failure` unless that is `null`. */
   close(failure: ChannelFailure | null): void {
     if (this.isClosed) return;
     this.isClosed = true;
     this.failure = failure;
-    for (const node of this.closeWaiters ?? []) { // first: who sends as well need not see it fail
-      this.closeWaiters!.delete(node);
-      node.complete(undefined);
-    }
+    this.closing?.happen(); // first: who sends as well need not see it fail
     while (this.receivers !== null) this.receivers.closed();
     while (this.senders !== null) this.senders.closed();
   }
@@ -165,6 +164,13 @@ export class ChannelCore<T> {
   end(): unknown {
     const { failure } = this;
     return failure === null ? new ChannelClosedError("receive from", this.title) : failure.error;
+  }
+
+  /** How a receive ends that gets no item: with `none`, or by throwing why. */
+  atEnd<N>(orThrow: boolean, none: N): Result<N> {
+    return orThrow || this.failure !== null
+      ? { ok: false, error: this.end() }
+      : { ok: true, value: none };
   }
 
   statistics(): { size: number; sendersWaiting: number; receiversWaiting: number } {

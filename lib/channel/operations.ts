@@ -18,7 +18,7 @@ import type { Synchronisation } from "../operation/synchronisation.ts";
 import { execution as cell } from "../trigger/execution.ts";
 import type { ChannelCore, ReceiverNode, SenderNode } from "./core.ts";
 
-const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
+const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
 const execution = cell;
 
 export interface Receive<T> extends Suspension<unknown> {}
@@ -80,9 +80,7 @@ export class Receive<T> implements ReceiverNode<T> {
       this.value = this.orThrow ? item : { value: item };
       return true;
     }
-    if (!core.isClosed) return false;
-    this.drained();
-    return true;
+    return core.isClosed && this.settleNow(core.atEnd(this.orThrow, undefined));
   }
 
   enqueue(): void {
@@ -105,17 +103,7 @@ export class Receive<T> implements ReceiverNode<T> {
 
   closed(): void {
     this.withdraw();
-    if (this.throwsAtEnd) this.fail(this.core.end());
-    else this.complete(undefined);
-  }
-
-  drained(): void {
-    this.value = this.throwsAtEnd ? this.core.end() : undefined;
-    if (this.throwsAtEnd) this.state = FAILED;
-  }
-
-  get throwsAtEnd(): boolean {
-    return this.orThrow || this.core.failure !== null;
+    this.settled(this.core.atEnd(this.orThrow, undefined));
   }
 
   undo(): void {
@@ -220,40 +208,37 @@ export const CLOSED: unique symbol = Symbol("closed");
 
 /** A receive as an event: one of a kind per channel, since it holds nothing of its waiters. */
 export class ReceiveEvent<T> extends EventBase<T> {
+  declare readonly core: ChannelCore<T>;
+  declare readonly orThrow: boolean;
+
   /** Closed and drained: `orThrow` fails, otherwise it happens with `CLOSED`. */
-  constructor(readonly core: ChannelCore<T>, readonly orThrow: boolean) {
+  constructor(core: ChannelCore<T>, orThrow: boolean) {
     super();
+    this.core = core;
+    this.orThrow = orThrow;
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     const { core } = this;
     if (core.poll()) {
       sync.value = core.take();
       return true;
     }
-    if (!core.isClosed) return false;
-    sync.value = this.throwsAtEnd ? core.end() : CLOSED;
-    if (this.throwsAtEnd) sync.state = FAILED;
-    return true;
+    return core.isClosed && sync.settleNow(core.atEnd(this.orThrow, CLOSED));
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     const { core } = this;
     core.receivers = enlist(core.receivers, arm as ReceiverNode<T>);
   }
 
-  withdraw(arm: Arm): void {
+  override withdraw(arm: Arm): void {
     const { core } = this;
     core.receivers = delist(core.receivers, arm as ReceiverNode<T>);
   }
 
   override closed(arm: Arm): void {
-    if (this.throwsAtEnd) arm.fail(this.core.end());
-    else arm.complete(CLOSED);
-  }
-
-  get throwsAtEnd(): boolean {
-    return this.orThrow || this.core.failure !== null;
+    arm.settled(this.core.atEnd(this.orThrow, CLOSED));
   }
 
   override undo(item: unknown): void {
@@ -267,27 +252,30 @@ export class ReceiveEvent<T> extends EventBase<T> {
 
 /** `send` as an event. */
 export class SendEvent<T> extends EventBase<void> {
-  constructor(readonly core: ChannelCore<T>, readonly item: T) {
+  declare readonly core: ChannelCore<T>;
+  declare readonly item: T;
+
+  constructor(core: ChannelCore<T>, item: T) {
     super();
+    this.core = core;
+    this.item = item;
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     sync.value = undefined;
     try {
       return this.core.put(this.item);
     } catch (error) {
-      sync.value = error;
-      sync.state = FAILED;
-      return true;
+      return sync.settleNow({ ok: false, error });
     }
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     const { core } = this;
     core.senders = enlist(core.senders, arm as SenderNode<unknown> as SenderNode<T>);
   }
 
-  withdraw(arm: Arm): void {
+  override withdraw(arm: Arm): void {
     const { core } = this;
     core.senders = delist(core.senders, arm as SenderNode<unknown> as SenderNode<T>);
   }
@@ -304,30 +292,6 @@ export class SendEvent<T> extends EventBase<void> {
 
   describe(): string {
     return `a send to ${this.core.describe()}`;
-  }
-}
-
-/** The close itself. Holds nothing of its waiters, so there is one per channel. */
-export class CloseEvent extends EventBase<void> {
-  constructor(readonly core: ChannelCore<unknown>) {
-    super();
-  }
-
-  poll(sync: Synchronisation<unknown>): boolean {
-    sync.value = undefined;
-    return this.core.isClosed;
-  }
-
-  enqueue(arm: Arm): void {
-    (this.core.closeWaiters ??= new Set()).add(arm);
-  }
-
-  withdraw(arm: Arm): void {
-    this.core.closeWaiters?.delete(arm);
-  }
-
-  describe(): string {
-    return `the close of ${this.core.describe()}`;
   }
 }
 

@@ -1,4 +1,11 @@
-import { checkFunction, checkOptional, checkOptions, isIterable, show } from "../internal/check.ts";
+import {
+  checkFunction,
+  checkOptional,
+  checkOptions,
+  isIterable,
+  isObject,
+  wrongType,
+} from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import { Arm, checkEvent } from "../operation/event_base.ts";
 import { Synchronisation } from "../operation/synchronisation.ts";
@@ -42,7 +49,7 @@ export type Selected<O extends Record<string, Event<unknown>>> = {
  */
 export function when<T, R>(event: Event<T>, f: (value: T) => R): Branch<R> {
   checkFunction("make the branch", "f", f);
-  return new Arm(checkEvent("make the branch", event), f as (value: never) => unknown, null) as
+  return new Arm(checkEvent("make the branch", event), f as (value: never) => unknown) as
     & Arm
     & Branch<R>;
 }
@@ -99,33 +106,24 @@ export function select(
     fair = options.fair === true;
   }
   if (Array.isArray(alternatives)) return new Synchronisation(checkBranches(alternatives), fair);
-  const kinds = kindsOf(alternatives);
-  return new Synchronisation(namedArms(alternatives, kinds), fair, kinds);
+  return new Synchronisation(namedArms(alternatives), fair);
 }
 
 function checkBranches(branches: readonly unknown[]): Arm[] {
   for (let i = 0; i < branches.length; i++) {
     if (!(branches[i] instanceof Arm)) {
-      throw new TypeError(
-        `Cannot select: branches[${i}] must be made by when(event, f), got ${show(branches[i])}`,
-      );
+      throw wrongType("select", `branches[${i}] must be made by when(event, f)`, branches[i]);
     }
   }
   return branches as Arm[];
 }
 
-function kindsOf(events: unknown): string[] {
-  if (typeof events === "object" && events !== null && !isIterable(events)) {
-    return Object.keys(events);
+function namedArms(events: unknown): Arm[] {
+  if (!isObject(events) || isIterable(events)) {
+    throw wrongType("select", "expected a list of branches or a record of events", events);
   }
-  throw new TypeError(
-    `Cannot select: expected a list of branches or a record of events, got ${show(events)}`,
-  );
-}
-
-function namedArms(events: unknown, kinds: readonly string[]): Arm[] {
-  return kinds.map((kind) => {
-    const event = (events as Record<string, Event<unknown>>)[kind]!;
-    return new Arm(checkEvent(`select "${kind}"`, event), (value) => ({ kind, value }), null);
+  return Object.keys(events).map((kind) => {
+    const event = checkEvent(`select "${kind}"`, (events as Record<string, Event<unknown>>)[kind]!);
+    return new Arm(event, (value) => ({ kind, value }), null, kind);
   });
 }

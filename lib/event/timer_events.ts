@@ -6,58 +6,50 @@ import { checkDuration } from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import { type Arm, EventBase } from "../operation/event_base.ts";
 import { withoutPlace } from "../operation/place.ts";
-import { FAILED, type Waiter } from "../operation/suspension.ts";
+import type { Waiter } from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
-
-/** A delay from the synchronisation on, or a fixed instant. */
-type Due = { kind: "after"; ms: number } | { kind: "at"; instant: number };
+import type { Result } from "../operation/types.ts";
 
 class TimerEvent<T> extends EventBase<T> {
-  constructor(readonly due: Due, readonly timesOut: boolean) {
+  /** An instant, or a delay from the synchronisation on. */
+  declare readonly time: number;
+  declare readonly isInstant: boolean;
+  declare readonly timesOut: boolean;
+
+  constructor(time: number, isInstant: boolean, timesOut: boolean) {
     super();
+    this.time = time;
+    this.isInstant = isInstant;
+    this.timesOut = timesOut;
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
-    if (this.#delay(sync) > 0) return false;
-    if (this.timesOut) {
-      sync.value = this.#timeout(waiterOf(sync));
-      sync.state = FAILED;
-    } else {
-      sync.value = undefined;
-    }
-    return true;
+  override poll(sync: Synchronisation<unknown>): boolean {
+    return this.#delay(sync) <= 0 && sync.settleNow(this.#outcome(waiterOf(sync)));
   }
 
-  enqueue(arm: Arm): void {
-    const delay = this.#delay(arm.sync!);
+  override enqueue(arm: Arm): void {
+    const sync = arm.sync!;
+    const delay = this.#delay(sync);
     if (delay === Infinity) return;
-    arm.handle = loopOf(arm.sync!.waiter).onTimer(delay, { repeat: false }, () => {
-      if (this.timesOut) arm.fail(withoutPlace(this.#timeout(arm.sync!.waiter)));
-      else arm.complete(undefined);
+    const loop = loopOf(sync.waiter);
+    arm.handle = loop.onTimer(delay, { repeat: false }, () => {
+      arm.settled(this.#outcome(sync.waiter));
     });
   }
 
-  withdraw(arm: Arm): void {
-    arm.handle?.cancel();
-    arm.handle = null;
-  }
-
   describe(): string {
-    const { due } = this;
-    return due.kind === "after" ? `a timer of ${due.ms} ms` : "a deadline";
+    return this.isInstant ? "a deadline" : `a timer of ${this.time} ms`;
   }
 
   #delay(sync: Synchronisation<unknown>): number {
-    const { due } = this;
-    if (due.kind === "after") return due.ms;
-    return due.instant - loopNow(loopOf(waiterOf(sync)));
+    return this.isInstant ? this.time - loopNow(loopOf(waiterOf(sync))) : this.time;
   }
 
-  #timeout(waiter: Waiter | null): Timeout {
-    const { due } = this;
-    const what = due.kind === "after" ? `timeout of ${due.ms} ms` : "deadline";
+  #outcome(waiter: Waiter | null): Result<void> {
+    if (!this.timesOut) return { ok: true, value: undefined };
+    const what = this.isInstant ? "deadline" : `timeout of ${this.time} ms`;
     const where = waiter instanceof FiberCore ? ` in ${waiter.title}` : "";
-    return new Timeout(`The ${what} passed${where}`);
+    return { ok: false, error: withoutPlace(new Timeout(`The ${what} passed${where}`)) };
   }
 }
 
@@ -75,7 +67,7 @@ function waiterOf(sync: Synchronisation<unknown>): Waiter | null {
  */
 export function timeoutEvent(ms: number): Event<never> {
   checkDuration("make a timeout event", "ms", ms);
-  return new TimerEvent<never>({ kind: "after", ms }, true);
+  return new TimerEvent<never>(ms, false, true);
 }
 
 /**
@@ -86,7 +78,7 @@ export function timeoutEvent(ms: number): Event<never> {
  */
 export function deadlineEvent(at: Instant): Event<never> {
   checkDuration("make a deadline event", "at", at);
-  return new TimerEvent<never>({ kind: "at", instant: at }, true);
+  return new TimerEvent<never>(at, true, true);
 }
 
 /**
@@ -98,5 +90,5 @@ export function deadlineEvent(at: Instant): Event<never> {
  */
 export function afterEvent(ms: number): Event<void> {
   checkDuration("make a timer event", "ms", ms);
-  return new TimerEvent<void>({ kind: "after", ms }, false);
+  return new TimerEvent<void>(ms, false, false);
 }

@@ -1,10 +1,9 @@
 /** The seed's blocking operation, in its three parts, for who drives fibers from outside. */
-import { checkFunction, show } from "../internal/check.ts";
+import { checkFunction, isObject, wrongType } from "../internal/check.ts";
 import { COLD, inherit, SPENT, type Suspension, WAITING } from "../operation/suspension.ts";
 import type { Awaitable } from "../operation/types.ts";
 import { asCancelFunction, executeAs } from "../trigger/execution.ts";
 import { currentFiber, type Fiber, type FiberCore } from "./fiber.ts";
-import { checkFiber } from "./scheduler.ts";
 
 /** A blocking operation that returns a `T`. The functions are given the fiber that blocks. */
 export interface BlockOptions<T> {
@@ -67,6 +66,12 @@ class BlockWait<T> {
     this.withdraw();
   }
 
+  unblocked(): boolean {
+    if (this.state !== WAITING) return false;
+    this.complete(undefined as T);
+    return true;
+  }
+
   conclude(): T {
     this.state = SPENT;
     return this.options.retv(this.fiber!);
@@ -98,24 +103,11 @@ inherit(BlockWait);
  * ```
  */
 export function block<T>(options: BlockOptions<T>): Awaitable<T> {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot block: expected { block, abort, retv }, got ${show(options)}`);
+  if (!isObject(options)) {
+    throw wrongType("block", "expected { block, abort, retv }", options);
   }
   checkFunction("block", "block", options.block);
   checkFunction("block", "abort", options.abort);
   checkFunction("block", "retv", options.retv);
   return new BlockWait(options);
-}
-
-/**
- * Lets a fiber that is blocked in `block` go on: its scheduler is told that it is ready. Returns
- * false, and does nothing, if the fiber isn't blocked there (any more). Never suspends.
- *
- * @throws {TypeError} if `fiber` is not a fiber
- */
-export function unblock(fiber: Fiber<unknown>): boolean {
-  const { pending } = checkFiber("unblock", "fiber", fiber);
-  if (!(pending instanceof BlockWait) || pending.state !== WAITING) return false;
-  pending.complete(undefined);
-  return true;
 }

@@ -1,5 +1,5 @@
 /** Several at once. */
-import { checkBody, checkCount, isIterable, show } from "../internal/check.ts";
+import { checkBody, checkCount, isIterable, wrongType } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { FiberAborted } from "../operation/errors.ts";
 import { Arm, type EventBase } from "../operation/event_base.ts";
@@ -53,14 +53,9 @@ export function all<const B extends readonly (() => Operation<unknown>)[]>(
   options?: LateOptions<ValuesOf<B>[number]>,
 ): Awaitable<ValuesOf<B>> {
   checkBodies("run all", bodies);
-  const values = openMap({
-    name: "scope of all",
-    items: bodies,
-    body: (item: () => Operation<unknown>) => item(),
-    label: (item: () => Operation<unknown>) => item,
-    concurrency: Infinity,
-    onLate: checkLate("run all", options) as LateOptions<unknown>["onLate"],
-  });
+  const jobs = bodies.map((body) => ({ body, name: body }));
+  const onLate = checkLate("run all", options) as LateOptions<unknown>["onLate"];
+  const values = openMap<unknown>("scope of all", jobs, Infinity, onLate);
   return values as Awaitable<unknown> as Awaitable<ValuesOf<B>>;
 }
 
@@ -94,37 +89,48 @@ export function map<A, B>(
   options?: { concurrency?: number } & LateOptions<B>,
 ): Awaitable<B[]> {
   if (typeof items !== "string" && !isIterable(items)) {
-    throw new TypeError(`Cannot map: items must be iterable, got ${show(items)}`);
+    throw wrongType("map", "items must be iterable", items);
   }
   checkBody("map", "body", body);
   const onLate = checkLate("map", options);
-  const base = nameOf(body);
-  const label = (_: A, index: number) => ({ base, index });
   const concurrency = options?.concurrency ?? Infinity;
   checkCount("map", "concurrency", concurrency, 1);
-  return openMap({ name: "scope of map", items, body, label, concurrency, onLate });
+  return openMap("scope of map", jobsOf(items, body), concurrency, onLate);
 }
 
-interface Mapping<A, B> {
-  name: string;
-  items: Iterable<A>;
-  body: (item: A, index: number) => Operation<B>;
-  /** What the fiber of an item is called. */
-  label: (item: A, index: number) => Label;
-  concurrency: number;
-  onLate: LateOptions<B>["onLate"];
+/** A fiber to be spawned for one of the values. */
+interface Job<B> {
+  readonly body: () => Operation<B>;
+  readonly name: Label;
 }
 
-function openMap<A, B>(mapping: Mapping<A, B>): Awaitable<B[]> {
-  const { name, onLate } = mapping;
+function* jobsOf<A, B>(
+  items: Iterable<A>,
+  body: (item: A, index: number) => Operation<B>,
+): Generator<Job<B>, void, unknown> {
+  const base = nameOf(body);
+  let count = 0;
+  for (const item of items) {
+    const index = count++;
+    yield { body: () => body(item, index), name: { base, index } };
+  }
+}
+
+function openMap<B>(
+  name: string,
+  jobs: Iterable<Job<B>>,
+  concurrency: number,
+  onLate: LateOptions<B>["onLate"],
+): Awaitable<B[]> {
   const values: B[] = [];
-  const body = (context: ScopeContext) => mapInto(context, mapping, values);
-  return openHarvest({ nursery: { name, body }, values, wanted: Infinity, onLate });
+  const body = (context: ScopeContext) => mapInto(context, jobs, concurrency, values);
+  return openHarvest({ name, body }, values, Infinity, onLate);
 }
 
-function* mapInto<A, B>(
+function* mapInto<B>(
   context: ScopeContext,
-  { items, body, label, concurrency }: Mapping<A, B>,
+  jobs: Iterable<Job<B>>,
+  concurrency: number,
   values: B[],
 ): Generator<never, B[], unknown> {
   let running = 0;
@@ -140,12 +146,10 @@ function* mapInto<A, B>(
   const owner = context.owner!;
   const { scheduler } = owner;
   let count = 0;
-  for (const item of items) {
+  for (const job of jobs) {
     const index = count++;
     running++;
-    const settings = { name: label(item, index) };
-    spawnIn(scheduler, context, owner, () => body(item, index), settings)
-      .onResult((result) => onEnd(index, result));
+    spawnIn(scheduler, context, owner, job.body, job).onResult((result) => onEnd(index, result));
     while (running >= concurrency) { // no item is taken before there is a place for it
       ended = new OwnTrigger(ITS_FIBERS);
       yield* ended.await();
@@ -198,8 +202,8 @@ export function any<const B extends readonly (() => Operation<unknown>)[]>(
   const onLate = checkLate("run any", options) as LateOptions<unknown>["onLate"];
   const values: unknown[] = [];
   const body = (context: ScopeContext) => firstValue(context, bodies, values);
-  const nursery = { name: "scope of any", body };
-  return openHarvest({ nursery, values, wanted: 1, onLate }) as Awaitable<ValuesOf<B>[number]>;
+  const value = openHarvest({ name: "scope of any", body }, values, 1, onLate);
+  return value as Awaitable<ValuesOf<B>[number]>;
 }
 
 function* firstValue(
@@ -209,15 +213,13 @@ function* firstValue(
 ): Generator<never, unknown, unknown> {
   const decided = new OwnTrigger(ITS_FIBERS);
   const errors: unknown[] = [];
-  /** A body that was aborted has failed in cleaning up. */
-  const failedLate = (error: unknown) => {
-    if (values.length === 0) recordFailure(context, error);
-    else reportUncaught(error);
-  };
   const onEnd = (result: Result<unknown>) => {
     if (result.ok) values.push(result.value);
     else if (values.length === 0 && context.error === undefined) errors.push(result.error);
-    else if (!(result.error instanceof FiberAborted)) failedLate(result.error);
+    else if (result.error instanceof FiberAborted) { /* as it should be */ }
+    // A body that was aborted has failed in cleaning up.
+    else if (values.length === 0) recordFailure(context, result.error);
+    else reportUncaught(result.error);
     if (values.length > 0 || errors.length === bodies.length) decided.release();
   };
   const owner = context.owner!;
@@ -234,7 +236,7 @@ function* firstValue(
 
 function checkBodies(action: string, bodies: unknown): void {
   if (!Array.isArray(bodies)) {
-    throw new TypeError(`Cannot ${action}: bodies must be an array, got ${show(bodies)}`);
+    throw wrongType(action, "bodies must be an array", bodies);
   }
   bodies.forEach((body, index) => checkBody(action, `bodies[${index}]`, body));
 }
@@ -248,17 +250,10 @@ function checkBodies(action: string, bodies: unknown): void {
 export function first<A, B>(f0: Fiber<A>, f1: Fiber<B>): Awaitable<Either<Result<A>, Result<B>>> {
   checkFiber("wait for the first", "f0", f0);
   checkFiber("wait for the first", "f1", f1);
-  const arm0 = new Arm(
-    f0.joinEvent() as EventBase<unknown>,
-    (value) => ({ index: 0, value }),
-    null,
+  const arms = [f0, f1].map((fiber: Fiber<unknown>, index) =>
+    new Arm(fiber.joinEvent() as EventBase<unknown>, (value) => ({ index, value }))
   );
-  const arm1 = new Arm(
-    f1.joinEvent() as EventBase<unknown>,
-    (value) => ({ index: 1, value }),
-    null,
-  );
-  return new Synchronisation<Either<Result<A>, Result<B>>>([arm0, arm1], false);
+  return new Synchronisation<Either<Result<A>, Result<B>>>(arms, false);
 }
 
 /**
@@ -280,31 +275,29 @@ export function either<A, B>(
   checkFiber("wait for either", "f0", f0);
   checkFiber("wait for either", "f1", f1);
   const onLate = checkLate("wait for either", options);
-  const argument = { f0, f1, onLate };
-  return new GeneratorOperation("either of two fibers", eitherValue<A, B>, argument);
+  const argument = { f0, f1, onLate } as Pair<A | B>;
+  const either = new GeneratorOperation("either of two fibers", eitherValue<A | B>, argument);
+  return either as Awaitable<Either<A, B> | undefined>;
 }
 
-function* eitherValue<A, B>(
-  { f0, f1, onLate }: { f0: Fiber<A>; f1: Fiber<B>; onLate: LateOptions<A | B>["onLate"] },
-): Generator<never, Either<A, B> | undefined, unknown> {
+interface Pair<T> {
+  readonly f0: Fiber<T>;
+  readonly f1: Fiber<T>;
+  readonly onLate: LateOptions<T>["onLate"];
+}
+
+function* eitherValue<T>(
+  { f0, f1, onLate }: Pair<T>,
+): Generator<never, { index: number; value: T } | undefined, unknown> {
   if (onLate !== undefined) currentFiber("wait for either with onLate"); // before anything is decided
-  const ended = yield* first(f0, f1);
-  if (ended.index === 0) {
-    const result0 = ended.value;
-    if (result0.ok) {
-      yield* endLoser(f1, onLate);
-      return { index: 0, value: result0.value };
-    }
-    const result1 = yield* f1.join();
-    return result1.ok ? { index: 1, value: result1.value } : undefined;
+  const { index, value: result } = yield* first(f0, f1);
+  const other = index === 0 ? f1 : f0;
+  if (result.ok) {
+    yield* endLoser(other, onLate);
+    return { index, value: result.value };
   }
-  const result1 = ended.value;
-  if (result1.ok) {
-    yield* endLoser(f0, onLate);
-    return { index: 1, value: result1.value };
-  }
-  const result0 = yield* f0.join();
-  return result0.ok ? { index: 0, value: result0.value } : undefined;
+  const second = yield* other.join();
+  return second.ok ? { index: 1 - index, value: second.value } : undefined;
 }
 
 function* endLoser<T>(

@@ -69,10 +69,10 @@ export class Extras {
   deadlineErrors: Set<unknown> | undefined = undefined;
   releases: ReleaseHook[] | undefined = undefined;
   onResult: Set<() => void> | undefined = undefined;
-  /** Fiber-locals that spawned fibers inherit: replaced, never changed. */
+  /** Fiber-locals that spawned fibers inherit. Both maps are replaced, never changed. */
   inherited: ReadonlyMap<object, unknown> | undefined = undefined;
   /** Fiber-locals of this fiber alone. */
-  own: Map<object, unknown> | undefined = undefined;
+  own: ReadonlyMap<object, unknown> | undefined = undefined;
 }
 
 export class Context implements CancelContext, Linked<Context> {
@@ -177,12 +177,9 @@ export function mark(root: Context, error: Abort, before?: Abort): Context[] {
     context.error = error;
     marked.push(context);
     const first = context.kids;
-    if (first === null) continue;
-    let kid = first;
-    do {
+    for (let kid = first; kid !== null; kid = kid.after === first ? null : kid.after) {
       if (kid.error === before && (kid.flags & SHIELD) === 0) pending.push(kid);
-      kid = kid.after!;
-    } while (kid !== first);
+    }
   }
   return marked;
 }
@@ -190,7 +187,6 @@ export function mark(root: Context, error: Abort, before?: Abort): Context[] {
 /** The functions of users that want to know: they may not suspend, and what they throw is reported. */
 function runCancelFunctions(extras: Extras, error: Abort): void {
   const { onCancel, controller, outside } = extras;
-  if (onCancel === undefined && controller === undefined && outside === undefined) return;
   extras.onCancel = undefined; // each is called once
   for (const f of [...onCancel ?? []]) asCancelFunction(() => f(error));
   outside?.abort(error);
@@ -256,17 +252,26 @@ export function clearDeadline(context: Context): void {
   context.extras?.deadline?.timer.cancel();
 }
 
-function dumpTree(root: Context): string {
-  const lines: string[] = [];
-  const pending: { context: Context; depth: number }[] = [{ context: root, depth: 0 }];
-  for (let item = pending.pop(); item !== undefined; item = pending.pop()) {
-    const { context, depth } = item;
-    const cancelled = context.error === undefined ? "" : " (cancelled)";
-    lines.push(`${"  ".repeat(depth)}${context.describe()}${cancelled}`);
+/** `root` and all contexts below: each before its kids, and those in spawn order. */
+export function treeOf(root: Context): Context[] {
+  const tree: Context[] = [];
+  const pending: Context[] = [root];
+  for (let context = pending.pop(); context !== undefined; context = pending.pop()) {
+    tree.push(context);
     const last = context.kids?.before ?? null;
     for (let kid = last; kid !== null; kid = kid === context.kids ? null : kid.before) {
-      pending.push({ context: kid, depth: depth + 1 });
+      pending.push(kid);
     }
   }
-  return lines.join("\n");
+  return tree;
+}
+
+function dumpTree(root: Context): string {
+  const depths: Map<Context | null, number> = new Map();
+  return treeOf(root).map((context) => {
+    const depth = (depths.get(context.parent) ?? -1) + 1;
+    depths.set(context, depth);
+    const cancelled = context.error === undefined ? "" : " (cancelled)";
+    return `${"  ".repeat(depth)}${context.describe()}${cancelled}`;
+  }).join("\n");
 }

@@ -1,6 +1,6 @@
 /** Somebody else's scheduler, and fibers of any type: the interface of the seed's `Fiber.E`. */
 import { append } from "../internal/circle.ts";
-import { checkFunction, checkOptional, show } from "../internal/check.ts";
+import { checkFunction, checkOptional, isObject, wrongType } from "../internal/check.ts";
 import type { EventLoop } from "../loop/event_loop.ts";
 import { hostLoop } from "../loop/host_loop.ts";
 import { Abort } from "../operation/errors.ts";
@@ -120,9 +120,7 @@ export interface AnyFiberFunctions {
 /** See the interface: the functions of the seed's `Fiber.E`. */
 export const AnyFiber: AnyFiberFunctions = {
   main<T>(policy: SchedulerPolicy, body: () => Operation<T>, options?: SpawnOptions): Fiber<T> {
-    if (typeof policy !== "object" || policy === null) {
-      throw new TypeError(`Cannot make a fiber: the policy must be an object, got ${show(policy)}`);
-    }
+    if (!isObject(policy)) throw wrongType("make a fiber", "the policy must be an object", policy);
     checkFunction("make a fiber", "policy.ready", policy.ready);
     checkOptional("make a fiber", "policy.spawn", policy.spawn, "function");
     checkOptional("make a fiber", "policy.abort", policy.abort, "function");

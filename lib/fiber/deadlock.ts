@@ -1,7 +1,7 @@
 /** Nothing can ever wake the fibers that are left (law 11): telling which, and ending it. */
 import { Abort, Deadlock, type StuckFiber } from "../operation/errors.ts";
 import { SPENT, WAITING } from "../operation/suspension.ts";
-import { type Context, failContext } from "./context.ts";
+import { failContext, treeOf } from "./context.ts";
 import type { FiberCore } from "./fiber.ts";
 import { KidsGone } from "./kids_gone.ts";
 import type { SchedulerCore } from "./scheduler.ts";
@@ -52,15 +52,7 @@ function throwInto(fiber: FiberCore<unknown>, deadlock: Deadlock): void {
 
 /** The fibers of the tree, in spawn order. */
 function liveFibers(root: FiberCore<unknown>): FiberCore<unknown>[] {
-  const fibers: FiberCore<unknown>[] = [];
-  const pending: Context[] = [root];
-  for (let context = pending.pop(); context !== undefined; context = pending.pop()) {
-    if ((context.flags & FIBER) !== 0) fibers.push(context as FiberCore<unknown>);
-    const first = context.kids;
-    for (let kid = first; kid !== null; kid = kid.after === first ? null : kid.after) {
-      pending.push(kid);
-    }
-  }
+  const fibers = treeOf(root).filter(({ flags }) => (flags & FIBER) !== 0) as FiberCore<unknown>[];
   return fibers.sort((a, b) => a.id - b.id);
 }
 

@@ -59,7 +59,7 @@ function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
   if (fiber.error !== undefined && parent !== null) noteReached(parent, fiber);
 
   // Joiners come first: their operations commit before the context is failed (law 2).
-  while (fiber.joiners !== null) fiber.joiners.joined(fiber);
+  while (fiber.joiners !== null) fiber.joiners.closed();
   if (extras?.onResult !== undefined) callAll(extras.onResult);
   const failed = (fiber.flags & ENDED_FAILED) !== 0;
   if (failed && (fiber.flags & PROPAGATE) !== 0 && parent !== null) {

@@ -10,14 +10,14 @@ import { Abort, FiberAborted } from "../operation/errors.ts";
 
 export class Failures {
   /** In the order in which they happened. */
-  readonly #recorded: Map<unknown, true> = new Map();
+  readonly #recorded: Set<unknown> = new Set();
   /** What the recorded ones wrap, but for news. */
   readonly #wrapped: Set<unknown> = new Set();
   /** The news that somebody was aborted, by the failure because of which. */
   readonly #news: Map<unknown, FiberAborted[]> = new Map();
 
   constructor(error: unknown) {
-    this.#record(error, causesOf(error), []);
+    this.add(error);
   }
 
   add(error: unknown): void {
@@ -25,26 +25,20 @@ export class Failures {
     const causes = causesOf(error);
     const replaced = causes.filter((cause) => this.#recorded.has(cause));
     if (error instanceof FiberAborted) {
-      if (replaced.length > 0 || causes.filter(isFailure).some((e) => this.#wrapped.has(e))) return;
+      const failures = causes.filter(isFailure);
+      if (replaced.length > 0 || failures.some((failure) => this.#wrapped.has(failure))) return;
+      for (const failure of failures) {
+        const news = this.#news.get(failure) ?? [];
+        news.push(error);
+        this.#news.set(failure, news);
+      }
     } else {
       const news = [error, ...causes].flatMap((failure) => this.#news.get(failure) ?? []);
       replaced.push(...news.filter((old) => this.#recorded.has(old)));
-    }
-    this.#record(error, causes, replaced);
-  }
-
-  #record(error: unknown, causes: readonly unknown[], replaced: readonly unknown[]): void {
-    if (replaced.length === 0) this.#recorded.set(error, true);
-    else this.#replace(replaced, error);
-    if (error instanceof FiberAborted) {
-      for (const failure of causes.filter(isFailure)) {
-        const news = this.#news.get(failure);
-        if (news === undefined) this.#news.set(failure, [error]);
-        else news.push(error);
-      }
-    } else {
       for (const cause of causes) this.#wrapped.add(cause);
     }
+    if (replaced.length > 0) this.#replace(replaced, error);
+    this.#recorded.add(error);
   }
 
   /** Forgets those in `errors`; false if none is left. */
@@ -55,7 +49,7 @@ export class Failures {
 
   /** One failure as itself, several as an `AggregateError`. */
   combined(): unknown {
-    const failures = [...this.#recorded.keys()];
+    const failures = [...this.#recorded];
     if (failures.length === 1) return failures[0];
     const messages = failures.map((e) => e instanceof Error ? e.message : String(e));
     return new AggregateError(failures, `${failures.length} failures: ${messages.join("; ")}`, {
@@ -65,24 +59,20 @@ export class Failures {
 
   /** Puts `error` where the first of `replaced` is. Rare, so it may rebuild the whole. */
   #replace(replaced: readonly unknown[], error: unknown): void {
-    const before = [...this.#recorded.keys()];
-    const place = before.findIndex((failure) => replaced.includes(failure));
-    before[place] = error;
+    const before = [...this.#recorded];
     this.#recorded.clear();
-    for (const failure of before) {
-      if (!replaced.includes(failure)) this.#recorded.set(failure, true);
-    }
+    for (const failure of before) this.#recorded.add(replaced.includes(failure) ? error : failure);
   }
 }
 
 /** Everything that `error` wraps, however deep. */
 function causesOf(error: unknown): unknown[] {
-  if (!(error instanceof Error) || (error.cause === undefined && !isAggregate(error))) return [];
-  const causes = new Set<unknown>([error]);
+  const causes = new Set([error]);
   for (const cause of causes) { // grows as it goes
     if (!(cause instanceof Error)) continue;
     if (cause.cause !== undefined) causes.add(cause.cause);
-    if (isAggregate(cause)) { for (const member of cause.errors) causes.add(member); }
+    if (!(cause instanceof AggregateError) || !Array.isArray(cause.errors)) continue;
+    for (const member of cause.errors) causes.add(member);
   }
   causes.delete(error);
   return [...causes];
@@ -91,8 +81,4 @@ function causesOf(error: unknown): unknown[] {
 /** Not one that says that somebody was aborted, nor some other reason for that. */
 function isFailure(cause: unknown): boolean {
   return cause instanceof Error && !(cause instanceof Abort);
-}
-
-function isAggregate(error: Error): error is AggregateError {
-  return error instanceof AggregateError && Array.isArray(error.errors);
 }

@@ -172,7 +172,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
   /** How messages call it. */
   get title(): string {
     const name = nameOf(this.label);
-    return name === "" ? this.name : `fiber "${name}"`;
+    return name ? `fiber "${name}"` : this.name;
   }
 
   get state(): "running" | "aborting" | "terminated" {
@@ -337,7 +337,7 @@ export function currentFiberOrNull(): FiberCore<unknown> | null {
 export function currentFiber(action: string): FiberCore<unknown> {
   const { current } = execution;
   if (current instanceof FiberCore) return current;
-  if (current instanceof Refusal) throw new Error(`Cannot ${action}: ${current.reason}`);
+  if (current instanceof Refusal) current.refuse(action);
   throw new Inactive(
     `Cannot ${action}: no fiber runs here; call it in the body of main, run or spawn ` +
       `(under another library's scheduler, use what that offers)`,

@@ -12,26 +12,41 @@ import { Turn } from "./yield.ts";
  * closure per call would cost ten times as much as the call.
  */
 export class GeneratorOperation<A, T> implements Awaitable<T>, Effect {
-  #used = false;
+  declare readonly name: string;
+  declare readonly generator: (argument: A) => Generator<never, T, unknown>;
+  declare readonly argument: A;
+  /** Whether it may begin in a fiber that is aborting, as what cleans up does. */
+  declare readonly isProtected: boolean;
+  declare used: boolean;
 
   constructor(
-    readonly name: string,
-    readonly generator: (argument: A) => Generator<never, T, unknown>,
-    readonly argument: A,
-    /** Whether it may begin in a fiber that is aborting, as what cleans up does. */
-    readonly isProtected = false,
-  ) {}
+    name: string,
+    generator: (argument: A) => Generator<never, T, unknown>,
+    argument: A,
+    isProtected = false,
+  ) {
+    this.name = name;
+    this.generator = generator;
+    this.argument = argument;
+    this.isProtected = isProtected;
+    this.used = false;
+  }
 
   describe(): string {
     return this.name;
   }
 
   [Symbol.iterator](): Iterator<never, T, unknown> {
-    if (this.#used) throw usedTwice(this);
-    this.#used = true;
+    this.use();
     const fiber = execution.current as FiberSlot | null;
     if (fiber !== null && --execution.left < 0 && fiber.usedUp()) return this.#afterTurn();
     return this.generator(this.argument);
+  }
+
+  /** From now on it has been. */
+  use(): void {
+    if (this.used) throw usedTwice(this);
+    this.used = true;
   }
 
   *#afterTurn(): Generator<never, T, unknown> {
@@ -44,8 +59,7 @@ export class GeneratorOperation<A, T> implements Awaitable<T>, Effect {
     rejected?: ((reason: unknown) => C | PromiseLike<C>) | null,
   ): Promise<B | C> {
     const promise = new Promise<T>((resolve, reject) => {
-      if (this.#used) throw usedTwice(this);
-      this.#used = true;
+      this.use();
       main(() => this.generator(this.argument), { name: this.name }).then(resolve, reject);
     });
     return promise.then(fulfilled, rejected);

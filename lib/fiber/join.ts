@@ -14,13 +14,13 @@ import { execution as cell } from "../trigger/execution.ts";
 import type { FiberCore } from "./fiber.ts";
 import { ENDED_ABORTED, ENDED_FAILED, OBSERVED } from "./flags.ts";
 
-const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
+const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
 const execution = cell;
 
 /** Whoever stands in a fiber's list. */
 export interface Joiner extends Linked<Joiner> {
   /** The fiber has terminated: takes itself out of the list and commits. */
-  joined(fiber: FiberCore<unknown>): void;
+  closed(): void;
 }
 
 /** What is wanted: the value or the failure, the result, or just that it is over. */
@@ -108,7 +108,7 @@ export class JoinWait<T> implements Joiner {
     this.fiber.joiners = remove(this.fiber.joiners, this as Joiner);
   }
 
-  joined(): void {
+  closed(): void {
     this.fiber.joiners = remove(this.fiber.joiners, this as Joiner);
     this.state = COMMITTED;
     this.take();
@@ -128,14 +128,8 @@ export class JoinWait<T> implements Joiner {
       return;
     }
     const outcome = fiber.outcome();
-    if (wanted === "result") {
-      this.value = outcome;
-    } else if (outcome.ok) {
-      this.value = outcome.value;
-    } else {
-      this.value = outcome.error;
-      this.state = FAILED;
-    }
+    if (wanted === "result") this.value = outcome;
+    else this.settleNow(outcome as Result<T>);
   }
 
   describe(): string {
@@ -147,11 +141,14 @@ inherit(JoinWait);
 
 /** `join` as an event. */
 export class JoinEvent<T> extends EventBase<Result<T>> {
-  constructor(readonly fiber: FiberCore<unknown>) {
+  declare readonly fiber: FiberCore<unknown>;
+
+  constructor(fiber: FiberCore<unknown>) {
     super();
+    this.fiber = fiber;
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     if (!this.fiber.terminated) return false;
     this.fiber.flags |= OBSERVED;
     sync.value = this.fiber.outcome();
@@ -162,32 +159,21 @@ export class JoinEvent<T> extends EventBase<Result<T>> {
     if (this.fiber.terminated) this.fiber.flags |= OBSERVED;
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     const { fiber } = this;
-    const joiner = new ArmJoiner(arm);
-    arm.handle = { cancel: () => fiber.joiners = remove(fiber.joiners, joiner as Joiner) };
-    fiber.joiners = append(fiber.joiners, joiner as Joiner);
+    fiber.joiners = append(fiber.joiners, arm as Joiner);
   }
 
-  withdraw(arm: Arm): void {
-    arm.handle!.cancel();
-    arm.handle = null;
+  override withdraw(arm: Arm): void {
+    this.fiber.joiners = remove(this.fiber.joiners, arm as Joiner);
+  }
+
+  override closed(arm: Arm): void {
+    this.fiber.flags |= OBSERVED;
+    arm.complete(this.fiber.outcome());
   }
 
   describe(): string {
     return `the end of ${this.fiber.name} (#${this.fiber.id})`;
-  }
-}
-
-/** An arm of a select in a fiber's list. */
-class ArmJoiner implements Joiner {
-  after: Joiner | null = null;
-  before: Joiner | null = null;
-
-  constructor(readonly arm: Arm) {}
-
-  joined(fiber: FiberCore<unknown>): void {
-    fiber.flags |= OBSERVED;
-    this.arm.complete(fiber.outcome());
   }
 }

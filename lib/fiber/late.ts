@@ -3,9 +3,8 @@
  * abort that was to end them, and a nursery may fail or be aborted when it has some already. What
  * has to be closed would be lost, so they are handed to `onLate`.
  */
-import { checkOptional, checkOptions } from "../internal/check.ts";
+import { checkOptions } from "../internal/check.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
-import type { ReleaseHook } from "./context.ts";
 import { nothing, type Nursery, openNursery, runHook } from "./nursery.ts";
 
 /** What becomes of values that are not returned. */
@@ -24,40 +23,27 @@ export function checkLate<T>(
   action: string,
   options: LateOptions<T> | undefined,
 ): LateOptions<T>["onLate"] {
-  checkOptions(action, options);
-  checkOptional(action, "onLate", options?.onLate, "function");
+  checkOptions(action, options, { onLate: "function" });
   return options?.onLate;
 }
 
-/** A nursery whose fibers return values, not all of which it returns. */
-export interface Harvest<T, V> {
-  readonly nursery: Nursery<T>;
-  /** The values that there are, in the order in which they are given back; some places may be empty. */
-  readonly values: readonly V[];
-  /** How many of them, the first ones, the nursery returns if it returns. */
-  readonly wanted: number;
-  readonly onLate: ((value: V) => void | Operation<void>) | undefined;
-}
-
 /**
- * Opens the nursery. With `onLate` there is another one around it, whose hook gives back what the
- * inner one has not returned once that is over, and so can't get it wrong.
+ * Opens the nursery, whose fibers return the `values`, in the order in which they are given back;
+ * some places may be empty. If it returns, it returns the first `wanted` of them. With `onLate` there
+ * is another one around it, whose hook gives back what the inner one has not returned once that is
+ * over, and so can't get it wrong.
  */
 export function openHarvest<T, V>(
-  { nursery, values, wanted, onLate }: Harvest<T, V>,
+  nursery: Nursery<T>,
+  values: readonly V[],
+  wanted: number,
+  onLate: ((value: V) => void | Operation<void>) | undefined,
 ): Awaitable<T> {
   if (onLate === undefined) return openNursery(nursery);
   let taken = 0;
-  const present = () => true; // an array passes over the places that were never filled
-  const giveBack = () =>
-    giveAll({
-      late: values.slice(taken).filter(present),
-      taken: values.slice(0, taken),
-      onLate,
-    });
   return openNursery({
     name: nursery.name,
-    enter: (context) => context.onRelease(giveBack),
+    enter: (context) => context.onRelease(() => giveAll(values, taken, onLate)),
     *body() {
       const value = yield* openNursery(nursery);
       taken = wanted;
@@ -66,14 +52,12 @@ export function openHarvest<T, V>(
   });
 }
 
-interface Giving<V> {
-  readonly late: readonly V[];
-  /** What was to be returned, and won't be if `onLate` fails. */
-  readonly taken: readonly V[];
-  readonly onLate: (value: V) => void | Operation<void>;
-}
-
-function giveAll<V>({ late, taken, onLate }: Giving<V>): Awaitable<void> {
+/** Those before the place `taken` were to be returned, and won't be if `onLate` fails. */
+function giveAll<V>(
+  values: readonly V[],
+  taken: number,
+  onLate: (value: V) => void | Operation<void>,
+): Awaitable<void> {
   let failed = false;
   function* give(value: V): Generator<never, void, unknown> {
     let given = false;
@@ -84,16 +68,17 @@ function giveAll<V>({ late, taken, onLate }: Giving<V>): Awaitable<void> {
       failed ||= !given;
     }
   }
-  const hooks = (values: readonly V[]) => values.map((value) => () => give(value)).reverse();
+  const hooks = (some: readonly V[]) =>
+    // `flatMap` passes over the places that were never filled.
+    some.flatMap((value) => () => give(value)).reverse(); // hooks are run from the last to the first
   return openNursery({
     name: "scope of values that came late",
     shield: true, // in however deep a stack
-    enter(context) {
+    enter({ extra }) {
       const giveTaken = () => {
-        if (failed) releases.push(...hooks(taken));
+        if (failed) extra.releases!.push(...hooks(values.slice(0, taken)));
       };
-      const releases: ReleaseHook[] = [giveTaken, ...hooks(late)]; // last in, first out
-      context.extra.releases = releases;
+      extra.releases = [giveTaken, ...hooks(values.slice(taken))];
     },
     body: nothing,
   });

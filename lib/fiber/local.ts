@@ -1,4 +1,4 @@
-import { checkBody, checkFunction, checkOptional, checkOptions } from "../internal/check.ts";
+import { checkBody, checkFunction, checkOptions } from "../internal/check.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { currentFiber, type FiberCore } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
@@ -29,7 +29,7 @@ import { runBody } from "./nursery.ts";
  */
 export class FiberLocal<T> {
   readonly #init: () => T;
-  readonly #inherit: boolean;
+  readonly #kind: "inherited" | "own";
 
   /**
    * A variable that no fiber has a value for yet.
@@ -38,10 +38,9 @@ export class FiberLocal<T> {
    */
   constructor(init: () => T, options?: { inherit?: boolean }) {
     checkFunction("make a fiber-local", "init", init);
-    checkOptions("make a fiber-local", options);
-    checkOptional("make a fiber-local", "inherit", options?.inherit, "boolean");
+    checkOptions("make a fiber-local", options, { inherit: "boolean" });
     this.#init = init;
-    this.#inherit = options?.inherit ?? false;
+    this.#kind = options?.inherit ? "inherited" : "own";
   }
 
   /**
@@ -90,16 +89,14 @@ export class FiberLocal<T> {
   }
 
   #find({ extras }: FiberCore<unknown>): { value: T } | undefined {
-    const values = this.#inherit ? extras?.inherited : extras?.own;
-    return values?.get(this) as { value: T } | undefined;
+    return extras?.[this.#kind]?.get(this) as { value: T } | undefined;
   }
 
   #store({ extra }: FiberCore<unknown>, entry: { value: T } | undefined): void {
     // Inherited maps are shared with the fibers spawned so far, so they are never changed.
-    const values = this.#inherit ? new Map(extra.inherited) : extra.own ?? new Map();
+    const values = new Map(extra[this.#kind]);
     if (entry === undefined) values.delete(this);
     else values.set(this, entry);
-    if (this.#inherit) extra.inherited = values;
-    else extra.own = values;
+    extra[this.#kind] = values;
   }
 }

@@ -1,14 +1,15 @@
 /** `main`: fibers on the JavaScript loop. */
-import { checkOptional, checkOptions, show } from "../internal/check.ts";
+import { checkOptions, wrongType } from "../internal/check.ts";
 import { onAbort } from "../internal/signal_hub.ts";
 import { onEndSignal, onLoopEmpty } from "../loop/host_exit.ts";
 import { hostTurns } from "../loop/host_loop.ts";
 import { clock } from "../loop/timers.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import { FiberAborted } from "../operation/errors.ts";
-import type { Operation, Result } from "../operation/types.ts";
+import type { Operation } from "../operation/types.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import type { Fiber, FiberCore } from "./fiber.ts";
+import { promiseOf } from "./promise_of.ts";
 import { nameOf } from "./label.ts";
 import { checkSpawn, FifoScheduler, type Scheduler, spawnIn } from "./scheduler.ts";
 
@@ -28,8 +29,6 @@ const SLOW_MS = 1;
 class HostScheduler extends FifoScheduler {
   #scheduled = false;
   #steps = FIRST_BATCH;
-  /** Failures that were there before the slice that runs now. */
-  #older = 0;
 
   constructor() {
     super(hostTurns());
@@ -37,15 +36,12 @@ class HostScheduler extends FifoScheduler {
 
   override ready(fiber: FiberCore<unknown>): void {
     this.queue.push(fiber);
-    if (!this.#scheduled) this.#schedule();
+    this.reportSoon();
   }
 
   /** What nobody joins in the next slice is reported at its end; so there must be a next slice. */
   reportSoon(): void {
-    if (!this.#scheduled) this.#schedule();
-  }
-
-  #schedule(): void {
+    if (this.#scheduled) return;
     this.#scheduled = true;
     hostTurns().schedule(this.#slice);
   }
@@ -66,12 +62,11 @@ class HostScheduler extends FifoScheduler {
         if (now - start >= SLICE_MS) break;
       }
       this.#steps = steps;
-      this.reportFailures(this.#older);
     } finally {
-      this.#older = this.failures;
+      this.reportOlder();
       // Looked at last: whom a failure was reported to may have made fibers ready.
       const isBusy = this.queue.length > 0;
-      this.#scheduled = isBusy || this.#older > 0;
+      this.#scheduled = isBusy || this.hasFailures;
       if (this.#scheduled) hostTurns().scheduleTurn(this.#slice, isBusy);
     }
   };
@@ -105,22 +100,18 @@ class MainHandle<T> implements Main<T> {
   readonly #root: Fiber<T>;
   readonly #promise: Promise<T>;
 
-  constructor(root: Fiber<T>, readonly scheduler: Scheduler, onEnd: () => void) {
+  declare readonly scheduler: Scheduler;
+
+  constructor(root: Fiber<T>, scheduler: Scheduler, onEnd: () => void) {
+    this.scheduler = scheduler;
     this.#root = root;
-    this.#promise = new Promise((resolve, reject) => {
-      root.onResult((result: Result<T>) => {
-        onEnd();
-        if (result.ok) return resolve(result.value);
-        reject(result.error);
-        // Whoever aborted it knows; a failure that nobody awaits is an unhandled rejection.
-        if (result.error instanceof FiberAborted) this.#promise.catch(() => {});
-      });
-    });
+    root.onResult(onEnd);
+    // Whoever aborted it knows; a failure that nobody awaits is an unhandled rejection.
+    this.#promise = promiseOf(root, (error) => error instanceof FiberAborted);
   }
 
   abort(reason?: unknown): Promise<void> {
-    const gone = this.#root.abort(reason);
-    return Promise.resolve(gone);
+    return Promise.resolve(this.#root.abort(reason));
   }
 
   then<A = T, B = never>(
@@ -183,11 +174,9 @@ function breakIfStuck(scheduler: HostScheduler): boolean {
 
 function checkMain(body: unknown, options: MainOptions | undefined): void {
   checkSpawn("run main", body, undefined);
-  checkOptions("run main", options);
-  checkOptional("run main", "name", options?.name, "string");
-  checkOptional("run main", "handleSignals", options?.handleSignals, "boolean");
+  checkOptions("run main", options, { name: "string", handleSignals: "boolean" });
   const signal = options?.signal;
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`Cannot run main: signal must be an AbortSignal, got ${show(signal)}`);
+    throw wrongType("run main", "signal must be an AbortSignal", signal);
   }
 }

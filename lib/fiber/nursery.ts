@@ -18,7 +18,7 @@ import {
 } from "../internal/check.ts";
 import { Abort, FiberAborted } from "../operation/errors.ts";
 import { placed } from "../operation/place.ts";
-import type { Awaitable, Operation } from "../operation/types.ts";
+import type { Awaitable, Operation, Result } from "../operation/types.ts";
 import {
   type CancelContext,
   cancelTree,
@@ -61,12 +61,15 @@ export interface Scope extends CancelContext {
 
 export class ScopeContext extends Context implements Scope {
   /** The fiber that waits for the kids to be gone. */
-  waiting: KidsGone | null = null;
+  declare waiting: KidsGone | null;
   /** In how many more of its fiber it is. */
-  readonly depth: number;
+  declare readonly depth: number;
+  declare readonly name: string;
 
-  constructor(parent: Context, owner: FiberCore<unknown>, flags: number, readonly name: string) {
+  constructor(parent: Context, owner: FiberCore<unknown>, flags: number, name: string) {
     super(parent, owner, flags);
+    this.name = name;
+    this.waiting = null;
     this.depth = parent instanceof ScopeContext ? parent.depth + 1 : 0;
   }
 
@@ -139,48 +142,41 @@ const DEEPEST = 500;
 /** The body of a nursery that is there for its hooks. */
 export function* nothing(): Generator<never, void, unknown> {}
 
-/** How the body ended. */
-type Ending<T> = { kind: "returned"; value: T } | { kind: "threw"; error: unknown };
-
 function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
   const fiber = currentFiber(`open a ${nursery.name}`);
   const parent = fiber.context;
-  if (nursery.shield !== true && parent.error !== undefined) throw fiber.deliver();
-  if (nursery.shield !== true && parent instanceof ScopeContext && parent.depth >= DEEPEST) {
-    throw new RangeError(
-      `Cannot open a ${nursery.name}: ${DEEPEST} are open in this fiber; is it endless recursion?`,
-    );
+  if (nursery.shield !== true) {
+    if (parent.error !== undefined) throw fiber.deliver();
+    if (parent instanceof ScopeContext && parent.depth >= DEEPEST) {
+      throw new RangeError(
+        `Cannot open a ${nursery.name}: ${DEEPEST} are open in this fiber; is it endless recursion?`,
+      );
+    }
   }
-  const context = new ScopeContext(
-    parent,
-    fiber,
-    nursery.shield === true ? SHIELD : 0,
-    nursery.name,
-  );
+  const flags = nursery.shield === true ? SHIELD : 0;
+  const context = new ScopeContext(parent, fiber, flags, nursery.name);
   fiber.context = context;
-  let ending: Ending<T>;
+  let ending: Result<T>;
   let finished = false;
   try {
     try {
       nursery.enter?.(context);
-      ending = { kind: "returned", value: yield* runBody(nursery.body(context)) };
+      ending = { ok: true, value: yield* runBody(nursery.body(context)) };
     } catch (error) {
-      ending = { kind: "threw", error };
+      ending = { ok: false, error };
     }
     if ((context.flags & ABANDONED) !== 0) {
       throw new Error(`Cannot leave the ${nursery.name}: one around it was left before`);
     }
     leaveInner(fiber, context);
     noteEnding(context, ending);
-    while (context.kids !== null) yield* waitForKids(context);
+    while (context.kids !== null) yield* new KidsGone(context) as Awaitable<void>;
     if (context.extras !== null) {
       clearDeadline(context); // not before: they are there for the kids as well
-      if (ending.kind === "returned") forgiveLateDeadline(context);
+      if (ending.ok) forgiveLateDeadline(context);
       if (context.extras.releases !== undefined) {
         const abort = yield* runReleases(context);
-        if (abort !== undefined && ending.kind === "returned") {
-          ending = { kind: "threw", error: abort };
-        }
+        if (abort !== undefined && ending.ok) ending = { ok: false, error: abort };
       }
     }
     finished = true;
@@ -203,17 +199,13 @@ export function runBody<T>(operation: Operation<T>): Awaitable<T> {
   throw notAnOperation("the body", operation);
 }
 
-function waitForKids(context: ScopeContext): Awaitable<void> {
-  return new KidsGone(context);
-}
-
 /** Contexts that generators inside left open without coming to their end. */
 function leaveInner(fiber: FiberCore<unknown>, context: Context): void {
   while (fiber.context !== context) abandon(fiber.context);
 }
 
-function noteEnding<T>(context: ScopeContext, ending: Ending<T>): void {
-  if (ending.kind === "returned") return;
+function noteEnding(context: ScopeContext, ending: Result<unknown>): void {
+  if (ending.ok) return;
   if (ending.error instanceof Abort) {
     if (context.error === undefined && context.kids !== null) {
       cancelTree(context, new Abort(ending.error.cause));
@@ -241,7 +233,7 @@ function* runReleases(context: ScopeContext): Generator<never, Abort | undefined
       if (error instanceof Abort) abort ??= error;
       else recordFailure(context, error);
     }
-    while (context.kids !== null) yield* waitForKids(context);
+    while (context.kids !== null) yield* new KidsGone(context) as Awaitable<void>;
   }
   return abort;
 }
@@ -257,10 +249,10 @@ function settle<T>(
   nursery: Nursery<T>,
   fiber: FiberCore<unknown>,
   context: ScopeContext,
-  ending: Ending<T>,
+  ending: Result<T>,
 ): T {
   if (context.failures !== null) throw placed(context.failures.combined(), runNursery);
-  const threw = ending.kind === "threw"; // and it was an Abort
+  const threw = !ending.ok; // and it was an Abort
   if (!threw && !wasReached(context)) return ending.value;
   if (fiber.context.error !== undefined) throw fiber.deliver();
   // That of selfAbort reaches through shields.

@@ -31,13 +31,13 @@ const gone: FinalizationRegistry<() => void> = new FinalizationRegistry((forget)
 export class OutsideWork {
   /** Batches whose calls are there only as long as a key of their lifelines is. */
   readonly #former: Map<WeakRef<AbortController[]>, Batch["lifelines"]> = new Map();
-  #secondLast: Batch | undefined;
-  #last = new Batch();
+  /** The last two. */
+  #recent = [new Batch()];
 
   /** The call of `controller` has settled, with `product`. */
   add(controller: AbortController, product: unknown): void {
-    if (this.#last.calls.length === BATCH) this.#nextBatch();
-    const { calls, lifelines } = this.#last;
+    if (this.#recent.at(-1)!.calls.length === BATCH) this.#nextBatch();
+    const { calls, lifelines } = this.#recent.at(-1)!;
     calls.push(controller);
     lifelines.set(controller.signal, calls);
     if (Object(product) !== product) return; // no object
@@ -47,26 +47,20 @@ export class OutsideWork {
   }
 
   #nextBatch(): void {
-    if (this.#secondLast !== undefined) {
-      const { calls, lifelines } = this.#secondLast;
-      const former = this.#former;
-      const ref = new WeakRef(calls);
-      former.set(ref, lifelines);
-      gone.register(calls, () => former.delete(ref));
-    }
-    this.#secondLast = this.#last;
-    this.#last = new Batch();
+    if (this.#recent.push(new Batch()) <= 2) return;
+    const { calls, lifelines } = this.#recent.shift()!;
+    const former = this.#former;
+    const ref = new WeakRef(calls);
+    former.set(ref, lifelines);
+    gone.register(calls, () => former.delete(ref));
   }
 
   /** Stops what there is, in the order in which it settled. */
   abort(error: Abort): void {
-    const batches = Array.from(this.#former.keys(), (ref) => ref.deref());
-    batches.push(this.#secondLast?.calls, this.#last.calls);
+    const batches = Array.from(this.#former.keys(), (ref) => ref.deref() ?? []);
+    batches.push(...this.#recent.map(({ calls }) => calls));
     this.#former.clear();
-    this.#secondLast = undefined;
-    this.#last = new Batch();
-    for (const controller of batches.flatMap((calls) => calls ?? [])) {
-      asCancelFunction(() => controller.abort(error));
-    }
+    this.#recent = [new Batch()];
+    for (const controller of batches.flat()) asCancelFunction(() => controller.abort(error));
   }
 }

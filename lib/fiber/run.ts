@@ -1,12 +1,12 @@
 /** `run`: fibers to completion, on the calling thread, now. */
-import { checkFunction, checkOptional, checkOptions } from "../internal/check.ts";
-import { reportUncaught } from "../internal/report.ts";
+import { checkFunction, checkOptions } from "../internal/check.ts";
+import { trap } from "../internal/report.ts";
 import type { EventLoop } from "../loop/event_loop.ts";
 import { hostLoop } from "../loop/host_loop.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 import type { Operation, Result } from "../operation/types.ts";
 import { execution, Refusal } from "../trigger/execution.ts";
-import { unblock as unblockFiber } from "./block.ts";
+import { unblock as unblockFiber } from "./unblock.ts";
 import { breakDeadlock } from "./deadlock.ts";
 import { runFinally } from "./ending.ts";
 import type { Fiber, FiberCore } from "./fiber.ts";
@@ -55,9 +55,6 @@ class NoLoop implements EventLoop {
 }
 
 class RunScheduler extends FifoScheduler {
-  /** Failures that were there before the round that runs now. */
-  #older = 0;
-
   constructor(loop: EventLoop | undefined) {
     super(loop ?? new NoLoop(), loop !== undefined && loop.now === undefined);
   }
@@ -67,8 +64,7 @@ class RunScheduler extends FifoScheduler {
   /** A round is what elsewhere is a slice: what nobody joined in the round after is reported. */
   runRound(): void {
     this.runBatch(BATCH);
-    this.reportFailures(this.#older);
-    this.#older = this.failures;
+    this.reportOlder();
   }
 }
 
@@ -113,7 +109,7 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
     outsideOfFibers(() => { // a fiber that calls this is blocked, not running
       while (!root.terminated) {
         scheduler.runRound();
-        if (!root.terminated) lookOutside(scheduler, options);
+        if (!root.terminated) lookOutside(scheduler, options ?? {});
       }
       scheduler.reportFailures();
     });
@@ -126,17 +122,10 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
 }
 
 /** Between two rounds: lets the loop and `unblock` have a look; waits only if nobody is ready. */
-function lookOutside(scheduler: RunScheduler, options: RunOptions | undefined): void {
-  const unblock = options?.unblock;
-  const loop = options?.loop;
-  if (unblock !== undefined && (loop !== undefined || scheduler.queue.length > 0)) {
-    unblockOne(unblock, true);
-  }
-  if (loop !== undefined) {
-    const idle = scheduler.queue.length === 0;
-    if (loop.oneStep({ block: idle }) || scheduler.queue.length > 0) return;
-  }
-  if (scheduler.queue.length > 0) return;
+function lookOutside(scheduler: RunScheduler, { unblock, loop }: RunOptions): void {
+  const isIdle = () => scheduler.queue.length === 0;
+  if (unblock !== undefined && (loop !== undefined || !isIdle())) unblockOne(unblock, true);
+  if (loop?.oneStep({ block: isIdle() }) || !isIdle()) return;
   if (unblock !== undefined) return unblockOne(unblock, false);
   const progress = loop !== undefined
     ? breakDeadlock(scheduler, "fail")
@@ -149,19 +138,15 @@ function noLoopHint(scheduler: RunScheduler): string | undefined {
 }
 
 function unblockOne(unblock: Unblock, poll: boolean): void {
-  try {
+  trap(() => {
     const fiber = unblock({ poll });
     if (fiber !== undefined) unblockFiber(fiber);
-  } catch (error) {
-    reportUncaught(error);
-  }
+  });
 }
 
 function checkRun(body: unknown, options: RunOptions | undefined): void {
   checkFunction("run", "body", body); // of an async one the result tells, as it is at this call
-  checkOptions("run", options);
-  checkOptional("run", "unblock", options?.unblock, "function");
-  checkOptional("run", "finally", options?.finally, "function");
+  checkOptions("run", options, { unblock: "function", finally: "function" });
   const loop = options?.loop;
   if (loop !== undefined) {
     checkLoop("run", loop);
@@ -171,7 +156,5 @@ function checkRun(body: unknown, options: RunOptions | undefined): void {
       );
     }
   }
-  if (execution.current instanceof Refusal) {
-    throw new Error(`Cannot run: ${execution.current.reason}`);
-  }
+  if (execution.current instanceof Refusal) execution.current.refuse("run");
 }

@@ -9,8 +9,9 @@ import {
   checkFunction,
   checkOptional,
   checkOptions,
+  isObject,
   refuseGenerator,
-  show,
+  wrongType,
 } from "../internal/check.ts";
 import { reportUncaught, trap } from "../internal/report.ts";
 import { Ring } from "../internal/ring.ts";
@@ -58,21 +59,30 @@ export interface SpawnOptions {
 }
 
 export abstract class SchedulerCore implements Scheduler {
-  taskCount = 0;
+  declare readonly loop: EventLoop;
+  declare taskCount: number;
   /** The fiber that all others descend from. */
-  root: FiberCore<unknown> | null = null;
-  microTasks: (() => void)[] | null = null;
+  declare root: FiberCore<unknown> | null;
+  declare microTasks: (() => void)[] | null;
   /** Once the fibers left were found stuck. */
-  deadlock: Deadlock | null = null;
+  declare deadlock: Deadlock | null;
   /** Whether somebody outside may abort the root at any time, so that waiting for it is waiting. */
-  abortable = false;
+  declare abortable: boolean;
   /** What the flags of its fibers start with. */
-  readonly spawnFlags: number;
+  declare readonly spawnFlags: number;
   #disposed = false;
   #failed: FiberCore<unknown>[] = [];
+  /** How many of those were there at the last `reportOlder`. */
+  #older = 0;
 
   /** `usesClock`: whether time has a say in the shares of its fibers; not if it is to be replayed. */
-  constructor(readonly loop: EventLoop, usesClock = loop.now === undefined) {
+  constructor(loop: EventLoop, usesClock = loop.now === undefined) {
+    this.loop = loop;
+    this.taskCount = 0;
+    this.root = null;
+    this.microTasks = null;
+    this.deadlock = null;
+    this.abortable = false;
     this.spawnFlags = FIBER | QUEUED | PROPAGATE | (usesClock && share.usesClock ? 0 : COUNTED);
   }
 
@@ -113,9 +123,15 @@ export abstract class SchedulerCore implements Scheduler {
   /** Makes sure that `reportFailures` is called, but not before whoever joins next could. */
   abstract reportSoon(): void;
 
-  /** How many failures are waiting to be looked at. */
-  get failures(): number {
-    return this.#failed.length;
+  /** Whether failures are waiting to be looked at. */
+  get hasFailures(): boolean {
+    return this.#failed.length > 0;
+  }
+
+  /** Reports the failures that nobody has looked at since before the last call of this. */
+  reportOlder(): void {
+    this.reportFailures(this.#older);
+    this.#older = this.#failed.length;
   }
 
   /** Reports the first `count` failures that nobody has looked at. */
@@ -219,9 +235,7 @@ export function checkSpawn(action: string, body: unknown, options: SpawnOptions 
 
 /** @throws {TypeError} unless `loop` is an event loop */
 export function checkLoop(action: string, loop: EventLoop): void {
-  if (typeof loop !== "object" || loop === null) {
-    throw new TypeError(`Cannot ${action}: loop must be an EventLoop, got ${show(loop)}`);
-  }
+  if (!isObject(loop)) throw wrongType(action, "loop must be an EventLoop", loop);
   checkFunction(action, "loop.oneStep", loop.oneStep);
   checkFunction(action, "loop.onTimer", loop.onTimer);
 }
@@ -236,9 +250,7 @@ export function checkOpen(action: string, context: Context): void {
 /** @throws {TypeError} unless `scheduler` is one of ours */
 export function checkScheduler(action: string, scheduler: Scheduler): SchedulerCore {
   if (!(scheduler instanceof SchedulerCore)) {
-    throw new TypeError(
-      `Cannot ${action}: scheduler must be a Scheduler, got ${show(scheduler)}`,
-    );
+    throw wrongType(action, "scheduler must be a Scheduler", scheduler);
   }
   if (!scheduler.active) throw new Inactive(`Cannot ${action}: the scheduler is not active`);
   return scheduler;
@@ -247,5 +259,5 @@ export function checkScheduler(action: string, scheduler: Scheduler): SchedulerC
 /** @throws {TypeError} unless `fiber` is a fiber */
 export function checkFiber<T>(action: string, argument: string, fiber: Fiber<T>): FiberCore<T> {
   if (fiber instanceof FiberCore) return fiber as FiberCore<T>;
-  throw new TypeError(`Cannot ${action}: ${argument} must be a Fiber, got ${show(fiber)}`);
+  throw wrongType(action, `${argument} must be a Fiber`, fiber);
 }

@@ -5,7 +5,7 @@
  * during this very step. Anything else is a mistake of the user's (a forgotten star, a promise, a
  * list) and is thrown back as a `TypeError`, at the very `yield`.
  */
-import { isOperation, notAnOperation, show } from "../internal/check.ts";
+import { isObject, isOperation, notAnOperation, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import { withoutPlace } from "../operation/place.ts";
 import { Suspension } from "../operation/suspension.ts";
@@ -77,7 +77,7 @@ export function runStep(fiber: FiberCore<unknown>): void {
 
 /** A step in the middle of another one: a fiber runs a scheduler of its own. */
 function stepInside(outer: Blocker, fiber: FiberCore<unknown>): void {
-  if (outer instanceof Refusal) throw new Error(`Cannot step a fiber: ${outer.reason}`);
+  if (outer instanceof Refusal) outer.refuse("step a fiber");
   outsideOfFibers(() => step(fiber));
 }
 
@@ -173,7 +173,7 @@ function refuseYield(fiber: FiberCore<unknown>, value: unknown): void {
     value instanceof Suspension || isOperation(value)
       ? `Cannot yield ${show(value)}: the star is missing, write yield*`
       : `Cannot yield ${show(value)}: a fiber waits with yield* on an operation` +
-        (value !== null && typeof value === "object" && "then" in value
+        (isObject(value) && "then" in value
           ? ", and for a promise with yield* fromPromise(promise)"
           : ""),
   );

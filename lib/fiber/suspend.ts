@@ -1,5 +1,5 @@
 /** The seed's `Suspend`: a wait whose cancellation is the business of whoever implements it. */
-import { checkFunction, show } from "../internal/check.ts";
+import { checkFunction, wrongType } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import {
   asSeenByOthers,
@@ -141,7 +141,7 @@ class SuspendWait<T> {
   /** The first call commits; later ones, and those after a cancellation, come too late. */
   resumeWith(result: Result<T>): void {
     if (typeof result?.ok !== "boolean") {
-      throw new TypeError(`Cannot resume the fiber: expected a Result, got ${show(result)}`);
+      throw wrongType("resume the fiber", "expected a Result", result);
     }
     if (this.state !== WAITING) return;
     this.context!.finished();

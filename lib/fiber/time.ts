@@ -72,7 +72,7 @@ class Sleep implements Alarm {
     if (ms === Infinity && !(waiter instanceof FiberCore && waiter.scheduler.abortable)) return;
     const loop = loopOf(waiter);
     const timers = TimerLoop.timersOf(loop);
-    if (timers !== undefined) timers.set(this, ms);
+    if (timers !== undefined) timers.set(this, timers.now() + ms);
     this.timer = timers ?? startTimer(loop, this);
   }
 

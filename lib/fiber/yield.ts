@@ -1,5 +1,4 @@
 import { execution as cell } from "../trigger/execution.ts";
-import { enterProtected } from "../operation/protected_start.ts";
 import {
   elsewhere,
   type FiberSlot,
@@ -9,7 +8,7 @@ import {
 } from "../operation/suspension.ts";
 import type { Awaitable } from "../operation/types.ts";
 
-const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
+const [COLD, WAITING, , , SPENT] = STATES;
 const execution = cell;
 
 interface Yield extends Suspension<void> {}
@@ -90,29 +89,17 @@ export class Turn {
   }
 
   start(): IteratorResult<never, void> {
-    return enterProtected(this);
+    return this.giveWay(execution.current as FiberSlot);
   }
 
-  attempt(): boolean {
-    return false;
-  }
-
-  enqueue(): void {
-    this.waiter!.unblock();
-  }
-
-  recheck(): boolean {
-    this.value = undefined;
-    this.state = COMMITTED;
-    (this.waiter as FiberSlot).tookTurn();
-    return true;
+  /** It has its turn, which is all that it waited for. */
+  enter(): IteratorResult<never, void> {
+    return this.finished();
   }
 
   interrupt(): boolean {
     return !this.isProtected && this.leave();
   }
-
-  withdraw(): void {}
 
   describe(): string {
     return "its turn";

@@ -4,13 +4,11 @@
 export function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, 60));
   if (typeof value === "bigint") return `${value}n`;
-  if (typeof value !== "function" && (typeof value !== "object" || value === null)) {
-    return String(value);
-  }
+  if (Object(value) !== value) return String(value);
   try {
-    return showObject(value);
+    return showObject(value as object);
   } catch { // a revoked proxy, or a getter that throws
-    return `${typeof value === "function" ? "a" : "an"} ${typeof value}`;
+    return withArticle(typeof value);
   }
 }
 
@@ -21,18 +19,25 @@ function showObject(value: object): string {
   const tag = Object.prototype.toString.call(value).slice(8, -1);
   const name = (value as { constructor?: { name?: unknown } }).constructor?.name;
   const kind = tag !== "Object" || typeof name !== "string" || name === "" ? tag : name;
+  return withArticle(kind);
+}
+
+function withArticle(kind: string): string {
   return /^[AEIOU]/i.test(kind) ? `an ${kind}` : `a ${kind}`;
+}
+
+export function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 /** Whether `await` would wait for it. */
 export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return (typeof value === "object" || typeof value === "function") && value !== null &&
-    typeof (value as { then?: unknown }).then === "function";
+  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 /** Whether `yield*` would take it at all: an object with an iterator (a string is never meant). */
 export function isIterable(value: unknown): value is Iterable<unknown> {
-  return typeof value === "object" && value !== null &&
+  return isObject(value) &&
     typeof (value as { [Symbol.iterator]?: unknown })[Symbol.iterator] === "function";
 }
 
@@ -41,15 +46,18 @@ export function isOperation(value: unknown): value is Iterable<unknown> {
   return isIterable(value) && !Array.isArray(value);
 }
 
+/** What is thrown where `value` breaks the `rule`. `hint`, with its punctuation, ends the message. */
+export function wrongType(action: string, rule: string, value: unknown, hint = ""): TypeError {
+  return new TypeError(`Cannot ${action}: ${rule}, got ${show(value)}${hint}`);
+}
+
 /** @throws {TypeError} unless `value` is a function */
 export function checkFunction(action: string, argument: string, value: unknown): void {
   if (typeof value === "function") return;
   const hint = isOperation(value)
     ? ` (pass a function that makes the operation, as in () => worker(), not the operation itself)`
     : "";
-  throw new TypeError(
-    `Cannot ${action}: ${argument} must be a function, got ${show(value)}${hint}`,
-  );
+  throw wrongType(action, `${argument} must be a function`, value, hint);
 }
 
 /**
@@ -77,9 +85,7 @@ export function notAnOperation(what: string, value: unknown, body?: unknown): Ty
     ? "wait for a promise with fromPromise"
     : "is it a generator function (function*)?";
   const source = body === undefined ? "" : `; the body is ${shortSource(body)}`;
-  return new TypeError(
-    `Cannot run ${what}: it must return an operation, got ${show(value)}; ${hint}${source}`,
-  );
+  return wrongType(`run ${what}`, "it must return an operation", value, `; ${hint}${source}`);
 }
 
 /** How the source of a function begins, in one line. */
@@ -107,16 +113,27 @@ export function refuseGenerator(argument: string, result: unknown): void {
  * @throws {TypeError} if `result`, what the hook has returned, is a promise
  */
 export function refusePromise(hook: string, result: unknown): void {
-  if (!isPromiseLike(result)) return;
-  throw new TypeError(
-    `Cannot run ${hook}: it must return an operation, got a promise; wait for it with fromPromise`,
-  );
+  if (isPromiseLike(result)) throw notAnOperation(hook, result);
 }
 
-/** @throws {TypeError} unless `value` is `undefined` or an object that can hold options */
-export function checkOptions(action: string, value: unknown): void {
-  if (value === undefined || (typeof value === "object" && value !== null)) return;
-  throw new TypeError(`Cannot ${action}: options must be an object, got ${show(value)}`);
+type TypeName = "string" | "boolean" | "function";
+
+/**
+ * Options: `undefined`, or an object that can hold them. `types` names those that are simple.
+ *
+ * @throws {TypeError} unless it is that, and what it holds of the named types, or `undefined`
+ */
+export function checkOptions(
+  action: string,
+  value: unknown,
+  types?: { readonly [name: string]: TypeName },
+): void {
+  if (value === undefined) return;
+  if (!isObject(value)) throw wrongType(action, "options must be an object", value);
+  if (types === undefined) return;
+  for (const [name, type] of Object.entries(types)) {
+    checkOptional(action, name, (value as { readonly [name: string]: unknown })[name], type);
+  }
 }
 
 /** @throws {TypeError} unless `value` is `undefined` or of the named type */
@@ -124,10 +141,14 @@ export function checkOptional(
   action: string,
   argument: string,
   value: unknown,
-  type: "string" | "boolean" | "function",
+  type: TypeName,
 ): void {
   if (value === undefined || typeof value === type) return;
-  throw new TypeError(`Cannot ${action}: ${argument} must be a ${type}, got ${show(value)}`);
+  throw wrongType(action, `${argument} must be a ${type}`, value);
+}
+
+function checkNumber(action: string, argument: string, value: unknown): asserts value is number {
+  if (typeof value !== "number") throw wrongType(action, `${argument} must be a number`, value);
 }
 
 /**
@@ -137,12 +158,8 @@ export function checkOptional(
  * @throws {RangeError} if it is `NaN`
  */
 export function checkDuration(action: string, argument: string, value: unknown): void {
-  if (typeof value !== "number") {
-    throw new TypeError(`Cannot ${action}: ${argument} must be a number, got ${show(value)}`);
-  }
-  if (Number.isNaN(value)) {
-    throw new RangeError(`Cannot ${action}: ${argument} must not be NaN`);
-  }
+  checkNumber(action, argument, value);
+  if (Number.isNaN(value)) throw new RangeError(`Cannot ${action}: ${argument} must not be NaN`);
 }
 
 /**
@@ -157,9 +174,7 @@ export function checkFiniteCount(
   value: unknown,
   least: number,
 ): void {
-  if (typeof value !== "number") {
-    throw new TypeError(`Cannot ${action}: ${argument} must be a number, got ${show(value)}`);
-  }
+  checkNumber(action, argument, value);
   if (Number.isInteger(value) && value >= least) return;
   throw new RangeError(
     `Cannot ${action}: ${argument} must be an integer of at least ${least}, got ${value}`,
@@ -173,9 +188,7 @@ export function checkFiniteCount(
  * @throws {RangeError} if it is anything else
  */
 export function checkCount(action: string, argument: string, value: unknown, least: number): void {
-  if (typeof value !== "number") {
-    throw new TypeError(`Cannot ${action}: ${argument} must be a number, got ${show(value)}`);
-  }
+  checkNumber(action, argument, value);
   if (value === Infinity || (Number.isInteger(value) && value >= least)) return;
   throw new RangeError(
     `Cannot ${action}: ${argument} must be an integer of at least ${least} or Infinity, got ${value}`,

@@ -21,12 +21,8 @@ export class Heap<N extends HeapNode> {
   #nodes: N[] = [];
   /** The deadlines of the nodes, in the same places. */
   #deadlines = new Float64Array(INITIAL_CAPACITY);
-  #inserted = 0;
-
   /** How many nodes were ever inserted: the sequence number of the next one. */
-  get inserted(): number {
-    return this.#inserted;
-  }
+  inserted = 0;
 
   get size(): number {
     return this.#nodes.length;
@@ -40,7 +36,7 @@ export class Heap<N extends HeapNode> {
   insert(node: N): void {
     const { length } = this.#nodes;
     if (length === this.#deadlines.length) this.#resize(2 * length);
-    node.sequence = this.#inserted++;
+    node.sequence = this.inserted++;
     this.#nodes.push(node);
     this.#up(node, node.deadline, length);
   }

@@ -26,11 +26,11 @@ class WatchEvent extends EventBase<Deno.FsEvent> {
   }
 
   /** It is an instant, not a state: who waits for it is told. */
-  poll(_sync: Synchronisation<unknown>): boolean {
+  override poll(_sync: Synchronisation<unknown>): boolean {
     return false;
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     const watcher = watch(this.watched);
     let isOpen = true;
     arm.handle = {
@@ -43,11 +43,6 @@ class WatchEvent extends EventBase<Deno.FsEvent> {
       ({ value }) => isOpen && arm.complete(value),
       (error) => isOpen && arm.fail(error),
     );
-  }
-
-  withdraw(arm: Arm): void {
-    arm.handle!.cancel();
-    arm.handle = null;
   }
 
   describe(): string {

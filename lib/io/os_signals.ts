@@ -13,17 +13,12 @@ class SignalEvent extends EventBase<Deno.Signal> {
   }
 
   /** It is an instant, not a state: who waits for it is told. */
-  poll(_sync: Synchronisation<unknown>): boolean {
+  override poll(_sync: Synchronisation<unknown>): boolean {
     return false;
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     arm.handle = listen(this.signals, (signal) => arm.complete(signal));
-  }
-
-  withdraw(arm: Arm): void {
-    arm.handle!.cancel();
-    arm.handle = null;
   }
 
   describe(): string {

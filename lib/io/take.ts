@@ -141,7 +141,7 @@ export class TakeEvent<A, R> extends EventBase<R> {
     super();
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     return (this.source.takers === null || this.gate.isClosed || this.wanted() === 0) &&
       this.tryNow(sync);
   }
@@ -163,15 +163,10 @@ export class TakeEvent<A, R> extends EventBase<R> {
     return true;
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     const node = new ArmNode(this as TakeEvent<unknown, unknown>, arm);
     arm.handle = { cancel: () => this.source.delist(node) };
     this.source.enlist(node);
-  }
-
-  withdraw(arm: Arm): void {
-    arm.handle!.cancel();
-    arm.handle = null;
   }
 
   override undo(taken: unknown): void {

@@ -75,7 +75,7 @@ export class WriteEvent extends EventBase<number> {
     super();
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     const { sink } = this;
     if (this.bytes.length === 0) {
       sync.value = 0;
@@ -99,15 +99,10 @@ export class WriteEvent extends EventBase<number> {
     return { bytes: this.bytes.slice(0, MOST), once: false, stable: true };
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     const node = new ArmTurn(this, arm);
     arm.handle = { cancel: () => node.leave() };
     this.sink.lineUp(node);
-  }
-
-  withdraw(arm: Arm): void {
-    arm.handle!.cancel();
-    arm.handle = null;
   }
 
   describe(): string {

@@ -4,7 +4,7 @@
  * On Deno that is `beforeunload` (not fired under a pending top-level await, see FACTS), on Node
  * `beforeExit`. Elsewhere nobody tells, and a stuck program stays stuck.
  */
-import { trap } from "../internal/report.ts";
+import { listenTo, SharedListener } from "../internal/shared_listener.ts";
 import type { CancelHandle } from "../operation/event_base.ts";
 
 interface NodeEvents {
@@ -12,64 +12,37 @@ interface NodeEvents {
   off(event: string, listener: () => void): void;
 }
 
-/** Who wants to know, in the order in which they came. */
-const listeners: Set<() => boolean> = new Set();
-let platformListener: CancelHandle | undefined;
+const emptyLoop = new SharedListener<void>(() => {
+  if (typeof globalThis.addEventListener === "function" && !("document" in globalThis)) {
+    return listenTo(globalThis, "beforeunload", (event) => {
+      if (emptyLoop.ask()) event.preventDefault();
+    });
+  }
+  // Node goes on by itself if there is something to do.
+  return onProcess("beforeExit", () => void emptyLoop.ask()) ?? (() => {});
+});
 
 /**
  * Calls `f` when the loop has run empty; the loop goes on if `f` returns true. One is asked after
  * the other, until one goes on: what that one does may be what the others wait for.
  */
 export function onLoopEmpty(f: () => boolean): CancelHandle {
-  listeners.add(f);
-  platformListener ??= listenToPlatform(askListeners);
-  return {
-    cancel() {
-      listeners.delete(f);
-      if (listeners.size > 0) return;
-      platformListener?.cancel();
-      platformListener = undefined;
-    },
-  };
-}
-
-function askListeners(): boolean {
-  for (const listener of listeners) {
-    if (listener()) return true;
-  }
-  return false;
-}
-
-function listenToPlatform(f: () => boolean): CancelHandle {
-  if (typeof globalThis.addEventListener === "function" && !("document" in globalThis)) {
-    const listener = (event: globalThis.Event) => {
-      if (f()) event.preventDefault();
-    };
-    globalThis.addEventListener("beforeunload", listener);
-    return { cancel: () => globalThis.removeEventListener("beforeunload", listener) };
-  }
-  const { process } = globalThis as { process?: Partial<NodeEvents> };
-  if (typeof process?.on === "function") {
-    const listener = () => void f(); // Node goes on by itself if there is something to do
-    process.on("beforeExit", listener);
-    return { cancel: () => process.off?.("beforeExit", listener) };
-  }
-  return { cancel() {} };
+  return emptyLoop.add(f);
 }
 
 /** The signals that ask a program to end, and the exit codes that say so. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** A signal that asks the program to end. */
 export type EndSignal = keyof typeof EXIT_CODES;
 
-/** Who waits for one, in the order in which they came. One listener of the platform's serves all. */
-const endListeners: Set<(signal: EndSignal) => void> = new Set();
-
-const onEnd = (Object.keys(EXIT_CODES) as EndSignal[]).map((signal) => ({
-  signal,
-  listener: () => endWith(signal),
-}));
+const endSignals = new SharedListener<EndSignal>(() => {
+  const stops = (Object.keys(EXIT_CODES) as EndSignal[]).map((signal) => {
+    const stop = onProcess(signal, () => endWith(signal));
+    if (stop === undefined) throw new Error("Cannot handle signals: this platform has none");
+    return stop;
+  });
+  return () => stops.forEach((stop) => stop());
+});
 
 /**
  * Calls `f` at the first SIGINT or SIGTERM, and sets the exit code that belongs to it. A second
@@ -78,31 +51,18 @@ const onEnd = (Object.keys(EXIT_CODES) as EndSignal[]).map((signal) => ({
  * @throws {Error} where the platform has no signals
  */
 export function onEndSignal(f: (signal: EndSignal) => void): CancelHandle {
-  const { process } = globalThis as { process?: Partial<NodeEvents> };
-  if (typeof process?.on !== "function") {
-    throw new Error("Cannot handle signals: this platform has none");
-  }
-  if (endListeners.size === 0) {
-    for (const { signal, listener } of onEnd) process.on(signal, listener);
-  }
-  const listener = (signal: EndSignal) => f(signal);
-  endListeners.add(listener);
-  return {
-    cancel() {
-      if (endListeners.delete(listener) && endListeners.size === 0) stopListening();
-    },
-  };
+  return endSignals.add(f);
 }
 
-function stopListening(): void {
-  const { process } = globalThis as { process?: Partial<NodeEvents> };
-  for (const { signal, listener } of onEnd) process?.off?.(signal, listener);
-}
-
+/** From now on nobody listens: a second signal ends the process, whatever they do. */
 function endWith(signal: EndSignal): void {
-  const told = [...endListeners];
-  endListeners.clear();
-  stopListening(); // first: a second signal ends the process, whatever they do
   (globalThis as { process?: { exitCode?: number } }).process!.exitCode = EXIT_CODES[signal];
-  for (const listener of told) trap(() => listener(signal));
+  endSignals.tell(signal);
+}
+
+function onProcess(event: string, listener: () => void): (() => void) | undefined {
+  const { process } = globalThis as { process?: Partial<NodeEvents> };
+  if (typeof process?.on !== "function") return undefined;
+  process.on(event, listener);
+  return () => process.off?.(event, listener);
 }

@@ -89,25 +89,19 @@ class HostLoop extends TimerLoop {
   }
 
   #arm(): void {
-    const deadline = this.timers.nextDeadline;
-    if (this.#timeout !== undefined) {
-      // An earlier timeout stays: it finds nothing due and arms anew.
-      if (this.timers.size > 0 && this.#armedFor <= deadline) return;
-      clearTimeout(this.#timeout);
-      this.#timeout = undefined;
-    }
-    if (this.timers.size === 0) {
-      this.#armedFor = Infinity;
-      return;
-    }
-    const delay = Math.max(0, Math.ceil(deadline - clock()));
-    this.#armedFor = deadline;
+    const { size, nextDeadline } = this.timers;
+    // An earlier timeout stays: it finds nothing due and arms anew.
+    if (this.#timeout !== undefined && size > 0 && this.#armedFor <= nextDeadline) return;
+    clearTimeout(this.#timeout);
+    this.#timeout = undefined;
+    if (size === 0) return;
+    const delay = Math.max(0, Math.ceil(nextDeadline - clock()));
+    this.#armedFor = nextDeadline;
     this.#timeout = setTimeout(() => this.#onTimeout(), Math.min(delay, LONGEST_TIMEOUT_MS));
   }
 
   #onTimeout(): void {
     this.#timeout = undefined;
-    this.#armedFor = Infinity;
     this.#lastTurn = clock();
     this.timers.fireDue();
     this.#arm();

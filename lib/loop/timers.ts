@@ -17,16 +17,22 @@ export interface Alarm extends HeapNode {
 }
 
 class Timer implements Alarm, CancelHandle {
-  sequence = 0;
-  index = -1;
+  declare deadline: number;
+  declare sequence: number;
+  declare index: number;
+  declare readonly timers: Timers;
+  /** Infinity: fires once. */
+  declare readonly period: number;
+  declare readonly fire: (self: CancelHandle) => void;
 
-  constructor(
-    readonly timers: Timers,
-    public deadline: number,
-    /** Infinity: fires once. */
-    readonly period: number,
-    readonly fire: (self: CancelHandle) => void,
-  ) {}
+  constructor(timers: Timers, period: number, fire: (self: CancelHandle) => void) {
+    this.deadline = Infinity;
+    this.sequence = 0;
+    this.index = -1;
+    this.timers = timers;
+    this.period = period;
+    this.fire = fire;
+  }
 
   ring(): void {
     this.fire(this);
@@ -65,21 +71,15 @@ export class Timers {
     checkOptions("start a timer", options);
     checkFunction("start a timer", "f", f);
     const delay = Math.max(0, delayMs);
-    const deadline = this.now() + delay;
-    const timer = new Timer(this, deadline, options?.repeat ? delay : Infinity, f);
-    this.#insert(timer);
+    const timer = new Timer(this, options?.repeat ? delay : Infinity, f);
+    this.set(timer, this.now() + delay);
     return timer;
   }
 
-  /** Has `alarm` ring after `delayMs`, which is not negative. */
-  set(alarm: Alarm, delayMs: number): void {
-    alarm.deadline = this.now() + delayMs;
-    this.#insert(alarm);
-  }
-
-  #insert(alarm: Alarm): void {
+  set(alarm: Alarm, deadline: number): void {
+    alarm.deadline = deadline;
     this.#heap.insert(alarm);
-    this.onAdd?.(alarm.deadline);
+    this.onAdd?.(deadline);
   }
 
   cancel(alarm: Alarm): void {
@@ -92,26 +92,20 @@ export class Timers {
     const now = this.now();
     const added = this.#heap.inserted;
     let fired = false;
-    let again: Timer[] | null = null;
     for (let alarm = this.#heap.first(); alarm !== undefined; alarm = this.#heap.first()) {
       if (alarm.deadline > now || alarm.sequence >= added) break;
       this.#heap.remove(alarm);
       fired = true;
-      if (alarm instanceof Timer && alarm.period !== Infinity) (again ??= []).push(alarm);
       try {
         alarm.ring();
       } catch (error) {
         reportUncaught(error);
       }
+      if (!(alarm instanceof Timer)) continue;
+      const next = Math.max(alarm.deadline + alarm.period, now);
+      if (next !== Infinity) this.set(alarm, next); // behind all that are due
     }
-    if (again !== null) { for (const timer of again) this.#repeat(timer, now); }
     return fired;
-  }
-
-  #repeat(timer: Timer, now: number): void {
-    if (timer.deadline === Infinity) return;
-    timer.deadline = Math.max(timer.deadline + timer.period, now);
-    this.#insert(timer);
   }
 }
 

@@ -31,8 +31,9 @@
  */
 export { AnyFiber, step } from "../fiber/custom.ts";
 export type { AnyFiberFunctions, SchedulerPolicy } from "../fiber/custom.ts";
-export { block, unblock } from "../fiber/block.ts";
+export { block } from "../fiber/block.ts";
 export type { BlockOptions } from "../fiber/block.ts";
+export { unblock } from "../fiber/unblock.ts";
 export { FiberContext, suspend } from "../fiber/suspend.ts";
 export type { Enter, FiberContextConstructors } from "../fiber/suspend.ts";
 export type { CancelContext } from "../fiber/context.ts";

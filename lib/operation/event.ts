@@ -1,16 +1,15 @@
 /** The events there are, but for those that other rooms add; see `event_base.ts` for what one is. */
-import { checkFunction, show } from "../internal/check.ts";
+import { checkFunction, wrongType } from "../internal/check.ts";
 import { publicFace } from "../internal/public_face.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
 import {
-  Arm,
+  type Arm,
   type CancelHandle,
   checkEvent,
   CompositeEvent,
   CUSTOM,
   EventBase,
 } from "./event_base.ts";
-import { FAILED } from "./suspension.ts";
 import type { Synchronisation } from "./synchronisation.ts";
 import type { Awaitable, Result } from "./types.ts";
 
@@ -74,9 +73,7 @@ export interface EventConstructors {
 export const Event: EventConstructors = publicFace("Event", EventBase, "use Event.from", {
   from<T>(source: EventSource<T>): Event<T> {
     if (typeof source?.poll !== "function" || typeof source.wait !== "function") {
-      throw new TypeError(
-        `Cannot make the event: source must have the methods poll and wait, got ${show(source)}`,
-      );
+      throw wrongType("make the event", "source must have the methods poll and wait", source);
     }
     return new CustomEvent(source);
   },
@@ -90,41 +87,45 @@ export const Event: EventConstructors = publicFace("Event", EventBase, "use Even
   },
 
   choose<T>(...events: Event<T>[]): Event<T> {
-    return new ChooseEvent(events.map((event) => checkEvent("choose", event)));
+    const bases = events.map((event) => checkEvent("choose", event));
+    return new CompositeEvent((arm) => bases.map((event) => arm.over(event)), bases);
   },
 
   guard<T>(make: () => Event<T>): Event<T> {
     checkFunction("guard the event", "make", make);
-    return new GuardEvent(make);
+    return new CompositeEvent(
+      (arm) => [arm.over(checkEvent("synchronise on the guard", make()))],
+    );
   },
 
   withNack<T>(make: (nack: Event<void>) => Event<T>): Event<T> {
     checkFunction("make the event with a nack", "make", make);
-    return new WithNackEvent(make);
+    return new CompositeEvent((arm, sync) => {
+      const nack = new OnceEvent("a negative acknowledgement");
+      (sync.nacks ??= []).push(nack); // before `make`: if that throws, it was certainly not chosen
+      const event = checkEvent("synchronise on the event with a nack", make(nack));
+      return [arm.over(event, arm.handler, [...arm.nacks ?? [], nack])];
+    });
   },
 });
 
 class AlwaysEvent<T> extends EventBase<T> {
-  constructor(readonly value: T) {
+  declare readonly value: T;
+
+  constructor(value: T) {
     super();
+    this.value = value;
   }
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     sync.value = this.value;
     return true;
   }
-  enqueue(): void {}
-  withdraw(): void {}
   describe(): string {
     return "an event that has always happened";
   }
 }
 
 class NeverEvent extends EventBase<never> {
-  poll(): boolean {
-    return false;
-  }
-  enqueue(): void {}
-  withdraw(): void {}
   describe(): string {
     return "an event that never happens";
   }
@@ -134,41 +135,38 @@ const never = new NeverEvent();
 
 /** An event of the user's. A wake-up only makes the waiter look again; `poll` commits. */
 class CustomEvent<T> extends EventBase<T> {
-  constructor(readonly source: EventSource<T>) {
+  declare readonly source: EventSource<T>;
+
+  constructor(source: EventSource<T>) {
     super();
+    this.source = source;
   }
 
   override kind(): number {
     return CUSTOM;
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     const { state } = sync;
     const result: Result<T> | undefined = this.source.poll();
     if (result === undefined) return false;
     if (typeof result?.ok !== "boolean") {
-      throw new TypeError(
-        `Cannot poll the event: poll must return a Result or undefined, got ${show(result)}`,
-      );
+      throw wrongType("poll the event", "poll must return a Result or undefined", result);
     }
     if (sync.state !== state) sync.retract();
-    sync.value = result.ok ? result.value : result.error;
-    if (!result.ok) sync.state = FAILED;
-    return true;
+    return sync.settleNow(result);
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     const sync = arm.sync!;
     const handle: CancelHandle = this.source.wait(() => sync.wake());
     if (typeof handle?.cancel !== "function") {
-      throw new TypeError(
-        `Cannot wait for the event: wait must return a CancelHandle, got ${show(handle)}`,
-      );
+      throw wrongType("wait for the event", "wait must return a CancelHandle", handle);
     }
     arm.handle = handle;
   }
 
-  withdraw(arm: Arm): void {
+  override withdraw(arm: Arm): void {
     const handle = arm.handle!;
     arm.handle = null;
     asCancelFunction(() => handle.cancel());
@@ -179,60 +177,34 @@ class CustomEvent<T> extends EventBase<T> {
   }
 }
 
-class ChooseEvent<T> extends CompositeEvent<T> {
-  constructor(readonly events: readonly EventBase<T>[]) {
-    super();
-  }
-  override deferred(): void {
-    for (const event of this.events) event.deferred();
-  }
-  expand(arm: Arm): Arm[] {
-    return this.events.map((event) => new Arm(event, arm.handler, arm.nacks));
-  }
-}
-
-class GuardEvent<T> extends CompositeEvent<T> {
-  constructor(readonly make: () => Event<T>) {
-    super();
-  }
-  expand(arm: Arm): Arm[] {
-    const event = checkEvent("synchronise on the guard", this.make());
-    return [new Arm(event, arm.handler, arm.nacks)];
-  }
-}
-
-class WithNackEvent<T> extends CompositeEvent<T> {
-  constructor(readonly make: (nack: Event<void>) => Event<T>) {
-    super();
-  }
-  expand(arm: Arm, sync: Synchronisation<unknown>): Arm[] {
-    const nack = new NackEvent();
-    sync.addNack(nack); // before `make`: if that throws, its event was certainly not chosen
-    const event = checkEvent("synchronise on the event with a nack", this.make(nack));
-    return [new Arm(event, arm.handler, [...arm.nacks ?? [], nack])];
-  }
-}
-
-/** Happens once and for good, when its synchronisation chose something else. */
-export class NackEvent extends EventBase<void> {
+/** Happens once and for good: for whoever waits, and whoever comes later. */
+export class OnceEvent extends EventBase<void> {
+  declare readonly what: string;
   #happened = false;
+  /** In the order in which they came. */
   readonly #waiters: Set<Arm> = new Set();
+
+  /** `what` it is, in words. */
+  constructor(what: string) {
+    super();
+    this.what = what;
+  }
 
   happen(): void {
     this.#happened = true;
     for (const arm of this.#waiters) arm.complete(undefined);
   }
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     sync.value = undefined;
     return this.#happened;
   }
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     this.#waiters.add(arm);
   }
-  withdraw(arm: Arm): void {
+  override withdraw(arm: Arm): void {
     this.#waiters.delete(arm);
   }
   describe(): string {
-    return "a negative acknowledgement";
+    return this.what;
   }
 }

@@ -6,10 +6,11 @@
  * list. A *composite* event (choose, guard, map, withNack) only expands into arms over base events,
  * anew for each synchronisation. The protocol between the two is in `synchronisation.ts`.
  */
-import { checkFunction, show } from "../internal/check.ts";
+import { checkFunction, wrongType } from "../internal/check.ts";
 import type { Ring } from "../internal/ring.ts";
-import type { Event, NackEvent } from "./event.ts";
+import type { Event, OnceEvent } from "./event.ts";
 import { Synchronisation } from "./synchronisation.ts";
+import type { Result } from "./types.ts";
 
 /** A disposer: idempotent. */
 export interface CancelHandle {
@@ -33,22 +34,25 @@ const identity = <T>(value: T): T => value;
  * the node as long as no other synchronisation is using it.
  */
 export class Arm {
-  event: EventBase<unknown>;
-  kind: number;
-  handler: (value: never) => unknown;
+  declare event: EventBase<unknown>;
+  declare kind: number;
+  declare handler: (value: never) => unknown;
   /** The synchronisation that waits with this arm, while it stands in a list. */
-  sync: Synchronisation<unknown> | null;
-  after: Arm | null;
-  before: Arm | null;
+  declare sync: Synchronisation<unknown> | null;
+  declare after: Arm | null;
+  declare before: Arm | null;
   /** What the event needs to withdraw the arm: a timer, say. */
-  handle: CancelHandle | null;
+  declare handle: CancelHandle | null;
   /** The negative acknowledgements that this arm would *not* cause. */
-  nacks: readonly NackEvent[] | null;
+  declare nacks: readonly OnceEvent[] | null;
+  /** What the alternative is called, if it has a name. */
+  declare name: string | null;
 
   constructor(
     event: EventBase<unknown>,
     handler: (value: never) => unknown,
-    nacks: readonly NackEvent[] | null,
+    nacks: readonly OnceEvent[] | null = null,
+    name: string | null = null,
   ) {
     this.event = event;
     this.kind = event.kind();
@@ -58,6 +62,16 @@ export class Arm {
     this.before = null;
     this.handle = null;
     this.nacks = nacks;
+    this.name = name;
+  }
+
+  /** The same alternative, or a part of it, as an arm over `event`. */
+  over(
+    event: EventBase<unknown>,
+    handler: (value: never) => unknown = this.handler,
+    nacks: readonly OnceEvent[] | null = this.nacks,
+  ): Arm {
+    return new Arm(event, handler, nacks, this.name);
   }
 
   /** Commits the synchronisation to this arm: for whoever found the arm in a list. */
@@ -70,6 +84,12 @@ export class Arm {
     this.sync!.commit(this, error, true);
   }
 
+  /** Commits it to either. */
+  settled(result: Result<unknown>): void {
+    if (result.ok) this.complete(result.value);
+    else this.fail(result.error);
+  }
+
   // What the partner of a rendezvous calls on a node that it found, be it an arm or an operation.
 
   /** Hands a value over to the waiter. */
@@ -79,12 +99,12 @@ export class Arm {
 
   /** Takes over the value that the waiter offers. */
   give(buffer?: Ring<unknown>): unknown {
-    return this.event.give(this, buffer);
+    return this.event.give!(this, buffer);
   }
 
-  /** Tells the waiter that there will be no partner any more. */
+  /** Tells the waiter that what it waits at has come to its end. */
   closed(): void {
-    this.event.closed(this);
+    this.event.closed!(this);
   }
 }
 
@@ -101,19 +121,20 @@ export abstract class EventBase<T> implements Event<T> {
   }
 
   /** Commits if it can: true, and the outcome is in `sync.value` (state FAILED for an error). */
-  abstract poll(sync: Synchronisation<unknown>): boolean;
+  poll(_sync: Synchronisation<unknown>): boolean {
+    return false;
+  }
   /** Puts the arm into the list of waiters. */
-  abstract enqueue(arm: Arm): void;
+  enqueue(_arm: Arm): void {}
   /** Takes it out, in O(1). */
-  abstract withdraw(arm: Arm): void;
+  withdraw(arm: Arm): void {
+    arm.handle?.cancel();
+    arm.handle = null;
+  }
   /** For events that offer a value: commits `arm` and returns the value. */
-  give(_arm: Arm, _buffer?: Ring<unknown>): unknown {
-    throw new Error("unreachable: this event offers nothing");
-  }
-  /** For events that can be closed: commits `arm` to that. */
-  closed(_arm: Arm): void {
-    throw new Error("unreachable: this event is never closed");
-  }
+  give?(arm: Arm, buffer?: Ring<unknown>): unknown;
+  /** For events at something that can come to its end: commits `arm` to that. */
+  closed?(arm: Arm): void;
   /** A synchronisation on it gives way (see `Suspension.deferred`). */
   deferred(): void {}
   /** Gives back what was committed to a waiter that is gone (see `Suspension.undo`). */
@@ -122,11 +143,14 @@ export abstract class EventBase<T> implements Event<T> {
 
   map<U>(f: (value: T) => U): Event<U> {
     checkFunction("map the event", "f", f);
-    return new MapEvent(this, f);
+    return new CompositeEvent((arm) => {
+      const { handler } = arm;
+      return [arm.over(this, (value: T) => handler(f(value) as never))];
+    }, [this]);
   }
 
   synchronise(): Synchronisation<T> {
-    return new Synchronisation<T>([new Arm(this, identity, null)], false);
+    return new Synchronisation<T>([new Arm(this, identity)], false);
   }
 
   [Symbol.iterator](): Iterator<never, T, unknown> {
@@ -144,42 +168,37 @@ export abstract class EventBase<T> implements Event<T> {
 /** @throws {TypeError} unless `event` is an event */
 export function checkEvent<T>(action: string, event: Event<T>): EventBase<T> {
   if (event instanceof EventBase) return event;
-  throw new TypeError(
-    `Cannot ${action}: expected an Event (as from channel.receiveEvent(), fiber.joinEvent(), ` +
-      `afterEvent(ms)), got ${show(event)}`,
-  );
+  const rule =
+    "expected an Event (as from channel.receiveEvent(), fiber.joinEvent(), afterEvent(ms))";
+  throw wrongType(action, rule, event);
 }
 
-/** What is common to the composite events: they are never waited on themselves. */
-export abstract class CompositeEvent<T> extends EventBase<T> {
+/** Never waited on itself: it stands for the arms that `parts` makes of one, anew each time. */
+export class CompositeEvent<T> extends EventBase<T> {
+  readonly #parts: (arm: Arm, sync: Synchronisation<unknown>) => Arm[];
+  readonly #known: readonly EventBase<unknown>[];
+
+  /** `known` are the events that it is made of, where they are known beforehand. */
+  constructor(
+    parts: (arm: Arm, sync: Synchronisation<unknown>) => Arm[],
+    known: readonly EventBase<unknown>[] = [],
+  ) {
+    super();
+    this.#parts = parts;
+    this.#known = known;
+  }
+
+  override deferred(): void {
+    for (const event of this.#known) event.deferred();
+  }
+
   override kind(): number {
     return COMPOSITE;
   }
-  abstract override expand(arm: Arm, sync: Synchronisation<unknown>): Arm[];
-  poll(): boolean {
-    throw new Error("unreachable: a composite event is expanded before it is polled");
-  }
-  enqueue(): void {
-    this.poll();
-  }
-  withdraw(): void {
-    this.poll();
+  override expand(arm: Arm, sync: Synchronisation<unknown>): Arm[] {
+    return this.#parts(arm, sync);
   }
   describe(): string {
     return "a composite event";
-  }
-}
-
-class MapEvent<T, U> extends CompositeEvent<U> {
-  constructor(readonly event: EventBase<T>, readonly f: (value: T) => U) {
-    super();
-  }
-  override deferred(): void {
-    this.event.deferred();
-  }
-  expand(arm: Arm): Arm[] {
-    const { f } = this;
-    const { handler } = arm;
-    return [new Arm(this.event, (value: T) => handler(f(value) as never), arm.nacks)];
   }
 }

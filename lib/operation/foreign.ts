@@ -12,9 +12,9 @@
  * A value that was committed but can no longer be taken is given back (`undo`).
  */
 import { prepareForeign, releaserOf, type Trigger } from "../trigger/trigger.ts";
-import { COMMITTED, SPENT, type Suspension, type Waiter, WAITING } from "./suspension.ts";
+import { begin, COMMITTED, SPENT, type Suspension, type Waiter, WAITING } from "./suspension.ts";
 
-type Resumption = "next" | "throw" | "return";
+type Resumption = "next" | "throw";
 
 export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
   readonly #operation: Suspension<T>;
@@ -39,16 +39,8 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
     const operation = this.#operation;
     operation.state = SPENT;
     this.#prepare(); // first of all: no code of anybody's may run between `attempt` and `enqueue`
-    if (operation.attempt()) return this.#finished();
-    operation.state = WAITING;
-    operation.waiter = this;
-    try {
-      operation.enqueue();
-    } catch (error) {
-      operation.state = SPENT;
-      throw error;
-    }
-    return operation.state === WAITING ? this.#pass("next", undefined) : this.#finished();
+    if (begin(operation, this) || operation.state !== WAITING) return this.#finished();
+    return this.#pass("next", undefined);
   }
 
   throw(error?: unknown): IteratorResult<never, T> {
@@ -106,9 +98,8 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
   #resume(how: Resumption, input: unknown): IteratorResult<never, void> {
     this.#awaiting ??= this.#trigger!.await(() => this.#withdraw())[Symbol.iterator]();
     const awaiting = this.#awaiting;
-    if (how === "next") return awaiting.next(input);
-    if (awaiting.throw === undefined) throw input;
-    return awaiting.throw(input);
+    if (awaiting[how] === undefined) throw input;
+    return awaiting[how](input);
   }
 
   #finished(): IteratorResult<never, T> {

@@ -4,33 +4,30 @@ import { type AwaitableVoid, checkAwait, type Trigger } from "../trigger/trigger
 import { COLD, inherit, type Suspension } from "./suspension.ts";
 
 export class OwnTrigger implements Trigger {
-  #released = false;
-  #waiting: TriggerWait | null = null;
+  declare readonly purpose: string;
+  declare released: boolean;
+  /** Who is to be completed by `release`; `null`: nobody, or nobody any more. */
+  declare waiting: TriggerWait | null;
   #awaited = false;
 
   /** `purpose` says what its waiter waits on, in words. */
-  constructor(readonly purpose = "a trigger") {}
+  constructor(purpose = "a trigger") {
+    this.purpose = purpose;
+    this.released = false;
+    this.waiting = null;
+  }
 
   readonly release = (): void => {
-    if (this.#released) return;
-    this.#released = true;
-    this.#waiting?.complete(undefined);
-    this.#waiting = null;
+    if (this.released) return;
+    this.released = true;
+    this.waiting?.complete(undefined);
+    this.waiting = null;
   };
-
-  get released(): boolean {
-    return this.#released;
-  }
 
   await(onCancel?: () => void): AwaitableVoid {
     checkAwait(this.#awaited, onCancel);
     this.#awaited = true;
     return new TriggerWait(this, onCancel);
-  }
-
-  /** Who is to be completed by `release`; `null`: nobody any more. */
-  setWaiting(wait: TriggerWait | null): void {
-    this.#waiting = wait;
   }
 }
 
@@ -54,11 +51,11 @@ class TriggerWait {
   }
 
   enqueue(): void {
-    this.trigger.setWaiting(this);
+    this.trigger.waiting = this;
   }
 
   withdraw(): void {
-    this.trigger.setWaiting(null);
+    this.trigger.waiting = null;
     this.refused();
   }
 

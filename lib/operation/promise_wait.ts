@@ -1,46 +1,27 @@
+import { begin, type Suspension, WAITING } from "./suspension.ts";
+
 /** `await` on an operation: the waiter is a promise. Nothing can cancel it. */
-import { SPENT, type Suspension, type Waiter, WAITING } from "./suspension.ts";
-
-export class PromiseWait<T> implements Waiter {
-  #scheduled = false;
-
-  constructor(
-    readonly operation: Suspension<T>,
-    readonly resolve: (value: T) => void,
-    readonly reject: (error: unknown) => void,
-  ) {}
-
-  start(): void {
-    const { operation } = this;
-    operation.state = SPENT;
-    operation.waiter = this;
-    if (operation.attempt()) return this.#settle();
-    operation.state = WAITING;
+export function startForPromise<T>(
+  operation: Suspension<T>,
+  resolve: (value: T) => void,
+  reject: (error: unknown) => void,
+): void {
+  const settle = () => {
     try {
-      operation.enqueue();
+      resolve(operation.conclude());
     } catch (error) {
-      operation.state = SPENT;
-      throw error;
+      reject(error);
     }
-  }
-
+  };
+  let scheduled = false;
   /** In a microtask: what concludes the operation may be the user's code, and this is a commit. */
-  unblock(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
+  const unblock = () => {
+    if (scheduled) return;
+    scheduled = true;
     queueMicrotask(() => {
-      this.#scheduled = false;
-      if (this.operation.state !== WAITING || this.operation.recheck()) this.#settle();
+      scheduled = false;
+      if (operation.state !== WAITING || operation.recheck()) settle();
     });
-  }
-
-  #settle(): void {
-    let value: T;
-    try {
-      value = this.operation.conclude();
-    } catch (error) {
-      return this.reject(error);
-    }
-    this.resolve(value);
-  }
+  };
+  if (begin(operation, { unblock })) settle();
 }

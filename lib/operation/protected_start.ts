@@ -1,6 +1,6 @@
 /** Operations that clean up begin in a fiber that is aborting, too (law 12). */
 import { execution } from "../trigger/execution.ts";
-import { type FiberSlot, SPENT, type Suspension, WAITING } from "./suspension.ts";
+import { begin, type FiberSlot, type Suspension } from "./suspension.ts";
 
 /**
  * In the place of `Suspension.enter`, which asks first whether the fiber is aborting. Once it waits,
@@ -8,10 +8,5 @@ import { type FiberSlot, SPENT, type Suspension, WAITING } from "./suspension.ts
  */
 export function enterProtected<T>(operation: Suspension<T>): IteratorResult<never, T> {
   const fiber = execution.current as FiberSlot;
-  operation.state = SPENT;
-  if (operation.attempt()) return operation.finished();
-  operation.state = WAITING;
-  operation.waiter = fiber;
-  operation.enqueue();
-  return operation.suspended(fiber);
+  return begin(operation, fiber) ? operation.finished() : operation.suspended(fiber);
 }

@@ -48,8 +48,8 @@ import { type Blocker, executeAs, execution } from "../trigger/execution.ts";
 import { Abort, FiberAborted } from "./errors.ts";
 import { ForeignWait } from "./foreign.ts";
 import { placed } from "./place.ts";
-import { PromiseWait } from "./promise_wait.ts";
-import type { Awaitable, Effect } from "./types.ts";
+import { startForPromise } from "./promise_wait.ts";
+import type { Awaitable, Effect, Result } from "./types.ts";
 
 export const COLD = 0;
 export const WAITING = 1;
@@ -140,6 +140,24 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
     this.waiter!.unblock();
   }
 
+  /** Commits to either. */
+  settled(result: Result<T>): void {
+    if (result.ok) this.complete(result.value);
+    else this.fail(result.error);
+  }
+
+  /** Completes with `result`, and says so: for `attempt` and `recheck`. */
+  settleNow(result: Result<T>): true {
+    this.value = result.ok ? result.value : result.error;
+    if (!result.ok) this.state = FAILED;
+    return true;
+  }
+
+  /** `unblock` of the fiber: lets it go on if it is one that waits for just that. */
+  unblocked(): boolean {
+    return false;
+  }
+
   /** Cancels the wait, if it isn't too late: true iff nothing happened and nothing will. */
   interrupt(_error: Abort): boolean {
     return this.leave();
@@ -177,14 +195,11 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
 
   giveWay(fiber: FiberSlot): IteratorResult<never, T> {
     this.deferred();
-    if (fiber.pending !== null) fiber.dropPending();
     this.state = YIELDED;
     this.waiter = fiber;
-    fiber.pending = this;
-    this.done = false;
-    this.value = this;
+    const result = this.suspended(fiber);
     fiber.unblock();
-    return this as never;
+    return result;
   }
 
   enter(): IteratorResult<never, T> {
@@ -194,16 +209,7 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
       this.refused();
       throw fiber.deliver();
     }
-    this.state = SPENT; // unless it turns out that it must wait
-    if (this.attempt()) return this.finished();
-    this.state = WAITING;
-    this.waiter = fiber;
-    try {
-      this.enqueue();
-    } catch (error) {
-      this.state = SPENT;
-      throw error;
-    }
+    if (begin(this, fiber)) return this.finished();
     // Code of the user's that ran meanwhile, a guard say, may have aborted the fiber.
     const { error } = fiber.context;
     if (error !== undefined && this.interrupt(error)) throw fiber.deliver();
@@ -229,7 +235,9 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
     if (fiber.pending !== null && fiber.pending !== this) fiber.dropPending();
     fiber.pending = this;
     // Committed while it enlisted: `value` is taken, so the effect needs a result of its own.
-    if (this.state !== WAITING) return { done: false, value: this as never };
+    if (this.state !== WAITING && this.state !== YIELDED) {
+      return { done: false, value: this as never };
+    }
     this.done = false;
     this.value = this;
     return this as never;
@@ -280,10 +288,25 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
   ): Promise<A | B> {
     const promise = new Promise<T>((resolve, reject) => {
       if (this.state !== COLD) throw usedTwice(this);
-      executeAs(null, () => new PromiseWait(this, resolve, reject).start());
+      executeAs(null, () => startForPromise(this, resolve, reject));
     });
     return promise.then(fulfilled, rejected);
   }
+}
+
+/** Attempts the operation: true if it is done, else `waiter` waits for it from now on. */
+export function begin(operation: Suspension<unknown>, waiter: Waiter): boolean {
+  operation.state = SPENT; // unless it turns out that it must wait
+  if (operation.attempt()) return true;
+  operation.state = WAITING;
+  operation.waiter = waiter;
+  try {
+    operation.enqueue();
+  } catch (error) {
+    operation.state = SPENT;
+    throw error;
+  }
+  return false;
 }
 
 /** `yield*` on an operation that was used already, or outside of our own fibers. */

@@ -18,19 +18,12 @@
  *
  * A custom event only wakes the waiter, who polls again on resumption (`recheck`).
  */
-import { show } from "../internal/check.ts";
+import { wrongType } from "../internal/check.ts";
 import { Random } from "../internal/random.ts";
-import type { NackEvent } from "./event.ts";
-import { Arm, COMPOSITE, CUSTOM } from "./event_base.ts";
+import type { OnceEvent } from "./event.ts";
+import { type Arm, COMPOSITE, CUSTOM } from "./event_base.ts";
 import { execution as cell } from "../trigger/execution.ts";
-import {
-  asSeenByOthers,
-  elsewhere,
-  type FiberSlot,
-  inherit,
-  STATES,
-  type Suspension,
-} from "./suspension.ts";
+import { elsewhere, type FiberSlot, inherit, STATES, Suspension } from "./suspension.ts";
 
 const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
 const execution = cell;
@@ -44,7 +37,7 @@ let random = new Random(0x5eed);
  */
 export function seedSelect(seed: number): void {
   if (!Number.isFinite(seed)) {
-    throw new TypeError(`Cannot seed the choices: seed must be a finite number, got ${show(seed)}`);
+    throw wrongType("seed the choices", "seed must be a finite number", seed);
   }
   random = new Random(seed);
 }
@@ -56,13 +49,11 @@ export class Synchronisation<T> {
   declare arms: Arm[];
   declare fair: boolean;
   declare chosen: Arm | null;
-  declare nacks: NackEvent[] | null;
+  declare nacks: OnceEvent[] | null;
   /** Whether custom arms have enlisted. */
   declare custom: boolean;
-  /** Of alternatives that have names: that of each of `arms`. */
-  declare kinds: readonly string[] | null;
 
-  constructor(arms: Arm[], fair: boolean, kinds: readonly string[] | null = null) {
+  constructor(arms: Arm[], fair: boolean) {
     this.value = undefined;
     this.done = false;
     this.state = COLD;
@@ -72,7 +63,6 @@ export class Synchronisation<T> {
     this.chosen = null;
     this.nacks = null;
     this.custom = false;
-    this.kinds = kinds;
   }
 
   [Symbol.iterator](): Iterator<never, T, unknown> {
@@ -112,13 +102,9 @@ export class Synchronisation<T> {
     for (const arm of this.arms) arm.event.deferred();
   }
 
-  addNack(nack: NackEvent): void {
-    (this.nacks ??= []).push(nack);
-  }
-
   attempt(): boolean {
     try {
-      if (this.arms.some(isComposite)) this.arms = expand(this, this.arms);
+      if (this.arms.some(isComposite)) this.arms = expand(this);
       if (!this.poll(false)) return false;
     } catch (error) {
       this.acknowledge(null);
@@ -176,10 +162,8 @@ export class Synchronisation<T> {
   }
 
   conclude(): T {
-    const failed = this.state === FAILED;
-    this.state = SPENT;
-    if (failed) throw asSeenByOthers(this.value);
-    return this.chosen!.handler(this.value as never) as T;
+    const value = Suspension.prototype.conclude.call(this);
+    return this.chosen!.handler(value as never) as T;
   }
 
   undo(): void {
@@ -189,11 +173,12 @@ export class Synchronisation<T> {
   }
 
   describe(): string {
-    const events = this.arms.map((arm) => arm.event.describe());
-    const { kinds } = this;
-    if (events.length === 1) return events[0]!;
-    if (kinds === null) return `a select of [${events.join(", ")}]`;
-    return `a select of { ${events.map((event, i) => `${kinds[i]}: ${event}`).join(", ")} }`;
+    const { arms } = this;
+    if (arms.length === 1) return arms[0]!.event.describe();
+    const named = arms.map(({ name, event }) =>
+      name === null ? event.describe() : `${name}: ${event.describe()}`
+    ).join(", ");
+    return `a select of ${arms[0]?.name ? `{ ${named} }` : `[${named}]`}`;
   }
 
   /** Polls the arms, or the custom ones alone; true: one has happened, and `value` says what. */
@@ -228,7 +213,7 @@ export class Synchronisation<T> {
       let arm = this.arms[i]!;
       if ((arm.kind === CUSTOM) !== custom) continue;
       if (arm.sync !== null) { // a hoisted branch with which another synchronisation waits
-        arm = new Arm(arm.event, arm.handler, arm.nacks);
+        arm = arm.over(arm.event);
         this.arms[i] = arm;
       }
       arm.sync = this as Synchronisation<unknown>;
@@ -280,24 +265,15 @@ export class Synchronisation<T> {
 
 inherit(Synchronisation);
 
-/** The arms over base events that `arms` stand for; each has the name of what it is a part of. */
-function expand<T>(sync: Synchronisation<T>, arms: readonly Arm[]): Arm[] {
-  const { kinds } = sync;
+/** The arms over base events that those of `sync` stand for. */
+function expand<T>(sync: Synchronisation<T>): Arm[] {
   const expanded: Arm[] = [];
-  const expandedKinds: string[] = [];
-  const pending = arms.toReversed();
-  let whole = arms.length; // how many of `pending` are not part of another one
+  const pending = sync.arms.toReversed();
   for (let arm = pending.pop(); arm !== undefined; arm = pending.pop()) {
-    whole = Math.min(whole, pending.length);
     const parts = arm.event.expand(arm, sync as Synchronisation<unknown>);
-    if (parts !== null) {
-      pending.push(...parts.reverse());
-      continue;
-    }
-    expanded.push(arm);
-    if (kinds !== null) expandedKinds.push(kinds[arms.length - 1 - whole]!);
+    if (parts === null) expanded.push(arm);
+    else pending.push(...parts.reverse());
   }
-  if (kinds !== null) sync.kinds = expandedKinds;
   return expanded;
 }
 

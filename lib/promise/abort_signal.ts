@@ -1,6 +1,6 @@
 import { openNursery, type ScopeContext } from "../fiber/nursery.ts";
 import { yieldNow } from "../fiber/yield.ts";
-import { checkBody, show } from "../internal/check.ts";
+import { checkBody, wrongType } from "../internal/check.ts";
 import { onAbort } from "../internal/signal_hub.ts";
 import type { Event } from "../operation/event.ts";
 import { type Arm, EventBase } from "../operation/event_base.ts";
@@ -12,18 +12,13 @@ class AbortEvent extends EventBase<unknown> {
     super();
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     sync.value = this.signal.reason;
     return this.signal.aborted;
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     arm.handle = onAbort(this.signal, (reason) => arm.complete(reason));
-  }
-
-  withdraw(arm: Arm): void {
-    arm.handle!.cancel();
-    arm.handle = null;
   }
 
   describe(): string {
@@ -96,5 +91,5 @@ function cancelOn(signal: AbortSignal, context: ScopeContext): void {
 
 function checkSignal(action: string, signal: unknown): void {
   if (signal instanceof AbortSignal) return;
-  throw new TypeError(`Cannot ${action}: signal must be an AbortSignal, got ${show(signal)}`);
+  throw wrongType(action, "signal must be an AbortSignal", signal);
 }

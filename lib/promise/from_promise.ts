@@ -1,13 +1,8 @@
 import type { Context } from "../fiber/context.ts";
 import { currentFiberOrNull } from "../fiber/fiber.ts";
+import { checkLate } from "../fiber/late.ts";
 import { OutsideWork } from "../fiber/outside_work.ts";
-import {
-  checkOptional,
-  checkOptions,
-  isPromiseLike,
-  refuseGenerator,
-  show,
-} from "../internal/check.ts";
+import { isPromiseLike, refuseGenerator, wrongType } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Event } from "../operation/event.ts";
@@ -60,10 +55,7 @@ class PromiseOperation<T> implements SettleNode {
   attempt(): boolean {
     this.hub = hubOf(this.promise());
     const { result } = this.hub;
-    if (result === undefined) return false;
-    this.value = result.ok ? result.value : result.error;
-    if (!result.ok) this.state = FAILED;
-    return true;
+    return result !== undefined && this.settleNow(result as Result<T>);
   }
 
   promise(): PromiseLike<T> {
@@ -73,9 +65,7 @@ class PromiseOperation<T> implements SettleNode {
     this.controller = new AbortController();
     const promise = source(this.controller.signal);
     if (isPromiseLike(promise)) return promise;
-    throw new TypeError(
-      `Cannot wait for the promise: the function must return a promise, got ${show(promise)}`,
-    );
+    throw wrongType("wait for the promise", "the function must return a promise", promise);
   }
 
   enqueue(): void {
@@ -85,7 +75,7 @@ class PromiseOperation<T> implements SettleNode {
   withdraw(): void {
     const { hub, onLate } = this;
     hub!.leave(this);
-    if (onLate !== undefined) hub!.enlist(new LateNode(onLate as (value: unknown) => void));
+    if (onLate !== undefined) hub!.enlist(lateNode(onLate));
     this.stop(); // last: its listeners may settle the promise
   }
 
@@ -117,17 +107,8 @@ class PromiseOperation<T> implements SettleNode {
   refused(): void {
     const { source, onLate } = this;
     if (!(source instanceof Promise)) return;
-    const hub = hubOf(source);
-    const { result } = hub;
-    if (onLate === undefined) return;
-    const late = new LateNode(onLate as (value: unknown) => void);
-    if (result === undefined) hub.enlist(late);
-    else late.settled(result);
-  }
-
-  settled(result: Result<unknown>): void {
-    if (result.ok) this.complete(result.value as T);
-    else this.fail(result.error);
+    const hub = hubOf(source); // a rejection is considered handled
+    if (onLate !== undefined) hub.enlist(lateNode(onLate));
   }
 
   undo(): void {
@@ -144,12 +125,12 @@ class PromiseOperation<T> implements SettleNode {
 inherit(PromiseOperation);
 
 /** Stays behind to receive what comes too late. */
-class LateNode implements SettleNode {
-  constructor(readonly onLate: (value: unknown) => void) {}
-
-  settled(result: Result<unknown>): void {
-    if (result.ok) tellLate(this.onLate, result.value);
-  }
+function lateNode<T>(onLate: (value: T) => void): SettleNode {
+  return {
+    settled: (result) => {
+      if (result.ok) tellLate(onLate, result.value as T);
+    },
+  };
 }
 
 /** Hands over what came too late. Whose wait it was has left: there is nobody to throw anything at. */
@@ -191,28 +172,26 @@ export function fromPromise<T>(
   options?: FromPromiseOptions<T>,
 ): Awaitable<T> {
   if (typeof promise !== "function" && !isPromiseLike(promise)) {
-    throw new TypeError(
-      `Cannot wait for the promise: expected a promise or a function that makes one, got ${
-        show(promise)
-      }`,
+    throw wrongType(
+      "wait for the promise",
+      "expected a promise or a function that makes one",
+      promise,
     );
   }
-  checkOptions("wait for the promise", options);
-  checkOptional("wait for the promise", "onLate", options?.onLate, "function");
-  return new PromiseOperation(promise, options?.onLate);
+  return new PromiseOperation(promise, checkLate("wait for the promise", options));
 }
 
 class SettleEvent<T> extends EventBase<T> {
-  constructor(readonly promise: PromiseLike<T>) {
+  declare readonly promise: PromiseLike<T>;
+
+  constructor(promise: PromiseLike<T>) {
     super();
+    this.promise = promise;
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     const { result } = hubOf(this.promise);
-    if (result === undefined) return false;
-    sync.value = result.ok ? result.value : result.error;
-    if (!result.ok) sync.state = FAILED;
-    return true;
+    return result !== undefined && sync.settleNow(result);
   }
 
   /** A rejection is handled from now on. */
@@ -220,30 +199,16 @@ class SettleEvent<T> extends EventBase<T> {
     hubOf(this.promise);
   }
 
-  enqueue(arm: Arm): void {
-    const hub = hubOf(this.promise);
-    const node = new ArmNode(arm);
-    hub.enlist(node);
-    arm.handle = { cancel: () => hub.leave(node) };
+  override enqueue(arm: Arm): void {
+    hubOf(this.promise).enlist(arm);
   }
 
-  withdraw(arm: Arm): void {
-    arm.handle!.cancel();
-    arm.handle = null;
+  override withdraw(arm: Arm): void {
+    hubOf(this.promise).leave(arm);
   }
 
   describe(): string {
     return "a promise";
-  }
-}
-
-/** An arm of a select in a promise's list. */
-class ArmNode implements SettleNode {
-  constructor(readonly arm: Arm) {}
-
-  settled(result: Result<unknown>): void {
-    if (result.ok) this.arm.complete(result.value);
-    else this.arm.fail(result.error);
   }
 }
 
@@ -260,5 +225,5 @@ class ArmNode implements SettleNode {
  */
 export function promiseEvent<T>(promise: PromiseLike<T>): Event<T> {
   if (isPromiseLike(promise)) return new SettleEvent(promise);
-  throw new TypeError(`Cannot make the event: expected a promise, got ${show(promise)}`);
+  throw wrongType("make the event", "expected a promise", promise);
 }

@@ -30,7 +30,8 @@ export class PromiseHub {
   }
 
   enlist(node: SettleNode): void {
-    this.#waiters.add(node);
+    if (this.result === undefined) this.#waiters.add(node);
+    else node.settled(this.result);
   }
 
   leave(node: SettleNode): void {

@@ -3,7 +3,7 @@ import { Channel } from "../channel/mod.ts";
 import { currentFiber } from "../fiber/fiber.ts";
 import { protect, spawn } from "../fiber/mod.ts";
 import { checkOpen } from "../fiber/scheduler.ts";
-import { checkOptional, checkOptions, show } from "../internal/check.ts";
+import { checkOptional, checkOptions, wrongType } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { select } from "../event/mod.ts";
 import { SPENT, type Suspension } from "../operation/suspension.ts";
@@ -83,10 +83,10 @@ function checkSource(source: unknown): void {
   }
   const { [Symbol.asyncIterator]: iterate } = Object(source) as Partial<AsyncIterable<unknown>>;
   if (typeof iterate === "function") return;
-  throw new TypeError(
-    `Cannot make the channel: source must be an async iterable or a ReadableStream, got ${
-      show(source)
-    }`,
+  throw wrongType(
+    "make the channel",
+    "source must be an async iterable or a ReadableStream",
+    source,
   );
 }
 
@@ -217,7 +217,7 @@ class StreamTap<T> implements Tap<T> {
  */
 export function readableFrom<T>(channel: Channel<T>): ReadableStream<T> {
   if (!(channel instanceof Channel)) {
-    throw new TypeError(`Cannot make the stream: channel must be a Channel, got ${show(channel)}`);
+    throw wrongType("make the stream", "channel must be a Channel", channel);
   }
   let receive: Suspension<Option<T>> | null = null;
   let isCancelled = false;

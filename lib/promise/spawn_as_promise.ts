@@ -11,6 +11,7 @@ import type { Context } from "../fiber/context.ts";
 import type { FiberCore } from "../fiber/fiber.ts";
 import { checkFiber, checkOpen } from "../fiber/scheduler.ts";
 import { ENDED_ABORTED } from "../fiber/flags.ts";
+import { promiseOf } from "../fiber/promise_of.ts";
 
 /**
  * Spawns a fiber that runs `body`, and returns a promise of its value; it rejects with the
@@ -46,7 +47,7 @@ export function spawnAsPromise<T>(
 ): Promise<T> {
   const parent = options?.parent;
   const fiber = parent === undefined ? spawn(body, options) : spawnBelow(parent, body, options);
-  return promiseOf(fiber, options?.propagateCancelToParent !== false);
+  return promiseFrom(fiber, options?.propagateCancelToParent !== false);
 }
 
 function spawnBelow<T>(
@@ -71,16 +72,11 @@ export function spawnAsPromiseFromAnywhere<T>(
   body: () => Operation<T>,
   options?: { name?: string },
 ): Promise<T> {
-  return promiseOf(spawnFromAnywhere(scheduler, body, options), true);
+  return promiseFrom(spawnFromAnywhere(scheduler, body, options), true);
 }
 
-function promiseOf<T>(fiber: Fiber<T>, propagates: boolean): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  fiber.onResult((result) => {
-    if (result.ok) return resolve(result.value);
-    const aborted = ((fiber as FiberCore<T>).flags & ENDED_ABORTED) !== 0;
-    if (propagates || aborted) promise.catch(() => {}); // it has gone up, or is none: nothing is lost
-    reject(result.error);
-  });
-  return promise;
+function promiseFrom<T>(fiber: Fiber<T>, propagates: boolean): Promise<T> {
+  // It has gone up, or is none: nothing is lost.
+  const isAborted = () => ((fiber as FiberCore<T>).flags & ENDED_ABORTED) !== 0;
+  return promiseOf(fiber, () => propagates || isAborted());
 }

@@ -5,7 +5,6 @@
 import { enterProtected } from "../operation/protected_start.ts";
 import {
   COLD,
-  FAILED,
   type FiberSlot,
   inherit,
   type Suspension,
@@ -46,19 +45,11 @@ export class Closing implements SettleNode {
   attempt(): boolean {
     this.promise ??= this.close();
     const { result } = hubOf(this.promise);
-    if (result === undefined) return false;
-    this.value = result.ok ? undefined : result.error;
-    if (!result.ok) this.state = FAILED;
-    return true;
+    return result !== undefined && this.settleNow(result as Result<void>);
   }
 
   enqueue(): void {
     hubOf(this.promise!).enlist(this);
-  }
-
-  settled(result: Result<unknown>): void {
-    if (result.ok) this.complete(undefined);
-    else this.fail(result.error);
   }
 
   /** While it gives way the closing has not begun, which it must. */

@@ -2,7 +2,7 @@
 import { BlockingLoop } from "../loop/blocking_loop.ts";
 import type { Holder } from "../loop/doorbell.ts";
 import type { Abort } from "../operation/errors.ts";
-import { Arm, CompositeEvent, EventBase } from "../operation/event_base.ts";
+import { type Arm, CompositeEvent, EventBase } from "../operation/event_base.ts";
 import {
   asSeenByOthers,
   COLD,
@@ -129,14 +129,11 @@ class ArmJob implements JobWaiter {
  * enlisting none may run (see `synchronisation.ts`).
  */
 export class PoolRunEvent<T> extends CompositeEvent<T> {
-  constructor(readonly core: PoolCore, readonly order: Order) {
-    super();
-  }
-
-  expand(arm: Arm): Arm[] {
-    const { core, order } = this;
-    const encoded = core.encode(order.task, order.args)?.copy() ?? null;
-    return [new Arm(new JobEvent(core, order, encoded), arm.handler, arm.nacks)];
+  constructor(core: PoolCore, order: Order) {
+    super((arm) => {
+      const encoded = core.encode(order.task, order.args)?.copy() ?? null;
+      return [arm.over(new JobEvent(core, order, encoded))];
+    });
   }
 }
 
@@ -150,17 +147,12 @@ class JobEvent extends EventBase<unknown> {
     super();
   }
 
-  poll(): boolean {
+  override poll(): boolean {
     return false;
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     arm.handle = new ArmJob(arm, this.core, this.order, this.encoded);
-  }
-
-  withdraw(arm: Arm): void {
-    arm.handle?.cancel();
-    arm.handle = null;
   }
 
   describe(): string {

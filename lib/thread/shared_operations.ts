@@ -271,15 +271,10 @@ abstract class SharedEvent<T> extends EventBase<T> {
     return CUSTOM;
   }
 
-  enqueue(arm: Arm): void {
+  override enqueue(arm: Arm): void {
     const node = new ArmInLine(arm, this.side);
     arm.handle = node;
     this.side.enlist(node, holderFor(arm.sync!.waiter));
-  }
-
-  withdraw(arm: Arm): void {
-    arm.handle!.cancel();
-    arm.handle = null;
   }
 
   /** Those in line come first: `sync` may look if nobody is there, or if it is its own turn. */
@@ -319,7 +314,7 @@ export class SharedReceiveEvent<T> extends SharedEvent<T> {
     super(port.receivers);
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     const { port } = this;
     const item = this.mayLook(sync) ? this.takeFor(sync) : NOTHING;
     if (
@@ -362,7 +357,7 @@ export class SharedSendEvent<T> extends SharedEvent<void> {
     super(port.senders);
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     const { port, item } = this;
     const { state } = sync;
     let encoded: Encoded;
@@ -401,7 +396,7 @@ export class SharedCloseEvent extends SharedEvent<void> {
     super(port.closers);
   }
 
-  poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: Synchronisation<unknown>): boolean {
     if (!this.port.queue.isClosed) {
       this.sleepOn(sync);
       return false;

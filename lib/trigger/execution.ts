@@ -29,20 +29,28 @@ export const execution: { current: Blocker | null; left: number } = { current: n
 
 /** Stands in for the current fiber while code runs that may not suspend. */
 export class Refusal implements Blocker {
-  constructor(readonly reason: string) {}
+  declare readonly reason: string;
+
+  constructor(reason: string) {
+    this.reason = reason;
+  }
 
   /** A fiber's context is the first thing a suspension looks at: here it says no. */
   get context(): never {
-    throw new Error(`Cannot suspend: ${this.reason}`);
+    return this.refuse("suspend");
   }
 
   /** And what an operation looks at that was started before, by hand. */
   get pending(): never {
-    throw new Error(`Cannot suspend: ${this.reason}`);
+    return this.refuse("suspend");
   }
 
   prepareForAwait(): never {
-    throw new Error(`Cannot suspend: ${this.reason}`);
+    return this.refuse("suspend");
+  }
+
+  refuse(action: string): never {
+    throw new Error(`Cannot ${action}: ${this.reason}`);
   }
 
   /** It has no share to use up: what looks next, at `context`, is told no. */

@@ -7,7 +7,13 @@
  * Without `perThread` the realm has one stack; with it, one for each thread id. Registrations made
  * before `perThread` was called stay visible to every thread, below the thread's own.
  */
-import { checkFunction, isIterable, isPromiseLike, show } from "../internal/check.ts";
+import {
+  checkFunction,
+  isIterable,
+  isObject,
+  isPromiseLike,
+  wrongType,
+} from "../internal/check.ts";
 import { type Blocker, executeAs, execution } from "./execution.ts";
 import { Inactive } from "./inactive.ts";
 
@@ -56,21 +62,21 @@ export interface ThreadModule<H> {
 
 interface Registration {
   readonly prepareForAwait: () => Trigger;
+  /** Whose it is; `undefined`: it belongs to no thread in particular. */
+  readonly thread: number | undefined;
 }
 
-/** Where registrations go that belong to no thread in particular. */
-const realmStack: Registration[] = [];
-const threadStacks: Map<number, Registration[]> = new Map();
+/** Of all threads; the last one of a thread counts. */
+const registrations: Registration[] = [];
 let currentThreadId: (() => number) | undefined;
 /** A function that calls `f` in the thread that is current now. */
 let bindToThread: (f: () => void) => () => void = (f) => f;
 
 function currentRegistration(): Registration | undefined {
-  if (currentThreadId !== undefined && threadStacks.size > 0) {
-    const own = threadStacks.get(currentThreadId());
-    if (own !== undefined) return own[own.length - 1];
-  }
-  return realmStack[realmStack.length - 1];
+  if (registrations.length === 0) return undefined;
+  const current = currentThreadId?.();
+  return registrations.findLast(({ thread }) => thread === current) ??
+    registrations.findLast(({ thread }) => thread === undefined);
 }
 
 /**
@@ -105,11 +111,7 @@ function prepareRegistered(): Trigger | undefined {
   if (registration === undefined) return undefined;
   const trigger = registration.prepareForAwait();
   if (typeof trigger?.release === "function" && typeof trigger.await === "function") return trigger;
-  throw new TypeError(
-    `Cannot prepare a trigger: the registered prepareForAwait must return one, got ${
-      show(trigger)
-    }`,
-  );
+  throw wrongType("prepare a trigger", "the registered prepareForAwait must return one", trigger);
 }
 
 /** A trigger for a `yield*` outside our own fibers: there promises are of no use. */
@@ -144,17 +146,22 @@ export function releaserOf(trigger: Trigger): () => void {
 export function using<T>(
   options: { prepareForAwait: () => Trigger; whileRunning: () => T },
 ): T {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(
-      `Cannot register a scheduler: using takes { prepareForAwait, whileRunning }, got ${
-        show(options)
-      }`,
+  if (!isObject(options)) {
+    throw wrongType(
+      "register a scheduler",
+      "using takes { prepareForAwait, whileRunning }",
+      options,
     );
   }
   const { prepareForAwait, whileRunning } = options;
   checkFunction("register a scheduler", "prepareForAwait", prepareForAwait);
   checkFunction("register a scheduler", "whileRunning", whileRunning);
-  const unregister = register({ prepareForAwait });
+  const registration = { prepareForAwait, thread: currentThreadId?.() };
+  registrations.push(registration);
+  const unregister = () => {
+    const index = registrations.indexOf(registration); // where it stands by then
+    if (index >= 0) registrations.splice(index, 1);
+  };
   let result: T;
   try {
     result = executeAs(null, whileRunning);
@@ -170,22 +177,6 @@ export function using<T>(
   return result;
 }
 
-/** Pushes on the stack of the calling thread; the returned function takes it off, by identity. */
-function register(registration: Registration): () => void {
-  const id = currentThreadId?.();
-  let stack = realmStack;
-  if (id !== undefined) {
-    stack = threadStacks.get(id) ?? [];
-    threadStacks.set(id, stack);
-  }
-  stack.push(registration);
-  return () => {
-    const index = stack.lastIndexOf(registration);
-    if (index >= 0) stack.splice(index, 1);
-    if (id !== undefined && stack.length === 0) threadStacks.delete(id);
-  };
-}
-
 /**
  * Makes registrations belong to threads, as `thread` tells them apart, from now on. Needed only
  * where two threads of one realm run different schedulers.
@@ -195,9 +186,7 @@ function register(registration: Registration): () => void {
  */
 export function perThread<H>(thread: ThreadModule<H>): void {
   if (typeof thread?.self !== "function" || typeof thread.id !== "function") {
-    throw new TypeError(
-      `Cannot configure threads: thread must have the methods self and id, got ${show(thread)}`,
-    );
+    throw wrongType("configure threads", "thread must have the methods self and id", thread);
   }
   if (thread.runIn !== undefined) {
     checkFunction("configure threads", "thread.runIn", thread.runIn);
