@@ -12,7 +12,7 @@ import { runFinally } from "./ending.ts";
 import type { Fiber, FiberCore } from "./fiber.ts";
 import { nameOf } from "./label.ts";
 import { BATCH, checkLoop, FifoScheduler, spawnIn } from "./scheduler.ts";
-import { outsideOfFibers } from "./share.ts";
+import { leaveStep } from "./share.ts";
 import { ENDED_ABORTED, OBSERVED } from "./flags.ts";
 
 /**
@@ -105,15 +105,15 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
     name: nameOf(body) || "run",
   }) as FiberCore<T>;
   root.flags |= OBSERVED;
+  const goBack = leaveStep(); // a fiber that calls this is blocked, not running
   try {
-    outsideOfFibers(() => { // a fiber that calls this is blocked, not running
-      while (!root.terminated) {
-        scheduler.runRound();
-        if (!root.terminated) lookOutside(scheduler, options ?? {});
-      }
-      scheduler.reportFailures();
-    });
+    while (!root.terminated) {
+      scheduler.runRound();
+      if (!root.terminated) lookOutside(scheduler, options ?? {});
+    }
+    scheduler.reportFailures();
   } finally {
+    goBack();
     if (options?.finally !== undefined) runFinally(options.finally);
   }
   const aborted = (root.flags & ENDED_ABORTED) !== 0;

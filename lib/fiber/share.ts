@@ -104,18 +104,16 @@ export function tookTurn(fiber: FiberCore<unknown>): void {
 }
 
 /**
- * Runs `f`, which steps other fibers, as code of nobody: of a fiber in the middle of whose step that is,
- * if there is one, the share isn't touched.
+ * From here on other fibers are stepped: in the middle of the step of one, if there is one, whose share
+ * isn't touched. The function that it returns goes back to that.
  */
-export function outsideOfFibers<T>(f: () => T): T {
+export function leaveStep(): () => void {
   const { current, left } = execution;
   const outer = seen;
   execution.current = null;
-  try {
-    return f();
-  } finally {
+  return () => {
     execution.current = current;
     execution.left = left;
     seen = outer;
-  }
+  };
 }

@@ -13,7 +13,7 @@ import { type Blocker, execution as cell, Refusal } from "../trigger/execution.t
 import { cancelTree, failBody } from "./context.ts";
 import { abandon, terminate } from "./ending.ts";
 import type { FiberCore, FiberIterator } from "./fiber.ts";
-import { outsideOfFibers, watchStep } from "./share.ts";
+import { leaveStep, watchStep } from "./share.ts";
 import {
   CLOSING,
   COUNTED,
@@ -60,25 +60,32 @@ export function runStep(fiber: FiberCore<unknown>): void {
   fiber.pending = null;
   execution.current = fiber;
   if ((fiber.flags & WATCHED) !== 0) watchStep(fiber);
-  let result: IteratorResult<unknown, unknown> | null = null;
+  let result: IteratorResult<unknown, unknown> | undefined;
   let error: unknown;
+  let threw = false;
   try {
     result = iterator === null || fiber.thrown !== null ? resume(fiber) : iterator.next();
   } catch (thrown) {
     error = thrown;
+    threw = true;
   }
   execution.current = null;
   fiber.flags &= ~RUNNING;
-  if (result === null) bodyThrew(fiber, error);
+  if (threw) bodyThrew(fiber, error);
   // An operation is its own iterator result: nothing needs to be loaded from it.
-  else if ((result as unknown) !== fiber.pending) endOrRefuse(fiber, result);
+  else if ((result as unknown) !== fiber.pending) endOrRefuse(fiber, result!);
   if (scheduler.microTasks !== null) scheduler.runMicroTasks();
 }
 
 /** A step in the middle of another one: a fiber runs a scheduler of its own. */
 function stepInside(outer: Blocker, fiber: FiberCore<unknown>): void {
   if (outer instanceof Refusal) outer.refuse("step a fiber");
-  outsideOfFibers(() => step(fiber));
+  const goBack = leaveStep();
+  try {
+    step(fiber);
+  } finally {
+    goBack();
+  }
 }
 
 /** Begins the body, or throws into it. */
