@@ -1,7 +1,7 @@
 import { checkCount, checkOptional, checkOptions } from "../internal/check.ts";
 import type { Event } from "../operation/event.ts";
 import type { Awaitable, Option } from "../operation/types.ts";
-import { ChannelCore, checkOverflow, type Overflow } from "./core.ts";
+import { ChannelCore, checkOverflow, NOTHING, type Overflow } from "./core.ts";
 import { ChannelIterator } from "./iterator.ts";
 import { CLOSED, Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
 
@@ -159,7 +159,8 @@ export class Channel<T> implements AsyncIterable<T> {
    */
   tryReceive(): Option<T> {
     const core = this.#core;
-    if (core.poll()) return { value: core.take() };
+    const item = core.poll();
+    if (item !== NOTHING) return { value: item };
     if (core.failure !== null) throw core.end();
     return undefined;
   }

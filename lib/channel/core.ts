@@ -48,6 +48,9 @@ export function checkOverflow(action: string, overflow: Overflow): void {
   throw wrongType(action, `overflow must be one of ${OVERFLOWS.map(show).join(", ")}`, overflow);
 }
 
+/** There is no item to take: an item may be `undefined`. */
+export const NOTHING: unique symbol = Symbol("nothing");
+
 export class ChannelCore<T> {
   declare readonly capacity: number;
   declare readonly overflow: Overflow;
@@ -59,8 +62,6 @@ export class ChannelCore<T> {
   declare closing: OnceEvent | null;
   declare receivers: ReceiverNode<T> | null;
   declare senders: SenderNode<T> | null;
-  /** The item that `poll` took: an item may be `undefined`, so this is not how to tell. */
-  declare taken: T | undefined;
 
   constructor(capacity: number, overflow: Overflow, name: string | undefined) {
     this.capacity = capacity;
@@ -72,7 +73,6 @@ export class ChannelCore<T> {
     this.closing = null;
     this.receivers = null;
     this.senders = null;
-    this.taken = undefined;
   }
 
   describe(): string {
@@ -105,27 +105,17 @@ export class ChannelCore<T> {
     return true;
   }
 
-  /** Takes an item into `taken`, if it need not wait for one. */
-  poll(): boolean {
+  /** Takes an item, if it need not wait for one. */
+  poll(): T | typeof NOTHING {
     const { buffer, senders } = this;
     if (buffer.length > 0) {
       const item = buffer.shift();
       // There is room now; but not if the item was one that had been given back. A foreign sender
       // may be resumed within `give` and use the channel: nothing must be half done meanwhile.
       if (senders !== null && buffer.length < this.capacity) senders.give(buffer);
-      this.taken = item;
-      return true;
+      return item as T;
     }
-    if (senders === null) return false;
-    this.taken = senders.give();
-    return true;
-  }
-
-  /** The item that `poll` took, once. */
-  take(): T {
-    const item = this.taken as T;
-    this.taken = undefined;
-    return item;
+    return senders === null ? NOTHING : senders.give();
   }
 
   /** Takes back an item whose receiver is gone: to the next receiver, or to the front. */

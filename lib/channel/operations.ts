@@ -16,10 +16,16 @@ import {
 } from "../operation/suspension.ts";
 import type { Synchronisation } from "../operation/synchronisation.ts";
 import { execution as cell } from "../trigger/execution.ts";
-import type { ChannelCore, ReceiverNode, SenderNode } from "./core.ts";
+import {
+  type ChannelCore,
+  NOTHING as nothing,
+  type ReceiverNode,
+  type SenderNode,
+} from "./core.ts";
 
 const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
 const execution = cell;
+const NOTHING: typeof nothing = nothing;
 
 export interface Receive<T> extends Suspension<unknown> {}
 
@@ -56,8 +62,8 @@ export class Receive<T> implements ReceiverNode<T> {
     const fiber = execution.current as FiberSlot;
     if (fiber.context.error !== undefined || --execution.left < 0) return this.start();
     const { core } = this;
-    if (core.poll()) {
-      const item = core.take();
+    const item = core.poll();
+    if (item !== NOTHING) {
       this.state = SPENT;
       this.value = this.orThrow ? item : { value: item };
       this.done = true;
@@ -75,8 +81,8 @@ export class Receive<T> implements ReceiverNode<T> {
 
   attempt(): boolean {
     const { core } = this;
-    if (core.poll()) {
-      const item = core.take();
+    const item = core.poll();
+    if (item !== NOTHING) {
       this.value = this.orThrow ? item : { value: item };
       return true;
     }
@@ -220,8 +226,9 @@ export class ReceiveEvent<T> extends EventBase<T> {
 
   override poll(sync: Synchronisation<unknown>): boolean {
     const { core } = this;
-    if (core.poll()) {
-      sync.value = core.take();
+    const item = core.poll();
+    if (item !== NOTHING) {
+      sync.value = item;
       return true;
     }
     return core.isClosed && sync.settleNow(core.atEnd(this.orThrow, CLOSED));

@@ -36,7 +36,9 @@ export const ENDED_ABORTED = 1 << 15;
 
 // The share of a fiber (`share.ts`).
 /** It is a count of operations alone. */
-export const COUNTED = 1 << 16;
+export const COUNTED = 1 << 7;
 /** One of the marks of a suspect, and the bits that hold their number. */
-export const MARK = 1 << 17;
+export const MARK = 1 << 16;
 export const SUSPECT = 7 * MARK;
+/** All bits from here on: what each step begins with, plus one; 0: it isn't watched. */
+export const WATCH_SHIFT = 19;

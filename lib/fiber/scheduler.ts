@@ -23,9 +23,9 @@ import { Inactive } from "../trigger/inactive.ts";
 import type { Context } from "./context.ts";
 import { type Fiber, FiberCore } from "./fiber.ts";
 import { forgetFunctions, type Label } from "./label.ts";
-import { share } from "./share.ts";
+import { initialShare } from "./share.ts";
 import { runStep } from "./step.ts";
-import { CLOSED, COUNTED, FIBER, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./flags.ts";
+import { CLOSED, FIBER, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./flags.ts";
 
 /** Runs fibers. */
 export interface Scheduler {
@@ -83,7 +83,7 @@ export abstract class SchedulerCore implements Scheduler {
     this.microTasks = null;
     this.deadlock = null;
     this.abortable = false;
-    this.spawnFlags = FIBER | QUEUED | PROPAGATE | (usesClock && share.usesClock ? 0 : COUNTED);
+    this.spawnFlags = FIBER | QUEUED | PROPAGATE | initialShare(usesClock);
   }
 
   get active(): boolean {

@@ -2,29 +2,34 @@
  * The share of a fiber (law 10): for how long it may go on with operations that are ready before it
  * gives way to the others, and to the host.
  *
- * The protocol: `execution.left` counts the operations that may still start before somebody has a
- * look. Every operation that starts counts it down; where it gets below zero, `usedUp` looks. Either
- * the share is used up, and the operation suspends before it attempts anything; or `left` is set anew.
+ * The protocol: `execution.left` says how many operations may still start before somebody has a look.
+ * Every operation that starts counts it down; where it gets below zero, `usedUp` looks: either the
+ * share is used up, and the operation suspends before it attempts anything; or `left` is set anew.
  *
  * The share is `COUNT` operations in one step, or `MS` milliseconds, whichever is first. To look at the
  * clock costs as much as two operations, so the stride, the number of operations between two looks,
  * follows how fast they are: it doubles while looks are less than a millisecond apart, and falls to one
  * when they are two or more apart. The countdown and the stride are those of the realm, and go on from
- * step to step, so that a step costs nothing. A fiber that has used up its share by the clock is
- * suspect: from then on it is looked at before each operation, until it has proved fast in as many
- * looks as it has marks. So one that was fast and turns slow is noticed after `LONGEST` operations at
- * the latest, and then after each.
+ * step to step, so that a step costs nothing.
+ *
+ * Some fibers are watched: each of their steps begins with a `left` of their own, in the upper bits of
+ * their flags. One that is new is looked at early. One that has used up its share by the clock is
+ * looked at before each operation, until it has proved fast in as many looks as it has marks. So a
+ * fiber that was fast and turns slow is noticed after `LONGEST` operations or so at the latest, and
+ * then after each.
  *
  * Where a program has to be replayed to the letter the clock has no say: on a loop with a clock of its
- * own, and in a `run` without one. There each step begins with a countdown of `COUNT`.
+ * own, and in a `run` without one. There each step begins with a `left` of `COUNT`.
  */
 import { execution } from "../trigger/execution.ts";
 import type { FiberCore } from "./fiber.ts";
-import { COUNTED, MARK, SUSPECT } from "./flags.ts";
+import { COUNTED, MARK, SUSPECT, WATCH_SHIFT } from "./flags.ts";
 
 const COUNT = 256;
 const MS = 2;
 const LONGEST = 128;
+/** How many operations a new fiber may start in a step before it is looked at. */
+const FIRST = 3;
 
 /** What holds in this realm: see `limitShare`. */
 export const share: { count: number; usesClock: boolean } = { count: COUNT, usesClock: true };
@@ -53,9 +58,16 @@ let seen: Seen = { fiber: 0, step: 0, used: 0, since: 0 };
 let lookedAt = 0;
 let stride = 1;
 
-/** A step of a fiber begins that is counted or suspect. */
-export function watchStep(fiber: FiberCore<unknown>): void {
-  execution.left = (fiber.flags & COUNTED) !== 0 ? share.count : 0;
+/** What the flags of a new fiber say of its share. */
+export function initialShare(usesClock: boolean): number {
+  return usesClock && share.usesClock
+    ? MARK | watchedFrom(FIRST)
+    : COUNTED | watchedFrom(share.count);
+}
+
+/** The flags of a fiber each of whose steps begins with `left`. */
+function watchedFrom(left: number): number {
+  return (left + 1) << WATCH_SHIFT;
 }
 
 /** Whether `fiber` has used up its share; if not, `left` is set to the next stride. */
@@ -68,6 +80,7 @@ export function usedUp(fiber: FiberCore<unknown>): boolean {
   if (took === 0) {
     stride = Math.min(LONGEST, 2 * stride);
     if (isSuspect) fiber.flags -= MARK;
+    if ((fiber.flags & SUSPECT) === 0) fiber.flags &= (1 << WATCH_SHIFT) - 1;
   } else if (took >= MS || took < 0) {
     stride = 1; // perhaps for nothing, if it was the host that took so long
   }
@@ -80,7 +93,7 @@ export function usedUp(fiber: FiberCore<unknown>): boolean {
   }
   const elapsed = lookedAt - since;
   if (elapsed >= MS || elapsed < 0) {
-    fiber.flags |= SUSPECT;
+    fiber.flags = (fiber.flags & ((1 << WATCH_SHIFT) - 1)) | SUSPECT | watchedFrom(0);
     scheduler.endBatch();
     return true;
   }

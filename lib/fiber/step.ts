@@ -13,19 +13,18 @@ import { type Blocker, execution as cell, Refusal } from "../trigger/execution.t
 import { cancelTree, failBody } from "./context.ts";
 import { abandon, terminate } from "./ending.ts";
 import type { FiberCore, FiberIterator } from "./fiber.ts";
-import { leaveStep, watchStep } from "./share.ts";
+import { leaveStep } from "./share.ts";
 import {
   CLOSING,
-  COUNTED,
   DELIVERED,
   QUEUED as queued,
   RUNNING as running,
-  SUSPECT,
+  WATCH_SHIFT as watchShift,
 } from "./flags.ts";
 
 const QUEUED = queued;
 const RUNNING = running;
-const WATCHED = COUNTED | SUSPECT;
+const WATCH_SHIFT = watchShift;
 const execution = cell;
 
 /**
@@ -59,7 +58,8 @@ export function runStep(fiber: FiberCore<unknown>): void {
   fiber.flags = (fiber.flags & ~QUEUED) | RUNNING;
   fiber.pending = null;
   execution.current = fiber;
-  if ((fiber.flags & WATCHED) !== 0) watchStep(fiber);
+  const watched = fiber.flags >>> WATCH_SHIFT;
+  if (watched !== 0) execution.left = watched - 1;
   let result: IteratorResult<unknown, unknown> | undefined;
   let error: unknown;
   let threw = false;

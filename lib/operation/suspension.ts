@@ -80,7 +80,7 @@ export interface FiberSlot extends Waiter, Blocker {
   deliver(): Abort;
   /** Another operation was announced in this step and never yielded: it withdraws. */
   dropPending(): void;
-  /** `execution.left` has been counted down: whether the share is used up, else it is set anew. */
+  /** `execution.left` is below zero: whether the share is used up, else `left` is set anew. */
   usedUp(): boolean;
   /** It gave way, and now has its turn. */
   tookTurn(): void;

@@ -21,9 +21,9 @@ export interface Blocker {
 /**
  * The one cell; see the module comment for who may write `current`.
  *
- * `left` is how many operations that are ready the current step may still complete before its fiber
- * is asked whether its share is used up (law 10). The step sets it, each operation counts it down.
- * It stands here because an operation that starts looks at this cell anyway.
+ * `left` is how many operations may still start before a fiber is asked whether its share
+ * is used up (law 10, `fiber/share.ts`). It stands here because an operation that starts looks at this
+ * cell anyway.
  */
 export const execution: { current: Blocker | null; left: number } = { current: null, left: 0 };
 
