@@ -6,17 +6,14 @@
  * Every operation that starts counts it down; where it gets below zero, `usedUp` looks: either the
  * share is used up, and the operation suspends before it attempts anything; or `left` is set anew.
  *
- * The share is `COUNT` operations in one step, or `MS` milliseconds, whichever is first. To look at the
- * clock costs as much as two operations, so the stride, the number of operations between two looks,
- * follows how fast they are: it doubles while looks are less than a millisecond apart, and falls to one
- * when they are two or more apart. The countdown and the stride are those of the realm, and go on from
- * step to step, so that a step costs nothing.
+ * The share is some `COUNT` operations in one step, or `MS` milliseconds, whichever is first. To look at
+ * the clock costs as much as two operations, so between two looks there are `LONGEST` operations. That
+ * countdown is the realm's, and goes on from step to step, so that a step costs nothing.
  *
  * Some fibers are watched: each of their steps begins with a `left` of their own, in the upper bits of
- * their flags. One that is new is looked at early. One that has used up its share by the clock is
- * looked at before each operation, until it has proved fast in as many looks as it has marks. So a
- * fiber that was fast and turns slow is noticed after `LONGEST` operations or so at the latest, and
- * then after each.
+ * their flags. One that is new is looked at early. One that may have been slow is looked at before each
+ * operation, until it has proved fast in as many looks as it has marks. So a fiber that was fast and
+ * turns slow is noticed after `LONGEST` operations at the latest, and then after each.
  *
  * Where a program has to be replayed to the letter the clock has no say: on a loop with a clock of its
  * own, and in a `run` without one. There each step begins with a `left` of `COUNT`.
@@ -44,19 +41,14 @@ export function limitShare(count: number | undefined): void {
   share.usesClock = count === undefined;
 }
 
-/** The step that was looked at last: ids and numbers alone, so that no fiber is kept alive. */
-interface Seen {
-  readonly fiber: number;
-  readonly step: number;
-  /** How many operations it will have started by the next look, and when it began. */
-  readonly used: number;
-  readonly since: number;
-}
-
-let seen: Seen = { fiber: 0, step: 0, used: 0, since: 0 };
+// The step that was looked at last: an id and a number, so that no fiber is kept alive.
+let seenFiber = 0;
+let seenStep = 0;
+/** How many operations it will have started by the next look, and since when. */
+let used = 0;
+let since = 0;
 /** The time of the last look at the clock. */
 let lookedAt = 0;
-let stride = 1;
 
 /** What the flags of a new fiber say of its share. */
 export function initialShare(usesClock: boolean): number {
@@ -70,50 +62,61 @@ function watchedFrom(left: number): number {
   return (left + 1) << WATCH_SHIFT;
 }
 
+const UNWATCHED = (1 << WATCH_SHIFT) - 1;
+
 /** Whether `fiber` has used up its share; if not, `left` is set to the next stride. */
 export function usedUp(fiber: FiberCore<unknown>): boolean {
   if ((fiber.flags & COUNTED) !== 0) return true;
   const before = lookedAt;
-  lookedAt = Date.now(); // the cheapest clock there is, in whole milliseconds
-  const took = lookedAt - before;
-  const isSuspect = (fiber.flags & SUSPECT) !== 0;
-  if (took === 0) {
-    stride = Math.min(LONGEST, 2 * stride);
-    if (isSuspect) fiber.flags -= MARK;
-    if ((fiber.flags & SUSPECT) === 0) fiber.flags &= (1 << WATCH_SHIFT) - 1;
-  } else if (took >= MS || took < 0) {
-    stride = 1; // perhaps for nothing, if it was the host that took so long
+  const wasSuspect = (fiber.flags & SUSPECT) !== 0;
+  const took = look();
+  if (took < 0 || took >= MS) { // perhaps for nothing, if others ran meanwhile, or the host
+    fiber.flags = (fiber.flags & UNWATCHED) | SUSPECT | watchedFrom(0);
+  } else if (took === 0 && wasSuspect) {
+    fiber.flags -= MARK;
+    if ((fiber.flags & SUSPECT) === 0) fiber.flags &= UNWATCHED;
   }
-  const { id, scheduler } = fiber;
-  const next = isSuspect ? 1 : stride;
-  let { used, since } = seen;
-  if (seen.fiber !== id || seen.step !== scheduler.taskCount) {
-    used = next;
-    since = isSuspect ? before : lookedAt; // what came before in this step is not known
+  const stride = (fiber.flags & SUSPECT) === 0 ? LONGEST : 1;
+  if (isNewStep(fiber)) {
+    used = 0;
+    since = wasSuspect ? before : lookedAt; // what came before in this step is not known
   }
+  used += stride;
   const elapsed = lookedAt - since;
-  if (elapsed >= MS || elapsed < 0) {
-    fiber.flags = (fiber.flags & ((1 << WATCH_SHIFT) - 1)) | SUSPECT | watchedFrom(0);
-    scheduler.endBatch();
+  if (elapsed < 0 || elapsed >= MS) {
+    fiber.scheduler.endBatch();
     return true;
   }
-  if (used >= COUNT) return true;
-  seen = { fiber: id, step: scheduler.taskCount, used: used + next, since };
-  execution.left = next - 1; // less the one that asks
-  return false;
+  execution.left = stride - 1; // less the one that asks
+  return used > COUNT;
 }
 
 /** `fiber` gave way and goes on: its share counts from here. */
 export function tookTurn(fiber: FiberCore<unknown>): void {
   if ((fiber.flags & COUNTED) !== 0) {
     execution.left--;
-  } else if ((fiber.flags & SUSPECT) === 0) {
-    execution.left = stride - 1;
-  } else {
+  } else if ((fiber.flags & SUSPECT) !== 0) {
+    look();
+    isNewStep(fiber);
+    used = 0;
+    since = lookedAt;
     execution.left = 0;
-    lookedAt = Date.now();
-    seen = { fiber: fiber.id, step: fiber.scheduler.taskCount, used: 1, since: lookedAt };
   }
+}
+
+/** Whether the step that runs is not the one that was looked at last. */
+function isNewStep({ id, scheduler }: FiberCore<unknown>): boolean {
+  const isNew = seenFiber !== id || seenStep !== scheduler.taskCount;
+  seenFiber = id;
+  seenStep = scheduler.taskCount;
+  return isNew;
+}
+
+/** Looks at the cheapest clock there is, in whole milliseconds; returns how many have passed. */
+function look(): number {
+  const before = lookedAt;
+  lookedAt = Date.now();
+  return lookedAt - before;
 }
 
 /**
@@ -122,11 +125,11 @@ export function tookTurn(fiber: FiberCore<unknown>): void {
  */
 export function leaveStep(): () => void {
   const { current, left } = execution;
-  const outer = seen;
+  const outer = [seenFiber, seenStep, used, since] as const;
   execution.current = null;
   return () => {
     execution.current = current;
     execution.left = left;
-    seen = outer;
+    [seenFiber, seenStep, used, since] = outer;
   };
 }
