@@ -30,7 +30,7 @@ import { Context } from "./context.ts";
 import { type Joiner, JoinEvent, JoinWait } from "./join.ts";
 import { type Label, nameOf } from "./label.ts";
 import type { SchedulerCore } from "./scheduler.ts";
-import { tookTurn, usedUp } from "./share.ts";
+import { usedUp } from "./share.ts";
 import {
   CLOSED,
   CLOSING,
@@ -258,10 +258,6 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
 
   usedUp(): boolean {
     return usedUp(this as FiberCore<unknown>);
-  }
-
-  tookTurn(): void {
-    tookTurn(this as FiberCore<unknown>);
   }
 
   dropPending(): void {

@@ -21,11 +21,6 @@ export class KidsGone {
     return enterProtected(this);
   }
 
-  /** It is there only while there are kids. */
-  couldComplete(): boolean {
-    return false;
-  }
-
   attempt(): boolean {
     return this.scope.kids === null;
   }

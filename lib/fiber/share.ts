@@ -69,7 +69,8 @@ export function usedUp(fiber: FiberCore<unknown>): boolean {
   if ((fiber.flags & COUNTED) !== 0) return true;
   const before = lookedAt;
   const wasSuspect = (fiber.flags & SUSPECT) !== 0;
-  const took = look();
+  lookedAt = Date.now(); // the cheapest clock there is, in whole milliseconds
+  const took = lookedAt - before;
   if (took < 0 || took >= MS) { // perhaps for nothing, if others ran meanwhile, or the host
     fiber.flags = (fiber.flags & UNWATCHED) | SUSPECT | watchedFrom(0);
   } else if (took === 0 && wasSuspect) {
@@ -77,46 +78,21 @@ export function usedUp(fiber: FiberCore<unknown>): boolean {
     if ((fiber.flags & SUSPECT) === 0) fiber.flags &= UNWATCHED;
   }
   const stride = (fiber.flags & SUSPECT) === 0 ? LONGEST : 1;
-  if (isNewStep(fiber)) {
+  const { id, scheduler } = fiber;
+  if (seenFiber !== id || seenStep !== scheduler.taskCount) {
+    seenFiber = id;
+    seenStep = scheduler.taskCount;
     used = 0;
     since = wasSuspect ? before : lookedAt; // what came before in this step is not known
   }
   used += stride;
   const elapsed = lookedAt - since;
   if (elapsed < 0 || elapsed >= MS) {
-    fiber.scheduler.endBatch();
+    scheduler.endBatch();
     return true;
   }
   execution.left = stride - 1; // less the one that asks
   return used > COUNT;
-}
-
-/** `fiber` gave way and goes on: its share counts from here. */
-export function tookTurn(fiber: FiberCore<unknown>): void {
-  if ((fiber.flags & COUNTED) !== 0) {
-    execution.left--;
-  } else if ((fiber.flags & SUSPECT) !== 0) {
-    look();
-    isNewStep(fiber);
-    used = 0;
-    since = lookedAt;
-    execution.left = 0;
-  }
-}
-
-/** Whether the step that runs is not the one that was looked at last. */
-function isNewStep({ id, scheduler }: FiberCore<unknown>): boolean {
-  const isNew = seenFiber !== id || seenStep !== scheduler.taskCount;
-  seenFiber = id;
-  seenStep = scheduler.taskCount;
-  return isNew;
-}
-
-/** Looks at the cheapest clock there is, in whole milliseconds; returns how many have passed. */
-function look(): number {
-  const before = lookedAt;
-  lookedAt = Date.now();
-  return lookedAt - before;
 }
 
 /**

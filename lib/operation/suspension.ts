@@ -82,8 +82,6 @@ export interface FiberSlot extends Waiter, Blocker {
   dropPending(): void;
   /** `execution.left` is below zero: whether the share is used up, else `left` is set anew. */
   usedUp(): boolean;
-  /** It gave way, and now has its turn. */
-  tookTurn(): void;
 }
 
 /** See the module comment. */
@@ -218,7 +216,7 @@ export abstract class Suspension<T> implements Awaitable<T>, Effect {
 
   resume(): IteratorResult<never, T> {
     if (this.state === YIELDED) {
-      (execution.current as FiberSlot).tookTurn();
+      execution.left--;
       return this.enter();
     }
     if (this.state === WAITING && !this.recheck()) {
