@@ -34,8 +34,10 @@
  * @module
  */
 // In this order what is alike stands close together in a bundle: gzip looks back 32 kB, no further.
+export * from "./lib/trigger/mod.ts";
 export * from "./lib/operation/mod.ts";
 export * from "./lib/channel/mod.ts";
+export * from "./lib/event/mod.ts";
 export * from "./lib/fiber/mod.ts";
 export {
   fromPromise,
@@ -44,5 +46,3 @@ export {
   spawnAsPromiseFromAnywhere,
 } from "./lib/promise/mod.ts";
 export type { FromPromiseOptions } from "./lib/promise/mod.ts";
-export * from "./lib/event/mod.ts";
-export * from "./lib/trigger/mod.ts";

@@ -55,24 +55,24 @@ export interface CancelContext {
 /** What a nursery runs when it is left. */
 export type ReleaseHook = () => void | Operation<void>;
 
-/** What few contexts have; allocated when first needed. */
-export class Extras {
-  finally: (() => void) | undefined = undefined;
+/** What few contexts have: made when first needed, and so is each of its fields. */
+export interface Extras {
+  finally?: (() => void) | undefined;
   /** In the order of registration. */
-  onCancel: Set<(error: Abort) => void> | undefined = undefined;
-  controller: AbortController | undefined = undefined;
+  onCancel?: Set<(error: Abort) => void> | undefined;
+  controller?: AbortController | undefined;
   /** What goes on outside of fibers, and is stopped with the context. */
-  outside: OutsideWork | undefined = undefined;
+  outside?: OutsideWork | undefined;
   /** The earliest deadline that `cancelAfter` or `withTimeout` has set. */
-  deadline: { readonly at: number; readonly timer: CancelHandle } | undefined = undefined;
+  deadline?: { readonly at: number; readonly timer: CancelHandle } | undefined;
   /** The failures that deadlines caused. */
-  deadlineErrors: Set<unknown> | undefined = undefined;
-  releases: ReleaseHook[] | undefined = undefined;
-  onResult: Set<() => void> | undefined = undefined;
+  deadlineErrors?: Set<unknown> | undefined;
+  releases?: ReleaseHook[] | undefined;
+  onResult?: Set<() => void> | undefined;
   /** Fiber-locals that spawned fibers inherit. Both maps are replaced, never changed. */
-  inherited: ReadonlyMap<object, unknown> | undefined = undefined;
+  inherited?: ReadonlyMap<object, unknown> | undefined;
   /** Fiber-locals of this fiber alone. */
-  own: ReadonlyMap<object, unknown> | undefined = undefined;
+  own?: ReadonlyMap<object, unknown> | undefined;
 }
 
 export class Context implements CancelContext, Linked<Context> {
@@ -121,7 +121,7 @@ export class Context implements CancelContext, Linked<Context> {
   }
 
   get extra(): Extras {
-    return this.extras ??= new Extras();
+    return this.extras ??= {};
   }
 
   describe(): string {

@@ -4,9 +4,8 @@
  *
  * When the fiber ends, the name alone must stay: whoever keeps the fiber for its result must not
  * keep alive what its body has closed over. But to ask a function for its name takes a tenth of a
- * spawn and a join. So the last two that were asked are remembered until the end of the batch (under
- * a scheduler that runs none, until two others are asked): in a crowd of fibers most run one of a few
- * functions.
+ * spawn and a join. So the last one that was asked is remembered until the end of the batch (under a
+ * scheduler that runs none, until another is asked): in a crowd of fibers most run the same function.
  */
 
 /** A name, or what it is made of. */
@@ -31,21 +30,17 @@ export function nameOf(label: Label | undefined): string {
 
 let asked: Label | null = null;
 let answer = "";
-let askedBefore: Label | null = null;
-let answerBefore = "";
 
 /** The same, for the fibers that end. */
 export function nameOfEnded(label: Label): string {
-  if (label === asked) return answer;
-  if (label === askedBefore) return answerBefore;
-  askedBefore = asked;
-  answerBefore = answer;
-  asked = label;
-  return answer = nameOf(label);
+  if (label !== asked) {
+    asked = label;
+    answer = nameOf(label);
+  }
+  return answer;
 }
 
 /** Keeps no function alive. */
 export function forgetFunctions(): void {
   asked = null;
-  askedBefore = null;
 }

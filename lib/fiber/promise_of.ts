@@ -2,11 +2,12 @@ import type { Fiber } from "./fiber.ts";
 
 /** A promise of the value of `fiber`. Rejected, it needs a handler unless `isQuiet` says no. */
 export function promiseOf<T>(fiber: Fiber<T>, isQuiet: (error: unknown) => boolean): Promise<T> {
-  const { promise, resolve, reject } = Promise.withResolvers<T>();
-  fiber.onResult((result) => {
-    if (result.ok) return resolve(result.value);
-    if (isQuiet(result.error)) promise.catch(() => {});
-    reject(result.error);
-  });
+  const promise = new Promise<T>((resolve, reject) =>
+    fiber.onResult((result) => {
+      if (result.ok) return resolve(result.value);
+      if (isQuiet(result.error)) promise.catch(() => {});
+      reject(result.error);
+    })
+  );
   return promise;
 }

@@ -130,7 +130,7 @@ function lookOutside(scheduler: RunScheduler, { unblock, loop }: RunOptions): vo
   const progress = loop !== undefined
     ? breakDeadlock(scheduler, "fail")
     : breakDeadlock(scheduler, "abort", noLoopHint(scheduler));
-  if (!progress) throw new Error("Cannot go on: a fiber neither runs nor ends, please report this");
+  if (!progress) throw new Error("Cannot go on: a fiber neither runs nor ends");
 }
 
 function noLoopHint(scheduler: RunScheduler): string | undefined {

@@ -41,8 +41,7 @@ export function limitShare(count: number | undefined): void {
   share.usesClock = count === undefined;
 }
 
-// The step that was looked at last: an id and a number, so that no fiber is kept alive.
-let seenFiber = 0;
+/** The number of the step that was looked at last, in its scheduler. */
 let seenStep = 0;
 /** How many operations it will have started by the next look, and since when. */
 let used = 0;
@@ -78,9 +77,8 @@ export function usedUp(fiber: FiberCore<unknown>): boolean {
     if ((fiber.flags & SUSPECT) === 0) fiber.flags &= UNWATCHED;
   }
   const stride = (fiber.flags & SUSPECT) === 0 ? LONGEST : 1;
-  const { id, scheduler } = fiber;
-  if (seenFiber !== id || seenStep !== scheduler.taskCount) {
-    seenFiber = id;
+  const { scheduler } = fiber;
+  if (seenStep !== scheduler.taskCount) {
     seenStep = scheduler.taskCount;
     used = 0;
     since = wasSuspect ? before : lookedAt; // what came before in this step is not known
@@ -101,11 +99,11 @@ export function usedUp(fiber: FiberCore<unknown>): boolean {
  */
 export function leaveStep(): () => void {
   const { current, left } = execution;
-  const outer = [seenFiber, seenStep, used, since] as const;
+  const outer = [seenStep, used, since] as const;
   execution.current = null;
   return () => {
     execution.current = current;
     execution.left = left;
-    [seenFiber, seenStep, used, since] = outer;
+    [seenStep, used, since] = outer;
   };
 }

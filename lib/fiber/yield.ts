@@ -100,10 +100,6 @@ export class Turn {
   interrupt(): boolean {
     return !this.isProtected && this.leave();
   }
-
-  describe(): string {
-    return "its turn";
-  }
 }
 
 inherit(Turn);

@@ -55,7 +55,7 @@ export function wrongType(action: string, rule: string, value: unknown, hint = "
 export function checkFunction(action: string, argument: string, value: unknown): void {
   if (typeof value === "function") return;
   const hint = isOperation(value)
-    ? ` (pass a function that makes the operation, as in () => worker(), not the operation itself)`
+    ? ` (pass a function that makes the operation, as in () => worker())`
     : "";
   throw wrongType(action, `${argument} must be a function`, value, hint);
 }

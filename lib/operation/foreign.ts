@@ -91,7 +91,7 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
     if (this.#returned) return { done: true, value: undefined as T };
     throw new Error(
       `Cannot go on after the wait for ${this.#operation.describe()}: the registered scheduler ` +
-        `called its onCancel, and then resumed it; call onCancel only for a wait that is cancelled`,
+        `had called its onCancel`,
     );
   }
 
