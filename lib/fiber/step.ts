@@ -64,7 +64,9 @@ export function runStep(fiber: FiberCore<unknown>): void {
   let error: unknown;
   let threw = false;
   try {
-    result = iterator === null || fiber.thrown !== null ? resume(fiber) : iterator.next();
+    if (fiber.thrown !== null) result = throwInto(fiber, fiber.thrown);
+    else if (iterator === null) result = start(fiber).next();
+    else result = iterator.next();
   } catch (thrown) {
     error = thrown;
     threw = true;
@@ -88,23 +90,8 @@ function stepInside(outer: Blocker, fiber: FiberCore<unknown>): void {
   }
 }
 
-/** Begins the body, or throws into it. */
-function resume(fiber: FiberCore<unknown>): IteratorResult<unknown, unknown> {
-  const { thrown } = fiber;
-  if (fiber.iterator === null) {
-    if (fiber.error !== undefined) throw fiber.deliver(); // aborted before it started
-    fiber.iterator = start(fiber);
-  }
-  if (thrown === null) return fiber.iterator.next();
-  fiber.thrown = null;
-  try {
-    return throwInto(fiber.iterator, thrown);
-  } catch (error) {
-    throw thrown instanceof RefusedYield ? thrown.insteadOf(error) : error;
-  }
-}
-
 function start(fiber: FiberCore<unknown>): FiberIterator {
+  if (fiber.error !== undefined) throw fiber.deliver(); // aborted before it started
   const body = fiber.body!;
   fiber.body = null;
   const operation = body();
@@ -113,7 +100,7 @@ function start(fiber: FiberCore<unknown>): FiberIterator {
       notAnOperation(`the body of ${fiber.title}`, operation, sourceOf(fiber, body)),
     );
   }
-  return operation[Symbol.iterator]() as FiberIterator;
+  return fiber.iterator = operation[Symbol.iterator]() as FiberIterator;
 }
 
 /** What to look for in the program, where a name doesn't lead there: `map` has a body of its own. */
@@ -122,9 +109,18 @@ function sourceOf({ label, parent }: FiberCore<unknown>, body: () => unknown): u
   return label === undefined || parent === null ? body : undefined;
 }
 
-function throwInto(iterator: FiberIterator, error: unknown): IteratorResult<unknown, unknown> {
-  if (iterator.throw === undefined) throw error;
-  return iterator.throw(error);
+function throwInto(
+  fiber: FiberCore<unknown>,
+  thrown: Error,
+): IteratorResult<unknown, unknown> {
+  const iterator = fiber.iterator ?? start(fiber);
+  fiber.thrown = null;
+  if (iterator.throw === undefined) throw thrown;
+  try {
+    return iterator.throw(thrown);
+  } catch (error) {
+    throw thrown instanceof RefusedYield ? thrown.insteadOf(error) : error;
+  }
 }
 
 function endOrRefuse(fiber: FiberCore<unknown>, result: IteratorResult<unknown, unknown>): void {
