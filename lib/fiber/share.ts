@@ -6,7 +6,7 @@
  * Every operation that starts counts it down; where it gets below zero, `usedUp` looks: either the
  * share is used up, and the operation suspends before it attempts anything; or `left` is set anew.
  *
- * The share is some `COUNT` operations in one step, or `MS` milliseconds, whichever is first. To look at
+ * The share is at most `COUNT` operations in one step, or `MS` milliseconds, whichever is first. To look at
  * the clock costs as much as two operations, so between two looks there are `LONGEST` operations. That
  * countdown is the realm's, and goes on from step to step, so that a step costs nothing.
  *
@@ -90,7 +90,7 @@ export function usedUp(fiber: FiberCore<unknown>): boolean {
     return true;
   }
   execution.left = stride - 1; // less the one that asks
-  return used > COUNT;
+  return used >= COUNT;
 }
 
 /**
