@@ -187,8 +187,10 @@ export function mark(root: Context, error: Abort, before?: Abort): Context[] {
 /** The functions of users that want to know: they may not suspend, and what they throw is reported. */
 function runCancelFunctions(extras: Extras, error: Abort): void {
   const { onCancel, controller, outside } = extras;
-  extras.onCancel = undefined; // each is called once
-  for (const f of [...onCancel ?? []]) asCancelFunction(() => f(error));
+  if (onCancel !== undefined) {
+    extras.onCancel = undefined; // each is called once
+    for (const f of [...onCancel]) asCancelFunction(() => f(error));
+  }
   outside?.abort(error);
   if (controller !== undefined) asCancelFunction(() => controller.abort(error));
 }

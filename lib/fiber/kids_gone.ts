@@ -21,6 +21,11 @@ export class KidsGone {
     return enterProtected(this);
   }
 
+  /** It is made only while there are kids. */
+  couldComplete(): boolean {
+    return false;
+  }
+
   attempt(): boolean {
     return this.scope.kids === null;
   }

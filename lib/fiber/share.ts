@@ -6,9 +6,9 @@
  * Every operation that starts counts it down; where it gets below zero, `usedUp` looks: either the
  * share is used up, and the operation suspends before it attempts anything; or `left` is set anew.
  *
- * The share is at most `COUNT` operations in one step, or `MS` milliseconds, whichever is first. To look at
- * the clock costs as much as two operations, so between two looks there are `LONGEST` operations. That
- * countdown is the realm's, and goes on from step to step, so that a step costs nothing.
+ * The share is at most `COUNT` operations in one step, or `MS` milliseconds, whichever is first. To
+ * look at the clock costs as much as two operations, so between two looks there are `LONGEST`
+ * operations. That countdown is the realm's, and goes on from step to step, so that a step costs nothing.
  *
  * Some fibers are watched: each of their steps begins with a `left` of their own, in the upper bits of
  * their flags. One that is new is looked at early. One that may have been slow is looked at before each

@@ -23,12 +23,13 @@ import {
   selfAbort,
   sleep,
   spawn,
+  type SpawnOptions,
   withCancelCallback,
   withTimeout,
   yieldNow,
 } from "@weft/weft";
 import { errorOf, reasonOf, valueOf } from "../kit/results.ts";
-import { forEachScheduler } from "../kit/schedulers.ts";
+import { forEachScheduler, type RunNow } from "../kit/schedulers.ts";
 import { uncaughtSoon } from "../kit/uncaught.ts";
 
 /** What is opened and has to be closed. */
@@ -70,6 +71,37 @@ function* failing(error: unknown, afterMs: number): Operation<never> {
 }
 
 // any --------------------------------------------------------------------------------------------
+
+/** So many turns after so many milliseconds: in the middle of what happens in one instant. */
+function* until(moment: number): Operation<void> {
+  yield* sleep(moment >> 2);
+  for (let turn = 0; turn < (moment & 3); turn++) yield* yieldNow();
+}
+
+/** Aborts `body`, which holds what it gets, at each moment: each value is held, or given back. */
+function abortAtEachMoment(
+  run: RunNow,
+  moments: number,
+  body: (sockets: Sockets, held: string[]) => Operation<void>,
+  options?: SpawnOptions,
+): void {
+  let given = 0;
+  let returned = 0;
+  for (let moment = 0; moment < moments; moment++) {
+    const sockets = new Sockets();
+    const held: string[] = [];
+    valueOf(run(function* () {
+      const fiber = spawn(() => body(sockets, held), options);
+      yield* until(moment);
+      yield* fiber.abort();
+      yield* fiber.join();
+    }));
+    sockets.assertNoneLost(...held);
+    given += sockets.closed.length;
+    returned += held.length;
+  }
+  assert(given > 0 && returned > 0, "it should have seen both");
+}
 
 forEachScheduler((name, run) => {
   Deno.test(`law 4: any() hands to onLate what came in the same instant, before it returns (${name})`, () => {
@@ -129,34 +161,16 @@ forEachScheduler((name, run) => {
   });
 
   Deno.test(`law 4: any() aborted at any moment returns each value or gives it back (${name})`, () => {
-    let given = 0;
-    let returned = 0;
-    for (let moment = 0; moment < 40; moment++) {
-      const sockets = new Sockets();
-      const held: string[] = [];
-      const body = function* () {
-        const winner = yield* any([
-          () => sockets.openProtected("a", 3),
-          () => sockets.open("b", 3),
-          () => failing(new Error("kept"), 2),
-          () => sockets.openProtected("c", 5),
-          () => sockets.open("d", 5),
-        ], { onLate: (late) => sockets.closeSlowly(late) });
-        held.push(winner);
-      };
-      valueOf(run(function* () {
-        const fiber = spawn(body, { propagateCancelToParent: false });
-        // So many turns after so many milliseconds: in the middle of what happens in one instant.
-        yield* sleep(moment >> 2);
-        for (let turn = 0; turn < (moment & 3); turn++) yield* yieldNow();
-        yield* fiber.abort();
-        yield* fiber.join();
-      }));
-      sockets.assertNoneLost(...held);
-      given += sockets.closed.length;
-      returned += held.length;
-    }
-    assert(given > 0 && returned > 0, "it should have seen both");
+    abortAtEachMoment(run, 40, function* (sockets, held) {
+      const winner = yield* any([
+        () => sockets.openProtected("a", 3),
+        () => sockets.open("b", 3),
+        () => failing(new Error("kept"), 2),
+        () => sockets.openProtected("c", 5),
+        () => sockets.open("d", 5),
+      ], { onLate: (late) => sockets.closeSlowly(late) });
+      held.push(winner);
+    }, { propagateCancelToParent: false });
   });
 
   Deno.test(`law 2: what onLate throws fails any(), which then gives back the winner's value, too (${name})`, () => {
@@ -375,29 +389,12 @@ forEachScheduler((name, run) => {
   });
 
   Deno.test(`law 4: map() aborted at any moment returns its values or gives them back (${name})`, () => {
-    let given = 0;
-    let returned = 0;
-    for (let moment = 0; moment < 60; moment++) {
-      const sockets = new Sockets();
-      const held: string[] = [];
-      const body = function* () {
-        const open = (name: string, index: number) =>
-          index === 1 ? sockets.openProtected(name, 3) : sockets.open(name, 2);
-        const options = { concurrency: 2, onLate: (late: string) => sockets.closeSlowly(late) };
-        held.push(...yield* map(["a", "b", "c", "d"], open, options));
-      };
-      valueOf(run(function* () {
-        const fiber = spawn(body);
-        yield* sleep(moment >> 2);
-        for (let turn = 0; turn < (moment & 3); turn++) yield* yieldNow();
-        yield* fiber.abort();
-        yield* fiber.join();
-      }));
-      sockets.assertNoneLost(...held);
-      given += sockets.closed.length;
-      returned += held.length;
-    }
-    assert(given > 0 && returned > 0, "it should have seen both");
+    abortAtEachMoment(run, 60, function* (sockets, held) {
+      const open = (name: string, index: number) =>
+        index === 1 ? sockets.openProtected(name, 3) : sockets.open(name, 2);
+      const options = { concurrency: 2, onLate: (late: string) => sockets.closeSlowly(late) };
+      held.push(...yield* map(["a", "b", "c", "d"], open, options));
+    });
   });
 });
 
@@ -482,8 +479,7 @@ forEachScheduler((name, run) => {
           decided = true;
           held.push(winner!.value);
         });
-        yield* sleep(moment >> 2);
-        for (let turn = 0; turn < (moment & 3); turn++) yield* yieldNow();
+        yield* until(moment);
         yield* fiber.abort();
         yield* fiber.join();
         if (decided) return;
