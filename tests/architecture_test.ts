@@ -10,7 +10,9 @@ const rooms = [
 /** Runs wherever JavaScript does. */
 const core = rooms.slice(0, rooms.indexOf("thread"));
 /** The files that ask for a module of the platform, at run time and only when it is needed. */
-const useNode = ["async_context", "flow", "values"].map((name) => `lib/thread/${name}.ts`);
+const useNode = ["async_context", "shared/flow", "memory/values"].map((name) =>
+  `lib/thread/${name}.ts`
+);
 
 const root = new URL("../", import.meta.url);
 const files = ["mod.ts", ...sourcesIn("lib/")].map((path) => ({ path, code: codeOf(path) }));

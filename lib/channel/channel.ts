@@ -1,5 +1,5 @@
 import { checkCount, checkOptional, checkOptions } from "../internal/check.ts";
-import type { Event } from "../operation/event.ts";
+import type { Event } from "../operation/event_constructors.ts";
 import type { Awaitable, Option } from "../operation/types.ts";
 import { ChannelCore, checkOverflow, NOTHING, type Overflow } from "./core.ts";
 import { ChannelIterator } from "./iterator.ts";
@@ -116,7 +116,7 @@ export class Channel<T> implements AsyncIterable<T> {
     return this.#core.offer(value);
   }
 
-  /** `send` as an event; it offers the same value at each synchronisation. */
+  /** `send` as an event; it offers the same value at each select. */
   sendEvent(value: T): Event<void> {
     return new SendEvent(this.#core, value);
   }

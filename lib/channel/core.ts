@@ -12,7 +12,7 @@
 import { show, wrongType } from "../internal/check.ts";
 import { count, type Linked } from "../internal/circle.ts";
 import { Ring } from "../internal/ring.ts";
-import { OnceEvent } from "../operation/event.ts";
+import { OnceEvent } from "../operation/event_constructors.ts";
 import type { Result } from "../operation/types.ts";
 import { ChannelClosedError } from "./error.ts";
 

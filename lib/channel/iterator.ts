@@ -1,8 +1,8 @@
-import { type Suspension, WAITING } from "../operation/suspension.ts";
+import { type Wait, WAITING } from "../operation/wait.ts";
 
 /** A `next` that has not been answered. */
 interface PendingNext<T> {
-  readonly receive: Suspension<unknown>;
+  readonly receive: Wait<unknown>;
   readonly answer: (result: IteratorResult<T, undefined>) => void;
 }
 
@@ -11,12 +11,12 @@ interface PendingNext<T> {
  * the `next` before it: here it takes the receive back, and leaves the item to somebody else.
  */
 export class ChannelIterator<T> implements AsyncIterableIterator<T, undefined, undefined> {
-  readonly #receive: () => Suspension<unknown>;
+  readonly #receive: () => Wait<unknown>;
   readonly #pending: Set<PendingNext<T>> = new Set();
   #returned = false;
 
   /** `receive` makes a receive of an option. */
-  constructor(receive: () => Suspension<unknown>) {
+  constructor(receive: () => Wait<unknown>) {
     this.#receive = receive;
   }
 

@@ -2,19 +2,13 @@
  * The waits of a channel: plain operations, and events. Each is its own node in the channel's list.
  *
  * Hot path: flat classes, one object per operation, and the iterator of each written out (see
- * `suspension.ts`).
+ * `wait.ts`).
  */
 import type { Linked } from "../internal/circle.ts";
 import type { Ring } from "../internal/ring.ts";
-import { type Arm, EventBase } from "../operation/event_base.ts";
-import {
-  elsewhere,
-  type FiberSlot,
-  inherit,
-  STATES,
-  type Suspension,
-} from "../operation/suspension.ts";
-import type { Synchronisation } from "../operation/synchronisation.ts";
+import { type Arm, EventBase } from "../operation/event.ts";
+import { elsewhere, type FiberSlot, inherit, STATES, type Wait } from "../operation/wait.ts";
+import type { SelectWait } from "../operation/select_wait.ts";
 import { execution as cell } from "../trigger/execution.ts";
 import {
   type ChannelCore,
@@ -27,7 +21,7 @@ const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
 const execution = cell;
 const NOTHING: typeof nothing = nothing;
 
-export interface Receive<T> extends Suspension<unknown> {}
+export interface Receive<T> extends Wait<unknown> {}
 
 /** `receive` (`orThrow` false: an option) and `receiveOrThrow` (the item itself). */
 export class Receive<T> implements ReceiverNode<T> {
@@ -125,7 +119,7 @@ export class Receive<T> implements ReceiverNode<T> {
 
 inherit(Receive);
 
-export interface Send<T> extends Suspension<void> {}
+export interface Send<T> extends Wait<void> {}
 
 export class Send<T> implements SenderNode<T> {
   declare core: ChannelCore<T>;
@@ -224,7 +218,7 @@ export class ReceiveEvent<T> extends EventBase<T> {
     this.orThrow = orThrow;
   }
 
-  override poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: SelectWait<unknown>): boolean {
     const { core } = this;
     const item = core.poll();
     if (item !== NOTHING) {
@@ -268,7 +262,7 @@ export class SendEvent<T> extends EventBase<void> {
     this.item = item;
   }
 
-  override poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: SelectWait<unknown>): boolean {
     sync.value = undefined;
     try {
       return this.core.put(this.item);

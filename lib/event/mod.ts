@@ -22,9 +22,9 @@
  *
  * @module
  */
-export { Event } from "../operation/event.ts";
-export type { EventConstructors, EventSource } from "../operation/event.ts";
-export type { CancelHandle } from "../operation/event_base.ts";
+export { Event } from "../operation/event_constructors.ts";
+export type { EventConstructors, EventSource } from "../operation/event_constructors.ts";
+export type { CancelHandle } from "../operation/event.ts";
 export { select, when } from "./select.ts";
 export type { Branch, ResultOf, Selected, SelectOptions, ValueOf } from "./select.ts";
 export { afterEvent, deadlineEvent, timeoutEvent } from "./timer_events.ts";

@@ -6,9 +6,9 @@ import {
   isObject,
   wrongType,
 } from "../internal/check.ts";
-import type { Event } from "../operation/event.ts";
-import { Arm, checkEvent } from "../operation/event_base.ts";
-import { Synchronisation } from "../operation/synchronisation.ts";
+import type { Event } from "../operation/event_constructors.ts";
+import { Arm, checkEvent } from "../operation/event.ts";
+import { SelectWait } from "../operation/select_wait.ts";
 import type { Awaitable } from "../operation/types.ts";
 
 /** One alternative of a `select`, made by `when`. It may be kept and used again. */
@@ -105,8 +105,8 @@ export function select(
     checkOptional("select", "fair", options.fair, "boolean");
     fair = options.fair === true;
   }
-  if (Array.isArray(alternatives)) return new Synchronisation(checkBranches(alternatives), fair);
-  return new Synchronisation(namedArms(alternatives), fair);
+  if (Array.isArray(alternatives)) return new SelectWait(checkBranches(alternatives), fair);
+  return new SelectWait(namedArms(alternatives), fair);
 }
 
 function checkBranches(branches: readonly unknown[]): Arm[] {

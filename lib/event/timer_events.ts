@@ -1,17 +1,17 @@
-/** Events of time. Their timers start with each synchronisation and end with it. */
-import { currentFiberOrNull, FiberCore } from "../fiber/fiber.ts";
+/** Events of time. Their timers start with each wait and end with it. */
+import { currentFiberOrNull, FiberCore } from "../fiber/core/fiber.ts";
 import { loopNow, loopOf } from "../fiber/time.ts";
 import { type Instant, Timeout } from "../fiber/mod.ts";
 import { checkDuration } from "../internal/check.ts";
-import type { Event } from "../operation/event.ts";
-import { type Arm, EventBase } from "../operation/event_base.ts";
+import type { Event } from "../operation/event_constructors.ts";
+import { type Arm, EventBase } from "../operation/event.ts";
 import { withoutPlace } from "../operation/place.ts";
-import type { Waiter } from "../operation/suspension.ts";
-import type { Synchronisation } from "../operation/synchronisation.ts";
+import type { Waiter } from "../operation/wait.ts";
+import type { SelectWait } from "../operation/select_wait.ts";
 import type { Result } from "../operation/types.ts";
 
 class TimerEvent<T> extends EventBase<T> {
-  /** An instant, or a delay from the synchronisation on. */
+  /** An instant, or a delay from the wait on. */
   declare readonly time: number;
   declare readonly isInstant: boolean;
   declare readonly timesOut: boolean;
@@ -23,7 +23,7 @@ class TimerEvent<T> extends EventBase<T> {
     this.timesOut = timesOut;
   }
 
-  override poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: SelectWait<unknown>): boolean {
     return this.#delay(sync) <= 0 && sync.settleNow(this.#outcome(waiterOf(sync)));
   }
 
@@ -41,7 +41,7 @@ class TimerEvent<T> extends EventBase<T> {
     return this.isInstant ? "a deadline" : `a timer of ${this.time} ms`;
   }
 
-  #delay(sync: Synchronisation<unknown>): number {
+  #delay(sync: SelectWait<unknown>): number {
     return this.isInstant ? this.time - loopNow(loopOf(waiterOf(sync))) : this.time;
   }
 
@@ -53,13 +53,13 @@ class TimerEvent<T> extends EventBase<T> {
   }
 }
 
-/** The first poll comes before the synchronisation knows who waits. */
-function waiterOf(sync: Synchronisation<unknown>): Waiter | null {
+/** The first poll comes before it is known who waits. */
+function waiterOf(sync: SelectWait<unknown>): Waiter | null {
   return sync.waiter ?? currentFiberOrNull();
 }
 
 /**
- * Happens by throwing `Timeout`, `ms` after each synchronisation on it began. Zero or less: it has
+ * Happens by throwing `Timeout`, `ms` after each wait on it began. Zero or less: it has
  * happened; `Infinity`: never.
  *
  * @throws {RangeError} if `ms` is `NaN`
@@ -82,7 +82,7 @@ export function deadlineEvent(at: Instant): Event<never> {
 }
 
 /**
- * Happens `ms` after each synchronisation on it began. Zero or less: it has happened; `Infinity`:
+ * Happens `ms` after each wait on it began. Zero or less: it has happened; `Infinity`:
  * never.
  *
  * @throws {RangeError} if `ms` is `NaN`

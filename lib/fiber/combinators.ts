@@ -2,17 +2,17 @@
 import { checkBody, checkCount, isIterable, wrongType } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { FiberAborted } from "../operation/errors.ts";
-import { Arm, type EventBase } from "../operation/event_base.ts";
-import { OwnTrigger } from "../operation/own_trigger.ts";
-import { Synchronisation } from "../operation/synchronisation.ts";
+import { Arm, type EventBase } from "../operation/event.ts";
+import { FiberTrigger } from "../operation/fiber_trigger.ts";
+import { SelectWait } from "../operation/select_wait.ts";
 import type { Awaitable, Either, Operation, Result } from "../operation/types.ts";
-import { failContext, recordFailure } from "./context.ts";
-import { currentFiber, type Fiber, type FiberCore } from "./fiber.ts";
-import { GeneratorOperation } from "./generator_operation.ts";
-import { type Label, nameOf } from "./label.ts";
+import { failContext, recordFailure } from "./core/context.ts";
+import { currentFiber, type Fiber, type FiberCore } from "./core/fiber.ts";
+import { GeneratorOperation } from "./core/generator_operation.ts";
+import { type Label, nameOf } from "./core/label.ts";
 import { checkLate, type LateOptions, openHarvest } from "./late.ts";
-import { openNursery, runHook, type ScopeContext } from "./nursery.ts";
-import { checkFiber, spawnIn } from "./scheduler.ts";
+import { openNursery, runHook, type ScopeContext } from "./core/nursery.ts";
+import { checkFiber, spawnIn } from "./core/scheduler.ts";
 
 /** What a fiber in one of these waits on, in words. */
 const ITS_FIBERS = "the fibers that it spawned";
@@ -134,7 +134,7 @@ function* mapInto<B>(
   values: B[],
 ): Generator<never, B[], unknown> {
   let running = 0;
-  let ended = new OwnTrigger(ITS_FIBERS);
+  let ended = new FiberTrigger(ITS_FIBERS);
   const onEnd = (index: number, result: Result<B>) => {
     running--;
     if (result.ok) values[index] = result.value;
@@ -151,13 +151,13 @@ function* mapInto<B>(
     running++;
     spawnIn(scheduler, context, owner, job.body, job).onResult((result) => onEnd(index, result));
     while (running >= concurrency) { // no item is taken before there is a place for it
-      ended = new OwnTrigger(ITS_FIBERS);
+      ended = new FiberTrigger(ITS_FIBERS);
       yield* ended.await();
     }
     context.check(); // it may have failed after the wait was over
   }
   while (running > 0) {
-    ended = new OwnTrigger(ITS_FIBERS);
+    ended = new FiberTrigger(ITS_FIBERS);
     yield* ended.await();
   }
   return values;
@@ -211,7 +211,7 @@ function* firstValue(
   bodies: readonly (() => Operation<unknown>)[],
   values: unknown[],
 ): Generator<never, unknown, unknown> {
-  const decided = new OwnTrigger(ITS_FIBERS);
+  const decided = new FiberTrigger(ITS_FIBERS);
   const errors: unknown[] = [];
   const onEnd = (result: Result<unknown>) => {
     if (result.ok) values.push(result.value);
@@ -253,7 +253,7 @@ export function first<A, B>(f0: Fiber<A>, f1: Fiber<B>): Awaitable<Either<Result
   const arms = [f0, f1].map((fiber: Fiber<unknown>, index) =>
     new Arm(fiber.joinEvent() as EventBase<unknown>, (value) => ({ index, value }))
   );
-  return new Synchronisation<Either<Result<A>, Result<B>>>(arms, false);
+  return new SelectWait<Either<Result<A>, Result<B>>>(arms, false);
 }
 
 /**

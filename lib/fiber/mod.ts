@@ -38,8 +38,8 @@
 export { Abort, Deadlock, FiberAborted, FinallyRaised, Timeout } from "../operation/errors.ts";
 export type { StuckFiber } from "../operation/errors.ts";
 export { Inactive } from "../trigger/inactive.ts";
-export { Fiber, fiberIdNil } from "./fiber.ts";
-export type { FiberConstructors } from "./fiber.ts";
+export { Fiber, fiberIdNil } from "./core/fiber.ts";
+export type { FiberConstructors } from "./core/fiber.ts";
 export { main } from "./main.ts";
 export type { Main, MainOptions } from "./main.ts";
 export { run } from "./run.ts";
@@ -52,8 +52,8 @@ export {
   spawnAsChildOf,
   spawnFromAnywhere,
 } from "./spawn.ts";
-export type { Scheduler, SpawnOptions } from "./scheduler.ts";
-export { yieldNow } from "./yield.ts";
+export type { Scheduler, SpawnOptions } from "./core/scheduler.ts";
+export { yieldNow } from "./core/yield.ts";
 export {
   cancelAfter,
   cancelScope,
@@ -62,8 +62,8 @@ export {
   withCancelCallback,
   withTimeout,
 } from "./scope.ts";
-export type { Scope } from "./nursery.ts";
-export type { CancelContext, ReleaseHook } from "./context.ts";
+export type { Scope } from "./core/nursery.ts";
+export type { CancelContext, ReleaseHook } from "./core/context.ts";
 export { all, any, either, first, map } from "./combinators.ts";
 export type { ValuesOf } from "./combinators.ts";
 export type { LateOptions } from "./late.ts";

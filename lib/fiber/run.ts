@@ -3,17 +3,17 @@ import { checkFunction, checkOptions } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
 import type { EventLoop } from "../loop/event_loop.ts";
 import { hostLoop } from "../loop/host_loop.ts";
-import type { CancelHandle } from "../operation/event_base.ts";
+import type { CancelHandle } from "../operation/event.ts";
 import type { Operation, Result } from "../operation/types.ts";
 import { execution, Refusal } from "../trigger/execution.ts";
-import { unblock as unblockFiber } from "./unblock.ts";
-import { breakDeadlock } from "./deadlock.ts";
-import { runFinally } from "./ending.ts";
-import type { Fiber, FiberCore } from "./fiber.ts";
-import { nameOf } from "./label.ts";
-import { BATCH, checkLoop, FifoScheduler, spawnIn } from "./scheduler.ts";
-import { leaveStep } from "./share.ts";
-import { ENDED_ABORTED, OBSERVED } from "./flags.ts";
+import { unblock as unblockFiber } from "./core/unblock.ts";
+import { breakDeadlock } from "./core/deadlock.ts";
+import { runFinally } from "./core/termination.ts";
+import type { Fiber, FiberCore } from "./core/fiber.ts";
+import { nameOf } from "./core/label.ts";
+import { BATCH, checkLoop, FifoScheduler, spawnIn } from "./core/scheduler.ts";
+import { leaveStep } from "./core/share.ts";
+import { ENDED_ABORTED, OBSERVED } from "./core/flags.ts";
 
 /**
  * Finds a fiber that was blocked (`block` of lowlevel) and no longer is. With `poll` there are

@@ -1,9 +1,9 @@
 import { checkFunction } from "../internal/check.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { Inactive } from "../trigger/inactive.ts";
-import type { Context } from "./context.ts";
-import { currentFiber, currentFiberOrNull, type Fiber, type FiberCore } from "./fiber.ts";
-import { GeneratorOperation } from "./generator_operation.ts";
+import type { Context } from "./core/context.ts";
+import { currentFiber, currentFiberOrNull, type Fiber, type FiberCore } from "./core/fiber.ts";
+import { GeneratorOperation } from "./core/generator_operation.ts";
 import {
   checkFiber,
   checkOpen,
@@ -14,8 +14,8 @@ import {
   type SchedulerCore,
   spawnIn,
   type SpawnOptions,
-} from "./scheduler.ts";
-import { DELIVERED } from "./flags.ts";
+} from "./core/scheduler.ts";
+import { DELIVERED } from "./core/flags.ts";
 
 /**
  * Spawns a fiber that runs `body` concurrently, in the innermost context of the current fiber,

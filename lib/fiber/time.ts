@@ -1,12 +1,12 @@
 import { checkDuration } from "../internal/check.ts";
 import type { EventLoop } from "../loop/event_loop.ts";
 import { hostLoop } from "../loop/host_loop.ts";
-import type { CancelHandle } from "../operation/event_base.ts";
+import type { CancelHandle } from "../operation/event.ts";
 import { type Alarm, TimerLoop, Timers } from "../loop/timers.ts";
-import { COLD, inherit, type Suspension, type Waiter } from "../operation/suspension.ts";
+import { COLD, inherit, type Wait, type Waiter } from "../operation/wait.ts";
 import type { Awaitable } from "../operation/types.ts";
-import { currentFiberOrNull, FiberCore } from "./fiber.ts";
-import { yieldNow } from "./yield.ts";
+import { currentFiberOrNull, FiberCore } from "./core/fiber.ts";
+import { yieldNow } from "./core/yield.ts";
 
 /** A point in time, in milliseconds of the monotonic clock. Not a duration, though a number;
  * `unit` tells the types apart and is not there at run time. */
@@ -35,7 +35,7 @@ export function loopOf(waiter: Waiter | null): EventLoop {
   return waiter instanceof FiberCore ? waiter.scheduler.loop : hostLoop();
 }
 
-interface Sleep extends Suspension<void> {}
+interface Sleep extends Wait<void> {}
 
 /** Itself what stands among the timers of a loop of ours; of another loop it has a timer. */
 class Sleep implements Alarm {

@@ -35,45 +35,45 @@
  *
  * @module
  */
-export { EndOfFileError, LimitExceededError, StreamClosedError } from "./errors.ts";
-export type { CopyOptions } from "./copy.ts";
-export { Input } from "./input.ts";
+export { EndOfFileError, LimitExceededError, StreamClosedError } from "./base/errors.ts";
+export type { CopyOptions } from "./streams/copy.ts";
+export { Input } from "./streams/input.ts";
 export type {
   FromReadableOptions,
   FromReaderOptions,
   InputHooks,
   InputStatistics,
   LimitOptions,
-} from "./input.ts";
-export { Output } from "./output.ts";
+} from "./streams/input.ts";
+export { Output } from "./streams/output.ts";
 export type {
   BytesOutput,
   FromWritableOptions,
   FromWriterOptions,
   OutputHooks,
   OutputStatistics,
-} from "./output.ts";
-export { read, readEvent, write, writeEvent, writeOnce } from "./read_write.ts";
-export type { Reader } from "./reader.ts";
-export type { Writer } from "./writer.ts";
-export { commandOutput, withCommand } from "./command.ts";
-export type { Child, CommandOptions, CommandOutputOptions } from "./command.ts";
-export type { ConnectionBody } from "./connection.ts";
-export { watchEvent, withWatch } from "./file_watch.ts";
-export type { WatchOptions } from "./file_watch.ts";
-export { HttpServer } from "./http_server.ts";
+} from "./streams/output.ts";
+export { read, readEvent, write, writeEvent, writeOnce } from "./streams/read_write.ts";
+export type { Reader } from "./streams/reader.ts";
+export type { Writer } from "./streams/sink.ts";
+export { commandOutput, withCommand } from "./os/command.ts";
+export type { Child, CommandOptions, CommandOutputOptions } from "./os/command.ts";
+export type { ConnectionBody } from "./net/connection.ts";
+export { watchEvent, withWatch } from "./os/file_watch.ts";
+export type { WatchOptions } from "./os/file_watch.ts";
+export { HttpServer } from "./net/http_server.ts";
 export type {
   HttpHandler,
   HttpServerOptions,
   HttpServerStatistics,
   ManagedServeOption,
-} from "./http_server.ts";
-export type { WritableBytes } from "./sinks.ts";
-export { signalEvent, withSignals } from "./os_signals.ts";
-export type { ShutdownOptions } from "./server.ts";
-export { TcpClient } from "./tcp_client.ts";
-export type { TcpClientFunctions, TcpConnectOptions, TlsClientOptions } from "./tcp_client.ts";
-export { TcpServer } from "./tcp_server.ts";
+} from "./net/http_server.ts";
+export type { WritableBytes } from "./streams/sinks.ts";
+export { signalEvent, withSignals } from "./os/os_signals.ts";
+export type { ShutdownOptions } from "./net/server.ts";
+export { TcpClient } from "./net/tcp_client.ts";
+export type { TcpClientFunctions, TcpConnectOptions, TlsClientOptions } from "./net/tcp_client.ts";
+export { TcpServer } from "./net/tcp_server.ts";
 export type {
   ListenAddr,
   TcpAddress,
@@ -81,4 +81,4 @@ export type {
   TcpServerOptions,
   TcpServerStatistics,
   UnixAddress,
-} from "./tcp_server.ts";
+} from "./net/tcp_server.ts";

@@ -29,17 +29,17 @@
  *
  * @module
  */
-export { AnyFiber, step } from "../fiber/custom.ts";
-export type { AnyFiberFunctions, SchedulerPolicy } from "../fiber/custom.ts";
-export { block } from "../fiber/block.ts";
-export type { BlockOptions } from "../fiber/block.ts";
-export { unblock } from "../fiber/unblock.ts";
-export { FiberContext, suspend } from "../fiber/suspend.ts";
-export type { Enter, FiberContextConstructors } from "../fiber/suspend.ts";
-export type { CancelContext } from "../fiber/context.ts";
+export { AnyFiber, step } from "./any_fiber.ts";
+export type { AnyFiberFunctions, SchedulerPolicy } from "./any_fiber.ts";
+export { block } from "./block.ts";
+export type { BlockOptions } from "./block.ts";
+export { unblock } from "../fiber/core/unblock.ts";
+export { FiberContext, suspend } from "./suspend.ts";
+export type { Enter, FiberContextConstructors } from "./suspend.ts";
+export type { CancelContext } from "../fiber/core/context.ts";
 export type { RunOptions, Unblock } from "../fiber/run.ts";
 export type { EventLoop } from "../loop/mod.ts";
 export type { Effect } from "../operation/types.ts";
 export { setUncaughtHandler } from "../internal/report.ts";
 export type { UncaughtHandler } from "../internal/report.ts";
-export { seedSelect } from "../operation/synchronisation.ts";
+export { seedSelect } from "../operation/select_wait.ts";

@@ -1,210 +1,204 @@
-/** The events there are, but for those that other rooms add; see `event_base.ts` for what one is. */
+/**
+ * Events: waits as values, after Concurrent ML. An event says what could happen; synchronising on
+ * it (`yield* event`, `select`) waits until exactly one of its alternatives has happened.
+ *
+ * Two kinds. A *base* event can be polled and waited on by an `Arm`, the node that stands in its
+ * list. A *composite* event (choose, guard, map, withNack) only expands into arms over base events,
+ * anew for each wait. The protocol between the two is in `select_wait.ts`.
+ */
 import { checkFunction, wrongType } from "../internal/check.ts";
-import { publicFace } from "../internal/public_face.ts";
-import { asCancelFunction } from "../trigger/execution.ts";
-import {
-  type Arm,
-  type CancelHandle,
-  checkEvent,
-  CompositeEvent,
-  CUSTOM,
-  EventBase,
-} from "./event_base.ts";
-import type { Synchronisation } from "./synchronisation.ts";
-import type { Awaitable, Result } from "./types.ts";
+import type { Ring } from "../internal/ring.ts";
+import type { Event, OnceEvent } from "./event_constructors.ts";
+import { SelectWait } from "./select_wait.ts";
+import type { Result } from "./types.ts";
 
-/** What an event of your own is made of. */
-export interface EventSource<T> {
-  /** Commits if it can: what happened, or `undefined` if nothing did. Called any number of times. */
-  poll(): Result<T> | undefined;
-  /**
-   * Asks to be woken when `poll` may have something, until the handle is cancelled. `wakeup` may
-   * be called early, late or twice: `poll` decides.
-   */
-  wait(wakeup: () => void): CancelHandle;
+/** A disposer: idempotent. */
+export interface CancelHandle {
+  /** Makes it stop. Does nothing the second time, or when it is over. */
+  cancel(): void;
 }
+
+// Kinds of events, which each arm keeps at hand.
+/** To be waited on as it is. */
+export const BASE = 0;
+/** Expands into arms over base events. */
+export const COMPOSITE = 1;
+/** Polling it and waiting on it run code of the user's (see `select_wait.ts`). */
+export const CUSTOM = 2;
+
+const identity = <T>(value: T): T => value;
 
 /**
- * Something that can happen, as a value: `yield*` it to wait for it, `select` to choose between
- * several. Making one does nothing; it may be waited on any number of times, by anybody.
+ * One alternative of one select: a base event, and what becomes of its value. It is its
+ * own node in the event's list of waiters; a branch that `when` made is one, too, and is used as
+ * the node as long as no other select is using it.
  */
-export interface Event<T> extends Awaitable<T> {
-  /**
-   * The same event with its value passed through `f`, which runs in the waiter after the commit;
-   * what `f` throws is thrown there.
-   *
-   * @throws {TypeError} if `f` is not a function
-   */
-  map<U>(f: (value: T) => U): Event<U>;
+export class Arm {
+  declare event: EventBase<unknown>;
+  declare kind: number;
+  declare handler: (value: never) => unknown;
+  /** The select that waits with this arm, while it stands in a list. */
+  declare sync: SelectWait<unknown> | null;
+  declare after: Arm | null;
+  declare before: Arm | null;
+  /** What the event needs to withdraw the arm: a timer, say. */
+  declare handle: CancelHandle | null;
+  /** The negative acknowledgements that this arm would *not* cause. */
+  declare nacks: readonly OnceEvent[] | null;
+  /** What the alternative is called, if it has a name. */
+  declare name: string | null;
+
+  constructor(
+    event: EventBase<unknown>,
+    handler: (value: never) => unknown,
+    nacks: readonly OnceEvent[] | null = null,
+    name: string | null = null,
+  ) {
+    this.event = event;
+    this.kind = event.kind();
+    this.handler = handler;
+    this.sync = null;
+    this.after = null;
+    this.before = null;
+    this.handle = null;
+    this.nacks = nacks;
+    this.name = name;
+  }
+
+  /** The same alternative, or a part of it, as an arm over `event`. */
+  over(
+    event: EventBase<unknown>,
+    handler: (value: never) => unknown = this.handler,
+    nacks: readonly OnceEvent[] | null = this.nacks,
+  ): Arm {
+    return new Arm(event, handler, nacks, this.name);
+  }
+
+  /** Commits the select to this arm: for whoever found the arm in a list. */
+  complete(value: unknown): void {
+    this.sync!.commit(this, value, false);
+  }
+
+  /** Commits the select to this arm's failure. */
+  fail(error: unknown): void {
+    this.sync!.commit(this, error, true);
+  }
+
+  /** Commits it to either. */
+  settled(result: Result<unknown>): void {
+    if (result.ok) this.complete(result.value);
+    else this.fail(result.error);
+  }
+
+  // What the partner of a rendezvous calls on a node that it found, be it an arm or an operation.
+
+  /** Hands a value over to the waiter. */
+  take(value: unknown): void {
+    this.complete(value);
+  }
+
+  /** Takes over the value that the waiter offers. */
+  give(buffer?: Ring<unknown>): unknown {
+    return this.event.give!(this, buffer);
+  }
+
+  /** Tells the waiter that what it waits at has come to its end. */
+  closed(): void {
+    this.event.closed!(this);
+  }
 }
 
-/** The constructors of events. */
-export interface EventConstructors {
-  /**
-   * An event of your own, from a way to poll and a way to be woken.
-   *
-   * @throws {TypeError} if `source` lacks one of the two methods
-   */
-  from<T>(source: EventSource<T>): Event<T>;
-  /** Has always happened, with `value`. */
-  always<T>(value: T): Event<T>;
-  /** Never happens: an alternative that is switched off. */
-  never(): Event<never>;
-  /** Happens when one of `events` does; exactly one of them is committed. None: never. */
-  choose<T>(...events: Event<T>[]): Event<T>;
-  /** The same for events of different types. */
-  choose<const E extends readonly Event<unknown>[]>(
-    ...events: E
-  ): Event<E[number] extends Event<infer T> ? T : never>;
-  /** The event that `make` returns, which is called anew for each synchronisation. */
-  guard<T>(make: () => Event<T>): Event<T>;
-  /**
-   * Like `guard`, and `make` is told of the outcome: `nack` happens iff the event it returned is
-   * not the one that was chosen, also when the wait was aborted.
-   */
-  withNack<T>(make: (nack: Event<void>) => Event<T>): Event<T>;
-  /** What all events inherit from. */
-  readonly prototype: Event<unknown>;
-  /** Makes `instanceof Event` narrow. */
-  [Symbol.hasInstance](value: unknown): value is Event<unknown>;
+/** Every event; see the module comment. */
+export abstract class EventBase<T> implements Event<T> {
+  /** BASE, COMPOSITE or CUSTOM. */
+  kind(): number {
+    return BASE;
+  }
+
+  /** Composite events turn into arms over base events; base events say `null`. */
+  expand(_arm: Arm, _sync: SelectWait<unknown>): Arm[] | null {
+    return null;
+  }
+
+  /** Commits if it can: true, and the outcome is in `sync.value` (state FAILED for an error). */
+  poll(_sync: SelectWait<unknown>): boolean {
+    return false;
+  }
+  /** Puts the arm into the list of waiters. */
+  enqueue(_arm: Arm): void {}
+  /** Takes it out, in O(1). */
+  withdraw(arm: Arm): void {
+    arm.handle?.cancel();
+    arm.handle = null;
+  }
+  /** For events that offer a value: commits `arm` and returns the value. */
+  give?(arm: Arm, buffer?: Ring<unknown>): unknown;
+  /** For events at something that can come to its end: commits `arm` to that. */
+  closed?(arm: Arm): void;
+  /** A select on it gives way (see `Wait.deferred`). */
+  deferred(): void {}
+  /** Gives back what was committed to a waiter that is gone (see `Wait.undo`). */
+  undo(_value: unknown): void {}
+  abstract describe(): string;
+
+  map<U>(f: (value: T) => U): Event<U> {
+    checkFunction("map the event", "f", f);
+    return new CompositeEvent((arm) => {
+      const { handler } = arm;
+      return [arm.over(this, (value: T) => handler(f(value) as never))];
+    }, [this]);
+  }
+
+  synchronise(): SelectWait<T> {
+    return new SelectWait<T>([new Arm(this, identity)], false);
+  }
+
+  [Symbol.iterator](): Iterator<never, T, unknown> {
+    return this.synchronise()[Symbol.iterator]();
+  }
+
+  then<A = T, B = never>(
+    fulfilled?: ((value: T) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.synchronise().then(fulfilled, rejected);
+  }
 }
 
-/** The class of all events, and their constructors. */
-export const Event: EventConstructors = publicFace("Event", EventBase, "use Event.from", {
-  from<T>(source: EventSource<T>): Event<T> {
-    if (typeof source?.poll !== "function" || typeof source.wait !== "function") {
-      throw wrongType("make the event", "source must have the methods poll and wait", source);
-    }
-    return new CustomEvent(source);
-  },
+/** @throws {TypeError} unless `event` is an event */
+export function checkEvent<T>(action: string, event: Event<T>): EventBase<T> {
+  if (event instanceof EventBase) return event;
+  const rule =
+    "expected an Event (as from channel.receiveEvent(), fiber.joinEvent(), afterEvent(ms))";
+  throw wrongType(action, rule, event);
+}
 
-  always<T>(value: T): Event<T> {
-    return new AlwaysEvent(value);
-  },
+/** Never waited on itself: it stands for the arms that `parts` makes of one, anew each time. */
+export class CompositeEvent<T> extends EventBase<T> {
+  readonly #parts: (arm: Arm, sync: SelectWait<unknown>) => Arm[];
+  readonly #known: readonly EventBase<unknown>[];
 
-  never(): Event<never> {
-    return never;
-  },
-
-  choose<T>(...events: Event<T>[]): Event<T> {
-    const bases = events.map((event) => checkEvent("choose", event));
-    return new CompositeEvent((arm) => bases.map((event) => arm.over(event)), bases);
-  },
-
-  guard<T>(make: () => Event<T>): Event<T> {
-    checkFunction("guard the event", "make", make);
-    return new CompositeEvent(
-      (arm) => [arm.over(checkEvent("synchronise on the guard", make()))],
-    );
-  },
-
-  withNack<T>(make: (nack: Event<void>) => Event<T>): Event<T> {
-    checkFunction("make the event with a nack", "make", make);
-    return new CompositeEvent((arm, sync) => {
-      const nack = new OnceEvent("a negative acknowledgement");
-      (sync.nacks ??= []).push(nack); // before `make`: if that throws, it was certainly not chosen
-      const event = checkEvent("synchronise on the event with a nack", make(nack));
-      return [arm.over(event, arm.handler, [...arm.nacks ?? [], nack])];
-    });
-  },
-});
-
-class AlwaysEvent<T> extends EventBase<T> {
-  declare readonly value: T;
-
-  constructor(value: T) {
+  /** `known` are the events that it is made of, where they are known beforehand. */
+  constructor(
+    parts: (arm: Arm, sync: SelectWait<unknown>) => Arm[],
+    known: readonly EventBase<unknown>[] = [],
+  ) {
     super();
-    this.value = value;
+    this.#parts = parts;
+    this.#known = known;
   }
-  override poll(sync: Synchronisation<unknown>): boolean {
-    sync.value = this.value;
-    return true;
-  }
-  describe(): string {
-    return "an event that has always happened";
-  }
-}
 
-class NeverEvent extends EventBase<never> {
-  describe(): string {
-    return "an event that never happens";
-  }
-}
-
-const never = new NeverEvent();
-
-/** An event of the user's. A wake-up only makes the waiter look again; `poll` commits. */
-class CustomEvent<T> extends EventBase<T> {
-  declare readonly source: EventSource<T>;
-
-  constructor(source: EventSource<T>) {
-    super();
-    this.source = source;
+  override deferred(): void {
+    for (const event of this.#known) event.deferred();
   }
 
   override kind(): number {
-    return CUSTOM;
+    return COMPOSITE;
   }
-
-  override poll(sync: Synchronisation<unknown>): boolean {
-    const { state } = sync;
-    const result: Result<T> | undefined = this.source.poll();
-    if (result === undefined) return false;
-    if (typeof result?.ok !== "boolean") {
-      throw wrongType("poll the event", "poll must return a Result or undefined", result);
-    }
-    if (sync.state !== state) sync.retract();
-    return sync.settleNow(result);
-  }
-
-  override enqueue(arm: Arm): void {
-    const sync = arm.sync!;
-    const handle: CancelHandle = this.source.wait(() => sync.wake());
-    if (typeof handle?.cancel !== "function") {
-      throw wrongType("wait for the event", "wait must return a CancelHandle", handle);
-    }
-    arm.handle = handle;
-  }
-
-  override withdraw(arm: Arm): void {
-    const handle = arm.handle!;
-    arm.handle = null;
-    asCancelFunction(() => handle.cancel());
-  }
-
-  describe(): string {
-    return "an event from a source";
-  }
-}
-
-/** Happens once and for good: for whoever waits, and whoever comes later. */
-export class OnceEvent extends EventBase<void> {
-  declare readonly what: string;
-  #happened = false;
-  /** In the order in which they came. */
-  readonly #waiters: Set<Arm> = new Set();
-
-  /** `what` it is, in words. */
-  constructor(what: string) {
-    super();
-    this.what = what;
-  }
-
-  happen(): void {
-    this.#happened = true;
-    for (const arm of this.#waiters) arm.complete(undefined);
-  }
-  override poll(sync: Synchronisation<unknown>): boolean {
-    sync.value = undefined;
-    return this.#happened;
-  }
-  override enqueue(arm: Arm): void {
-    this.#waiters.add(arm);
-  }
-  override withdraw(arm: Arm): void {
-    this.#waiters.delete(arm);
+  override expand(arm: Arm, sync: SelectWait<unknown>): Arm[] {
+    return this.#parts(arm, sync);
   }
   describe(): string {
-    return this.what;
+    return "a composite event";
   }
 }

@@ -1,8 +1,8 @@
-import { begin, type Suspension, WAITING } from "./suspension.ts";
+import { begin, type Wait, WAITING } from "./wait.ts";
 
 /** `await` on an operation: the waiter is a promise. Nothing can cancel it. */
 export function startForPromise<T>(
-  operation: Suspension<T>,
+  operation: Wait<T>,
   resolve: (value: T) => void,
   reject: (error: unknown) => void,
 ): void {

@@ -1,10 +1,10 @@
-import { openNursery, type ScopeContext } from "../fiber/nursery.ts";
-import { yieldNow } from "../fiber/yield.ts";
+import { openNursery, type ScopeContext } from "../fiber/core/nursery.ts";
+import { yieldNow } from "../fiber/core/yield.ts";
 import { checkBody, wrongType } from "../internal/check.ts";
 import { onAbort } from "../internal/signal_hub.ts";
-import type { Event } from "../operation/event.ts";
-import { type Arm, EventBase } from "../operation/event_base.ts";
-import type { Synchronisation } from "../operation/synchronisation.ts";
+import type { Event } from "../operation/event_constructors.ts";
+import { type Arm, EventBase } from "../operation/event.ts";
+import type { SelectWait } from "../operation/select_wait.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 
 class AbortEvent extends EventBase<unknown> {
@@ -12,7 +12,7 @@ class AbortEvent extends EventBase<unknown> {
     super();
   }
 
-  override poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: SelectWait<unknown>): boolean {
     sync.value = this.signal.reason;
     return this.signal.aborted;
   }

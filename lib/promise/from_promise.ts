@@ -1,14 +1,14 @@
-import type { Context } from "../fiber/context.ts";
-import { currentFiberOrNull } from "../fiber/fiber.ts";
+import type { Context } from "../fiber/core/context.ts";
+import { currentFiberOrNull } from "../fiber/core/fiber.ts";
 import { checkLate } from "../fiber/late.ts";
-import { OutsideWork } from "../fiber/outside_work.ts";
+import { OutsideWork } from "../fiber/core/outside_work.ts";
 import { isPromiseLike, refuseGenerator, wrongType } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
 import { Abort } from "../operation/errors.ts";
-import type { Event } from "../operation/event.ts";
-import { type Arm, EventBase } from "../operation/event_base.ts";
-import { COLD, FAILED, inherit, Suspension } from "../operation/suspension.ts";
-import type { Synchronisation } from "../operation/synchronisation.ts";
+import type { Event } from "../operation/event_constructors.ts";
+import { type Arm, EventBase } from "../operation/event.ts";
+import { COLD, FAILED, inherit, Wait } from "../operation/wait.ts";
+import type { SelectWait } from "../operation/select_wait.ts";
 import type { Awaitable, Result } from "../operation/types.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
 import { hubOf, type PromiseHub, type SettleNode } from "./hub.ts";
@@ -24,7 +24,7 @@ export interface FromPromiseOptions<T> {
 
 type Source<T> = PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>);
 
-interface PromiseOperation<T> extends Suspension<T> {}
+interface PromiseOperation<T> extends Wait<T> {}
 
 class PromiseOperation<T> implements SettleNode {
   declare source: Source<T>;
@@ -97,7 +97,7 @@ class PromiseOperation<T> implements SettleNode {
       const product = state === FAILED ? undefined : value;
       (context.extra.outside ??= new OutsideWork()).add(controller!, product);
     }
-    return Suspension.prototype.conclude.call(this) as T;
+    return Wait.prototype.conclude.call(this) as T;
   }
 
   /**
@@ -189,7 +189,7 @@ class SettleEvent<T> extends EventBase<T> {
     this.promise = promise;
   }
 
-  override poll(sync: Synchronisation<unknown>): boolean {
+  override poll(sync: SelectWait<unknown>): boolean {
     const { result } = hubOf(this.promise);
     return result !== undefined && sync.settleNow(result);
   }

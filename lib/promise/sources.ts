@@ -1,12 +1,12 @@
 /** Async iterables and web streams, into channels and out of them. */
 import { Channel } from "../channel/mod.ts";
-import { currentFiber } from "../fiber/fiber.ts";
+import { currentFiber } from "../fiber/core/fiber.ts";
 import { protect, spawn } from "../fiber/mod.ts";
-import { checkOpen } from "../fiber/scheduler.ts";
+import { checkOpen } from "../fiber/core/scheduler.ts";
 import { checkOptional, checkOptions, wrongType } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { select } from "../event/mod.ts";
-import { SPENT, type Suspension } from "../operation/suspension.ts";
+import { SPENT, type Wait } from "../operation/wait.ts";
 import type { Option } from "../operation/types.ts";
 import { fromPromise, promiseEvent, tellLate } from "./from_promise.ts";
 
@@ -219,11 +219,11 @@ export function readableFrom<T>(channel: Channel<T>): ReadableStream<T> {
   if (!(channel instanceof Channel)) {
     throw wrongType("make the stream", "channel must be a Channel", channel);
   }
-  let receive: Suspension<Option<T>> | null = null;
+  let receive: Wait<Option<T>> | null = null;
   let isCancelled = false;
   return new ReadableStream<T>({
     async pull(controller) {
-      const wait = channel.receive() as unknown as Suspension<Option<T>>; // as every operation is
+      const wait = channel.receive() as unknown as Wait<Option<T>>; // as every operation is
       receive = wait;
       const item = await wait;
       const isKept = receive === wait;

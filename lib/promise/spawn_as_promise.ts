@@ -7,11 +7,11 @@ import {
   spawnFromAnywhere,
   type SpawnOptions,
 } from "../fiber/mod.ts";
-import type { Context } from "../fiber/context.ts";
-import type { FiberCore } from "../fiber/fiber.ts";
-import { checkFiber, checkOpen } from "../fiber/scheduler.ts";
-import { ENDED_ABORTED } from "../fiber/flags.ts";
-import { promiseOf } from "../fiber/promise_of.ts";
+import type { Context } from "../fiber/core/context.ts";
+import type { FiberCore } from "../fiber/core/fiber.ts";
+import { checkFiber, checkOpen } from "../fiber/core/scheduler.ts";
+import { ENDED_ABORTED } from "../fiber/core/flags.ts";
+import { promiseOf } from "../fiber/core/promise_of.ts";
 
 /**
  * Spawns a fiber that runs `body`, and returns a promise of its value; it rejects with the

@@ -29,15 +29,15 @@
  */
 export { asyncContextThreads } from "./async_context.ts";
 export type { AsyncContextThreads } from "./async_context.ts";
-export { webWorkerThreads } from "./identity.ts";
-export { SharedChannel } from "./shared_channel.ts";
-export type { SharedChannelHandle, SharedChannelOptions } from "./shared_channel.ts";
-export { SharedTrigger } from "./shared_trigger.ts";
-export type { SharedTriggerHandle } from "./shared_trigger.ts";
-export type { Codec } from "./values.ts";
-export { callMain, runInMain } from "./call_main.ts";
+export { webWorkerThreads } from "./memory/identity.ts";
+export { SharedChannel } from "./shared/shared_channel.ts";
+export type { SharedChannelHandle, SharedChannelOptions } from "./shared/shared_channel.ts";
+export { SharedTrigger } from "./shared/shared_trigger.ts";
+export type { SharedTriggerHandle } from "./shared/shared_trigger.ts";
+export type { Codec } from "./memory/values.ts";
+export { callMain, runInMain } from "./worker/call_main.ts";
 export { PoolClosedError, ThreadCrashedError } from "./errors.ts";
-export { ThreadPool } from "./pool.ts";
+export { ThreadPool } from "./pool/pool.ts";
 export type {
   ArgumentsOf,
   FunctionPoolOptions,
@@ -45,9 +45,9 @@ export type {
   PoolOptions,
   ResultOf,
   TasksOf,
-} from "./pool.ts";
-export type { PoolStatistics } from "./pool_core.ts";
-export { serve } from "./serve.ts";
-export type { ServeOptions, Service, Tasks } from "./serve.ts";
-export { cancelRequested, taskSignal } from "./task.ts";
-export { noop, transfer } from "./transfer.ts";
+} from "./pool/pool.ts";
+export type { PoolStatistics } from "./pool/pool_core.ts";
+export { serve } from "./worker/serve.ts";
+export type { ServeOptions, Service, Tasks } from "./worker/serve.ts";
+export { cancelRequested, taskSignal } from "./worker/task.ts";
+export { noop, transfer } from "./memory/transfer.ts";

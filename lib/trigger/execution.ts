@@ -22,7 +22,7 @@ export interface Blocker {
  * The one cell; see the module comment for who may write `current`.
  *
  * `left` is how many operations may still start before a fiber is asked whether its share
- * is used up (law 10, `fiber/share.ts`). It stands here because an operation that starts looks at this
+ * is used up (law 10, `fiber/core/share.ts`). It stands here because an operation that starts looks at this
  * cell anyway.
  */
 export const execution: { current: Blocker | null; left: number } = { current: null, left: 0 };

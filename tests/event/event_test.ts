@@ -522,7 +522,7 @@ Deno.test("Event.choose() throws a TypeError for what is no event", () => {
 
 // guard ------------------------------------------------------------------------------------------
 
-Deno.test("Event.guard() calls make anew for each synchronisation, and not before", async () => {
+Deno.test("Event.guard() calls make anew for each wait, and not before", async () => {
   let calls = 0;
   const event = Event.guard(() => Event.always(++calls));
   const chosen = Event.choose(event, event.map((n) => -n));
@@ -594,7 +594,7 @@ Deno.test("Event.withNack(): nack doesn't happen if its event was chosen, at the
     const fiber = yield* waiting(select({ event, other: Event.never() }));
     channel.trySend(2);
     assertEquals(yield* fiber, { kind: "event", value: 2 });
-    assertEquals(nacks.length, 2, "a nack for each synchronisation");
+    assertEquals(nacks.length, 2, "a nack for each wait");
     for (const nack of nacks) assertEquals(yield* happened(nack), false);
   });
 });

@@ -29,7 +29,7 @@ import { errorOf, settle, virtually, waiting } from "../kit/virtually.ts";
 
 const at = (instant: number) => instant as Instant;
 
-Deno.test("afterEvent() happens ms after each synchronisation on it", () => {
+Deno.test("afterEvent() happens ms after each wait on it", () => {
   const loop = virtualLoop();
   virtually(function* () {
     const event = afterEvent(10);
@@ -49,7 +49,7 @@ Deno.test("afterEvent() happens ms after each synchronisation on it", () => {
   }, loop);
 });
 
-Deno.test("timeoutEvent() happens by throwing Timeout, ms after each synchronisation on it", () => {
+Deno.test("timeoutEvent() happens by throwing Timeout, ms after each wait on it", () => {
   const loop = virtualLoop();
   virtually(function* () {
     const event = timeoutEvent(10);

@@ -128,7 +128,7 @@ const ready: Record<string, Record<string, () => Ready>> = {
       return { operation: channel.send(2), isUntouched };
     },
   },
-  Synchronisation: {
+  SelectWait: {
     "an event": () => {
       const { channel, isUntouched } = readyReceive();
       return { operation: channel.receiveEvent(), isUntouched };

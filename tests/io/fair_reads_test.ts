@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import type { Reader } from "@weft/weft/io";
-import { FairReads } from "../../lib/io/fair_reads.ts";
+import { FairReads } from "../../lib/io/net/fair_reads.ts";
 import { microtasks } from "../kit/fake_time.ts";
 
 /** A connection that always has a byte, and counts how often it was read from. */

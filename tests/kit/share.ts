@@ -1,5 +1,5 @@
 /** The share of ready operations (law 10), set by tests. */
-import { limitShare, share } from "../../lib/fiber/share.ts";
+import { limitShare, share } from "../../lib/fiber/core/share.ts";
 
 /** How many operations a fiber may complete at once in a step, where the clock has no say. */
 export const REAL_SHARE = share.count;

@@ -31,7 +31,7 @@ import { AnyFiber, step } from "@weft/weft/lowlevel";
 import { blockingLoop } from "@weft/weft/loop";
 import { Random } from "../../lib/internal/random.ts";
 import { doorbell } from "../../lib/loop/doorbell.ts";
-import { ownRegistry } from "../../lib/thread/registry.ts";
+import { ownRegistry } from "../../lib/thread/memory/registry.ts";
 import {
   DRAINED,
   NOTHING,
@@ -39,9 +39,9 @@ import {
   SharedReceiveEvent,
   SharedSend,
   SharedSendEvent,
-} from "../../lib/thread/shared_operations.ts";
-import { SharedPort } from "../../lib/thread/shared_port.ts";
-import { RECEIVERS, SENDERS, SharedQueue } from "../../lib/thread/shared_queue.ts";
+} from "../../lib/thread/shared/shared_operations.ts";
+import { SharedPort } from "../../lib/thread/shared/shared_port.ts";
+import { RECEIVERS, SENDERS, SharedQueue } from "../../lib/thread/memory/shared_queue.ts";
 import { withShare } from "../kit/share.ts";
 import { runSchedules, shareOf, type Tally } from "./seeds.ts";
 

@@ -25,11 +25,11 @@ import {
 import { AnyFiber } from "@weft/weft/lowlevel";
 import { blockingLoop, hostLoop } from "@weft/weft/loop";
 import { Input, Output, read, readEvent, write, writeEvent } from "@weft/weft/io";
-import { limitShare } from "../../lib/fiber/share.ts";
+import { limitShare } from "../../lib/fiber/core/share.ts";
 import { Ring } from "../../lib/internal/ring.ts";
-import { buffers } from "../../lib/io/byte_queue.ts";
-import { sourceOf } from "../../lib/io/reader.ts";
-import { sinkOf } from "../../lib/io/sinks.ts";
+import { buffers } from "../../lib/io/streams/byte_queue.ts";
+import { sourceOf } from "../../lib/io/streams/reader.ts";
+import { sinkOf } from "../../lib/io/streams/sinks.ts";
 import { countedSignal } from "../kit/counted_signal.ts";
 import { Thenable } from "../kit/source.ts";
 

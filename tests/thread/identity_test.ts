@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { SharedChannel, webWorkerThreads as threads } from "@weft/weft/thread";
-import { workerName } from "../../lib/thread/identity.ts";
+import { workerName } from "../../lib/thread/memory/identity.ts";
 import { startThread } from "../kit/workers.ts";
 
 const module = new URL("./workers/shared.ts", import.meta.url);

@@ -1,6 +1,6 @@
 /** How soon threads are started in the place of others. */
 import { assertEquals } from "@std/assert";
-import { Refill } from "../../lib/thread/refill.ts";
+import { Refill } from "../../lib/thread/pool/refill.ts";
 import { type FakeTime, withFakeTime } from "../kit/fake_time.ts";
 
 /** Starts what is to be started, each time after `tell` was called: the pauses in between. */

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { doorbell } from "../../lib/loop/doorbell.ts";
-import { joinRegistry, ownRegistry, Registry, tokenOf } from "../../lib/thread/registry.ts";
+import { joinRegistry, ownRegistry, Registry, tokenOf } from "../../lib/thread/memory/registry.ts";
 
 /** A table that another thread has made. */
 function another(): Registry {

@@ -28,7 +28,7 @@ import {
 } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";
 import { type Codec, SharedChannel, type SharedChannelHandle } from "@weft/weft/thread";
-import { SharedQueue } from "../../lib/thread/shared_queue.ts";
+import { SharedQueue } from "../../lib/thread/memory/shared_queue.ts";
 import { runLifo } from "../../examples/schedulers/lifo.ts";
 import { errorOf as errorOfResult, valueOf } from "../kit/results.ts";
 import { hostTurn, uncaughtSoon } from "../kit/uncaught.ts";

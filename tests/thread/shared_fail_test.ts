@@ -23,9 +23,9 @@ import {
 } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";
 import { SharedChannel } from "@weft/weft/thread";
-import { encodeFailure, readFailure } from "../../lib/thread/failure.ts";
-import { ownRegistry } from "../../lib/thread/registry.ts";
-import { CAN_FAIL, SharedQueue } from "../../lib/thread/shared_queue.ts";
+import { encodeFailure, readFailure } from "../../lib/thread/shared/failure.ts";
+import { ownRegistry } from "../../lib/thread/memory/registry.ts";
+import { CAN_FAIL, SharedQueue } from "../../lib/thread/memory/shared_queue.ts";
 import { valueOf } from "../kit/results.ts";
 import { errorOf, virtually } from "../kit/virtually.ts";
 

@@ -3,8 +3,8 @@ import { assertEquals } from "@std/assert";
 import { type Operation, run, select, spawn, when, yieldNow } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";
 import { SharedChannel } from "@weft/weft/thread";
-import { ownRegistry } from "../../lib/thread/registry.ts";
-import { RECEIVERS, SharedQueue } from "../../lib/thread/shared_queue.ts";
+import { ownRegistry } from "../../lib/thread/memory/registry.ts";
+import { RECEIVERS, SharedQueue } from "../../lib/thread/memory/shared_queue.ts";
 import { valueOf } from "../kit/results.ts";
 
 const idle = { size: 0, sendersWaiting: 0, receiversWaiting: 0 };

@@ -3,9 +3,15 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { ChannelClosedError, run, select, sleep, spawn } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";
 import { type Codec, SharedChannel } from "@weft/weft/thread";
-import { ownRegistry } from "../../lib/thread/registry.ts";
-import { DROPS_NEWEST, SharedPort } from "../../lib/thread/shared_port.ts";
-import { CLOSED, type Content, DATA, FORGETS, SharedQueue } from "../../lib/thread/shared_queue.ts";
+import { ownRegistry } from "../../lib/thread/memory/registry.ts";
+import { DROPS_NEWEST, SharedPort } from "../../lib/thread/shared/shared_port.ts";
+import {
+  CLOSED,
+  type Content,
+  DATA,
+  FORGETS,
+  SharedQueue,
+} from "../../lib/thread/memory/shared_queue.ts";
 import { startThread } from "../kit/workers.ts";
 import { errorOf, virtually } from "../kit/virtually.ts";
 import { valueOf } from "../kit/results.ts";

@@ -2,9 +2,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { run } from "@weft/weft";
 import { SharedChannel } from "@weft/weft/thread";
-import { ownRegistry } from "../../lib/thread/registry.ts";
-import { DRAINED, NOTHING } from "../../lib/thread/shared_operations.ts";
-import { SharedPort } from "../../lib/thread/shared_port.ts";
+import { ownRegistry } from "../../lib/thread/memory/registry.ts";
+import { DRAINED, NOTHING } from "../../lib/thread/shared/shared_operations.ts";
+import { SharedPort } from "../../lib/thread/shared/shared_port.ts";
 import {
   CAN_FAIL,
   CLOSED,
@@ -15,7 +15,7 @@ import {
   RECEIVERS,
   SENDERS,
   SharedQueue,
-} from "../../lib/thread/shared_queue.ts";
+} from "../../lib/thread/memory/shared_queue.ts";
 import { valueOf } from "../kit/results.ts";
 
 const overflow = new RangeError("Maximum call stack size exceeded");

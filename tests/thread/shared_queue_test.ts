@@ -1,6 +1,6 @@
 /** The queue in shared memory, step by step: each test is one interleaving. */
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { ownRegistry } from "../../lib/thread/registry.ts";
+import { ownRegistry } from "../../lib/thread/memory/registry.ts";
 import {
   CLOSED,
   DATA,
@@ -9,7 +9,7 @@ import {
   SENDERS,
   SharedQueue,
   type Side,
-} from "../../lib/thread/shared_queue.ts";
+} from "../../lib/thread/memory/shared_queue.ts";
 
 // Where things stand in its memory (see `shared_queue.ts`).
 const TAIL = 16;

@@ -10,7 +10,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { type Codec, SharedChannel } from "@weft/weft/thread";
-import { Encoded, isPlain } from "../../lib/thread/values.ts";
+import { Encoded, isPlain } from "../../lib/thread/memory/values.ts";
 
 const idle = { size: 0, sendersWaiting: 0, receiversWaiting: 0 };
 const wide = new SharedChannel<unknown>({ capacity: 1, slotBytes: 100_000 });

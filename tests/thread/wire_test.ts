@@ -1,7 +1,7 @@
 /** Errors between threads. */
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { Abort, Deadlock, FiberAborted, fromPromise, main, Timeout } from "@weft/weft";
-import { pack, unpack } from "../../lib/thread/wire.ts";
+import { pack, unpack } from "../../lib/thread/memory/wire.ts";
 import { thrownBy, withPool } from "../kit/pools.ts";
 import type { CustomError } from "./workers/tasks.ts";
 

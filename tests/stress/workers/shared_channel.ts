@@ -2,7 +2,7 @@
 import { afterEvent, main, type Operation, run, select, spawn, yieldNow } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";
 import { SharedChannel } from "@weft/weft/thread";
-import { limitShare } from "../../../lib/fiber/share.ts";
+import { limitShare } from "../../../lib/fiber/core/share.ts";
 import { Random } from "../../../lib/internal/random.ts";
 import { serveTasks } from "../../kit/workers.ts";
 import { type Item, itemOf, type Order, PROGRESS, read } from "../shared_channel.ts";

@@ -1,0 +1,98 @@
+/**
+ * Hooks that users give to streams may be operations, and run in a helper: a fiber that belongs to
+ * the fiber that waits for the stream, and so never outlives it. For those who wait with `await`,
+ * or under another library's scheduler, it is a `main` of its own.
+ */
+import { isOperation, refusePromise } from "../../internal/check.ts";
+import { currentFiberOrNull, FiberCore } from "../../fiber/core/fiber.ts";
+import { ENDED_ABORTED, SHIELD } from "../../fiber/core/flags.ts";
+import { main } from "../../fiber/main.ts";
+import { spawnIn } from "../../fiber/core/scheduler.ts";
+import { FiberAborted } from "../../operation/errors.ts";
+import type { CancelHandle } from "../../operation/event.ts";
+import type { Waiter } from "../../operation/wait.ts";
+import type { Awaitable, Operation, Result } from "../../operation/types.ts";
+
+/** How a helper ended: with its hook's result, or because it was aborted. */
+export type HelperEnd<T> = Result<T> | "aborted";
+
+/** What a hook returns. */
+export type HookResult<T> = T | Operation<T>;
+
+/** What a helper does, and for whom. */
+export interface HelperOptions<T> {
+  /** For people: what a `Deadlock` calls the helper. */
+  readonly name: string;
+  /** Whom it works for; `null`: somebody who is no fiber of ours. */
+  readonly fiber: FiberCore<unknown> | null;
+  readonly hook: () => HookResult<T>;
+  /** Called once, when it is gone. */
+  readonly onEnd: (end: HelperEnd<T>) => void;
+  /** Whether aborts of the fiber reach it. Default true. */
+  readonly abortable?: boolean;
+}
+
+/** The fiber that waits, if it is one of ours. */
+export function fiberOf(waiter: Waiter | null): FiberCore<unknown> | null {
+  return waiter instanceof FiberCore ? waiter : null;
+}
+
+/** The fiber whose step runs, if there is one. */
+export function fiberNow(): FiberCore<unknown> | null {
+  return currentFiberOrNull();
+}
+
+/**
+ * Runs the hook in a helper, soon. To cancel it aborts it; it has ended when it says so. A hook that
+ * aborts itself has failed.
+ */
+export function startHelper<T>(options: HelperOptions<T>): CancelHandle {
+  const { fiber, name, onEnd } = options;
+  let cancelled = false;
+  const body = () => runHook(name, options.hook);
+  if (fiber === null) {
+    const handle = main(body, { name });
+    handle.then(
+      (value) => onEnd({ ok: true, value }),
+      (error) => onEnd(cancelled && error instanceof FiberAborted ? "aborted" : failed(error)),
+    );
+    return {
+      cancel() {
+        cancelled = true;
+        void handle.abort(NOBODY);
+      },
+    };
+  }
+  const { context } = fiber;
+  const helper = spawnIn(fiber.scheduler, context, fiber, body, {
+    name,
+    propagateCancelToParent: false,
+  }) as FiberCore<T>;
+  if (options.abortable === false) {
+    helper.flags |= SHIELD;
+    helper.error = undefined;
+  }
+  helper.onResult((result) => {
+    const aborted = (helper.flags & ENDED_ABORTED) !== 0 && helper.error !== undefined;
+    onEnd(aborted && (cancelled || context.error !== undefined) ? "aborted" : result);
+  });
+  return {
+    cancel() {
+      cancelled = true;
+      helper.abort(NOBODY);
+    },
+  };
+}
+
+const NOBODY = "nobody waits for it any more";
+
+function failed(error: unknown): { ok: false; error: unknown } {
+  return { ok: false, error };
+}
+
+function* runHook<T>(name: string, hook: () => HookResult<T>): Generator<never, T, unknown> {
+  const result = hook();
+  if (isOperation(result)) return yield* result as unknown as Awaitable<T>;
+  refusePromise(`the hook of the ${name}`, result); // nothing could stop it: bytes would come twice
+  return result as T;
+}

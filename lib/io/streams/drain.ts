@@ -1,0 +1,179 @@
+/**
+ * Drains: what an output empties its buffer into. Each calls back exactly once per call, perhaps
+ * at once. A piece is a drain's alone until it has called back.
+ */
+import type { CancelHandle } from "../../operation/event.ts";
+import type { Operation } from "../../operation/types.ts";
+import { ByteQueue } from "./byte_queue.ts";
+import {
+  type HelperEnd,
+  type HelperOptions,
+  type HookResult,
+  startHelper,
+} from "../base/hook_fiber.ts";
+import type { Sink, Turn, TurnNode } from "./sink.ts";
+
+/** How it ended. "cancelled": nothing happened, it is to be tried again when somebody waits. */
+export type DrainEnd =
+  | { readonly kind: "done" }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "failed"; readonly error: unknown };
+
+export type OnDrained = (end: DrainEnd) => void;
+
+const NOTHING = new Uint8Array(0);
+
+const DONE: DrainEnd = { kind: "done" };
+const CANCELLED: DrainEnd = { kind: "cancelled" };
+
+/** For whom hooks run. */
+export type Worker = Pick<HelperOptions<void>, "fiber" | "abortable">;
+
+const NOBODY: Worker = { fiber: null };
+
+export interface Drain {
+  /** Writes the whole of `piece`. */
+  write(piece: Uint8Array, worker: Worker, onDrained: OnDrained): void;
+  /** All has been written: passes that on to what is behind it. */
+  flush(worker: Worker, onDrained: OnDrained): void;
+  /** Waits for others who write to what is behind it; for who has nothing to write, and closes it. */
+  settle?(onDrained: OnDrained): void;
+  /** What is under way need not be written any more. */
+  discard(): void;
+  /** In words: "a TcpConn". */
+  describe(): string;
+}
+
+/** Into a `Writer` or a Web Stream, in turns with everybody else who writes to it. */
+export class SinkDrain implements Drain, TurnNode, Turn {
+  // Its turn, and what that is about: it has one at a time.
+  after: TurnNode | null = null;
+  before: TurnNode | null = null;
+  bytes: Uint8Array = NOTHING;
+  readonly once = false;
+  readonly stable = false;
+  readonly steady = true;
+  readonly #sink: Sink;
+  #onDrained: OnDrained = () => {};
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+  }
+
+  write(piece: Uint8Array, _worker: Worker, onDrained: OnDrained): void {
+    this.bytes = piece;
+    this.#onDrained = onDrained;
+    this.#sink.lineUp(this);
+  }
+
+  begin(): Turn {
+    return this;
+  }
+
+  written(): void {
+    this.#ended(DONE);
+  }
+
+  failed(error: unknown): void {
+    this.#ended({ kind: "failed", error });
+  }
+
+  #ended(end: DrainEnd): void {
+    this.bytes = NOTHING;
+    this.#onDrained(end);
+  }
+
+  flush(_worker: Worker, onDrained: OnDrained): void {
+    onDrained(DONE);
+  }
+
+  /** A turn about nothing, behind those of others: a write that was cancelled goes on, for example. */
+  settle(onDrained: OnDrained): void {
+    if (!this.#sink.isIdle) return this.write(NOTHING, NOBODY, onDrained);
+    const failure = this.#sink.takeFailure();
+    onDrained(failure === null ? DONE : { kind: "failed", error: failure.error });
+  }
+
+  /** Unless its turn has begun: then it goes on to the end, or to the closing of the writer. */
+  discard(): void {
+    if (this.after === null) return;
+    this.#sink.leave(this);
+    this.#ended(CANCELLED);
+  }
+
+  describe(): string {
+    return this.#sink.describe();
+  }
+}
+
+/** What an output of one's own is made of. */
+export interface DrainHooks {
+  output(bytes: Uint8Array): void | Operation<void>;
+  flush?(): void | Operation<void>;
+}
+
+/** Into hooks of the user's, which run in helpers. */
+export class HookDrain implements Drain {
+  #helper: CancelHandle | null = null;
+
+  constructor(readonly hooks: DrainHooks) {}
+
+  write(piece: Uint8Array, worker: Worker, onDrained: OnDrained): void {
+    // The hook may keep what it is given.
+    this.#start("output", worker, () => this.hooks.output(piece.slice()), onDrained);
+  }
+
+  flush(worker: Worker, onDrained: OnDrained): void {
+    if (this.hooks.flush === undefined) return onDrained(DONE);
+    this.#start("flush of an output", worker, () => this.hooks.flush!(), onDrained);
+  }
+
+  #start(name: string, worker: Worker, hook: () => HookResult<void>, onDrained: OnDrained): void {
+    const onEnd = (end: HelperEnd<void>) => {
+      this.#helper = null;
+      onDrained(drainEnd(end));
+    };
+    this.#helper = startHelper({ name, ...worker, hook, onEnd });
+  }
+
+  discard(): void {
+    this.#helper?.cancel();
+  }
+
+  describe(): string {
+    return "an output";
+  }
+}
+
+function drainEnd(end: HelperEnd<void>): DrainEnd {
+  if (end === "aborted") return CANCELLED;
+  return end.ok ? DONE : { kind: "failed", error: end.error };
+}
+
+/** Into memory. */
+export class MemoryDrain implements Drain {
+  readonly bytes: ByteQueue = new ByteQueue();
+
+  write(piece: Uint8Array, _worker: Worker, onDrained: OnDrained): void {
+    this.bytes.append(piece);
+    onDrained(DONE);
+  }
+
+  flush(_worker: Worker, onDrained: OnDrained): void {
+    onDrained(DONE);
+  }
+
+  discard(): void {}
+
+  describe(): string {
+    return "an output to memory";
+  }
+}
+
+/** Nowhere. */
+export const nowhere: Drain = {
+  write: (_piece, _worker, onDrained) => onDrained(DONE),
+  flush: (_worker, onDrained) => onDrained(DONE),
+  discard: () => {},
+  describe: () => "an output to nowhere",
+};

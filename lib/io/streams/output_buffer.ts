@@ -1,0 +1,271 @@
+/**
+ * The buffer of an output, and who waits for it.
+ *
+ *     filling ──hand over──▶ draining ──▶ written
+ *
+ * What is output goes into `filling`; once that is full, it becomes what is `draining`, and the
+ * next ones fill another. So an output waits only while one buffer drains and the other is full.
+ *
+ *  - A `Put` takes all of its bytes into `filling`, or waits: that is its commit. It may, if they
+ *    fit, or if nothing drains, for then `filling` is handed over first. So at most two buffers and
+ *    the largest single output are in memory, and what is cancelled has output nothing.
+ *  - A `Flush` waits until as many bytes are written as were accepted when it began, and until the
+ *    drain has been flushed after that. While one waits, whatever is in `filling` is handed over.
+ *
+ * A drain that fails breaks the output for good: the bytes behind the gap can't follow. Whoever
+ * waits, and whoever comes, gets that failure; `close` tells it if nobody else was told.
+ */
+import { append, count, type Linked, remove } from "../../internal/circle.ts";
+import type { FiberCore } from "../../fiber/core/fiber.ts";
+import { ByteQueue } from "./byte_queue.ts";
+import type { Drain, DrainEnd, Worker } from "./drain.ts";
+import { StreamClosedError } from "../base/errors.ts";
+
+/** Somebody who waits for room. */
+export interface PutNode extends Linked<PutNode> {
+  /** Puts its bytes, if there is room: then it has left the list and has committed. */
+  advance(): boolean;
+  /** Leaves the list, and fails. */
+  refuse(error: unknown): void;
+  fiber(): FiberCore<unknown> | null;
+}
+
+/** Somebody who waits until what was accepted is written. */
+export interface FlushNode extends Linked<FlushNode> {
+  /** How many bytes must have been written, since the beginning. */
+  readonly target: number;
+  /** Leaves the list: all is written, or it failed. */
+  flushed(failure: { readonly error: unknown } | null): void;
+  fiber(): FiberCore<unknown> | null;
+}
+
+/** Called when the last flush is over. */
+type OnFinished = (failure: { readonly error: unknown } | null) => void;
+
+/** The flush of a closing, which is nobody's operation. */
+class LastFlush implements FlushNode {
+  after: FlushNode | null = null;
+  before: FlushNode | null = null;
+  readonly target: number;
+
+  constructor(
+    readonly buffered: Buffered,
+    readonly closer: FiberCore<unknown> | null,
+    readonly onFinished: OnFinished,
+  ) {
+    this.target = buffered.accepted;
+  }
+
+  flushed(failure: { readonly error: unknown } | null): void {
+    this.buffered.leaveFlushes(this);
+    this.onFinished(failure);
+  }
+
+  fiber(): FiberCore<unknown> | null {
+    return this.closer;
+  }
+}
+
+export class Buffered {
+  readonly drain: Drain;
+  readonly capacity: number;
+  /** Bytes, since the beginning. */
+  accepted = 0;
+  puts: PutNode | null = null;
+  flushes: FlushNode | null = null;
+  closed = false;
+  #filling = new ByteQueue();
+  /** What the drain has, or has given back because it was cancelled. */
+  #draining = new ByteQueue();
+  #written = 0;
+  /** How many bytes had been written when the drain was flushed last. */
+  #flushed = 0;
+  #busy: "no" | "writing" | "flushing" = "no";
+  #failure: { readonly error: unknown } | null = null;
+  #told = false;
+
+  constructor(drain: Drain, capacity: number) {
+    this.drain = drain;
+    this.capacity = capacity;
+  }
+
+  /** The bytes that have not been handed over. */
+  get filling(): ByteQueue {
+    return this.#filling;
+  }
+
+  /** How many bytes are accepted and not written. */
+  get pending(): number {
+    return this.#filling.length + this.#draining.length;
+  }
+
+  /** How many wait, for room or for a flush: O(n), for tests and people. */
+  get waiting(): number {
+    return count(this.puts) + count(this.flushes);
+  }
+
+  /** Whether so many bytes can be put now; hands over what is in their way. */
+  admits(byteCount: number, fiber: FiberCore<unknown> | null): boolean {
+    this.check();
+    if (this.#filling.length + byteCount <= this.capacity) return true;
+    if (this.#filling.length > 0 && this.#isFree) this.#handOver(fiber);
+    return this.#filling.length === 0;
+  }
+
+  /** So many bytes were appended to `filling`. */
+  put(byteCount: number, fiber: FiberCore<unknown> | null): void {
+    this.accepted += byteCount;
+    if (this.#filling.length >= this.capacity && this.#isFree) this.#handOver(fiber);
+  }
+
+  /** Whether everything up to `target` is written and flushed. */
+  isFlushed(target: number): boolean {
+    return this.#written >= target && this.#flushed >= target;
+  }
+
+  /** @throws what it failed with, or that it is closed */
+  check(): void {
+    const failure = this.takeFailure();
+    if (failure !== null) throw failure.error;
+    if (this.closed) throw new StreamClosedError("write to the output");
+  }
+
+  /** What the drain failed with; whoever asks is told. */
+  takeFailure(): { readonly error: unknown } | null {
+    if (this.#failure !== null) this.#told = true;
+    return this.#failure;
+  }
+
+  waitToPut(node: PutNode): void {
+    this.puts = append(this.puts, node);
+    this.#advance();
+  }
+
+  leavePuts(node: PutNode): void {
+    this.puts = remove(this.puts, node);
+  }
+
+  waitToFlush(node: FlushNode): void {
+    this.flushes = append(this.flushes, node);
+    this.#advance();
+  }
+
+  leaveFlushes(node: FlushNode): void {
+    this.flushes = remove(this.flushes, node);
+  }
+
+  /**
+   * Accepts nothing any more, and writes what was accepted on behalf of `closer`; then calls back,
+   * with a failure that nobody was told.
+   */
+  finish(closer: FiberCore<unknown> | null, onFinished: OnFinished): void {
+    this.#refuse();
+    if (this.#failure !== null) onFinished(this.#told ? null : this.takeFailure());
+    else if (this.isFlushed(this.accepted)) this.#settle(onFinished);
+    else this.waitToFlush(new LastFlush(this, closer, onFinished));
+  }
+
+  #settle(onFinished: OnFinished): void {
+    if (this.drain.settle === undefined) return onFinished(null);
+    this.drain.settle((end) => onFinished(end.kind === "failed" ? end : null));
+  }
+
+  #refuse(): void {
+    this.closed = true;
+    while (this.puts !== null) this.puts.refuse(new StreamClosedError("write to the output"));
+  }
+
+  /** Forgets what is not written. */
+  discard(): void {
+    this.#refuse();
+    const error = new StreamClosedError("write to the output", "was discarded");
+    this.#failure ??= { error };
+    this.#told = true;
+    this.#filling.clear();
+    this.drain.discard();
+    while (this.flushes !== null) this.flushes.flushed({ error });
+  }
+
+  /** Whether a full buffer can be handed over. */
+  get #isFree(): boolean {
+    return this.#busy === "no" && this.#draining.length === 0;
+  }
+
+  #handOver(fiber: FiberCore<unknown> | null): void {
+    [this.#filling, this.#draining] = [this.#draining, this.#filling];
+    this.#write(fiber);
+  }
+
+  #write(fiber: FiberCore<unknown> | null): void {
+    this.#busy = "writing";
+    const draining = this.#draining;
+    this.drain.write(draining.view(draining.length), this.#worker(fiber), this.#onWritten);
+  }
+
+  /** Nothing is added to what is draining. */
+  readonly #onWritten = (end: DrainEnd): void => {
+    this.#busy = "no";
+    if (end.kind === "done") {
+      const { length } = this.#draining;
+      this.#written += length;
+      this.#draining.consume(length);
+    }
+    this.#ended(end);
+  };
+
+  /** Once it is closed, what is left is written whatever happens to whoever closes it. */
+  #worker(fiber: FiberCore<unknown> | null): Worker {
+    return { fiber, abortable: !this.closed };
+  }
+
+  /** Nothing is written meanwhile. */
+  #flush(fiber: FiberCore<unknown> | null): void {
+    this.#busy = "flushing";
+    this.drain.flush(this.#worker(fiber), this.#onFlushed);
+  }
+
+  readonly #onFlushed = (end: DrainEnd): void => {
+    this.#busy = "no";
+    if (end.kind === "done") this.#flushed = this.#written;
+    this.#ended(end);
+  };
+
+  #ended(end: DrainEnd): void {
+    if (end.kind === "failed") this.#failure ??= end;
+    if (this.#failure !== null) {
+      this.#filling.clear();
+      this.#draining.clear();
+    }
+    this.#advance();
+  }
+
+  /** Serves those who wait, as far as that goes, and has the drain go on with what is in the way. */
+  #advance(): void {
+    const failure = this.#failure;
+    if (failure !== null) return this.#fail(failure);
+    while (this.flushes !== null && this.isFlushed(this.flushes.target)) {
+      this.flushes.flushed(null);
+    }
+    while (this.puts !== null && this.puts.advance());
+    if (this.#busy !== "no") return;
+    const { flushes } = this;
+    const waiter = flushes ?? this.puts;
+    const fiber = waiter?.fiber() ?? null;
+    if (this.#draining.length > 0) { // it was cancelled, and goes on when somebody waits
+      if (waiter !== null) this.#write(fiber);
+    } else if (this.#filling.length >= this.capacity) this.#handOver(fiber);
+    else if (flushes !== null && this.#written < flushes.target) this.#handOver(fiber);
+    else if (flushes !== null) this.#flush(fiber);
+  }
+
+  #fail(failure: { readonly error: unknown }): void {
+    while (this.puts !== null) {
+      this.#told = true;
+      this.puts.refuse(failure.error);
+    }
+    while (this.flushes !== null) {
+      this.#told = true;
+      this.flushes.flushed(failure);
+    }
+  }
+}

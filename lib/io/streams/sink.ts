@@ -1,0 +1,306 @@
+/**
+ * Deno's shape of a sink of bytes, and the protocol of the `Sink` that stands for each of them.
+ *
+ * Whoever writes lines up, first in, first out, and has its turn when the turn before is over. A
+ * turn is one system write after the other until what the turn is about is written; so the bytes of
+ * two turns never mix.
+ *
+ *     LINED UP ──its turn──▶ WRITING ──▶ over: its writer is told
+ *         │                     └──abort──▶ WRITING, with nobody to tell ──▶ over: a failure is kept
+ *         └──abort──▶ nothing was written
+ *
+ * A system write can't be called back. So a write is never torn: cancelled before its turn, it has
+ * written nothing; cancelled in its turn, the waiter leaves at once, and the turn goes on without
+ * it, to the end. A failure that has nobody to be told to is kept for the next in line: its bytes
+ * don't follow a gap unnoticed. What is written is a copy of ours, for the writer's buffer is its
+ * own again when it has left.
+ *
+ * A Web Stream has a door as well: it is locked, and takes nothing while it has enough. Whoever is
+ * first in line waits there, and is still lined up, so that it may leave with nothing written. A
+ * turn is one chunk, handed over as its first act; the door is let go of when nobody waits for it,
+ * and nothing is left to be handed over: before whoever waited is told, so that it finds the stream
+ * unlocked.
+ */
+import { show } from "../../internal/check.ts";
+import { append, count, type Linked, remove } from "../../internal/circle.ts";
+import { borrows, failed, type Insider, prompt } from "../base/stream_marks.ts";
+
+/** What can be written to: `Deno.Conn`, `Deno.FsFile`, `Deno.stdout`, or the like of your own. */
+export interface Writer {
+  /** Writes from the front of `p`: how many bytes, at least one. */
+  write(p: Uint8Array): Promise<number>;
+}
+
+/** What one turn is about. */
+export interface Turn {
+  readonly bytes: Uint8Array;
+  /** Whether one system write is enough. */
+  readonly once: boolean;
+  /**
+   * Whether nobody waits for its end, and `bytes` is a copy that was made for that reason: it will
+   * never change any more, so the writer may have it.
+   */
+  readonly stable: boolean;
+  /** Whether `bytes` won't change while the turn lasts: enough for a writer that only borrows. */
+  readonly steady?: boolean;
+}
+
+/** Who waits for its turn, and then for its end. */
+export interface TurnNode extends Linked<TurnNode> {
+  /** Its turn has come: it has left the list. What is to be written. */
+  begin(): Turn;
+  /** The turn is over: this many bytes were written. */
+  written(count: number): void;
+  failed(error: unknown): void;
+}
+
+/** How many bytes a system write is given at most, where they must be copied. */
+const PIECE = 64 * 1024;
+
+/** What something failed with: anything, `undefined` too. */
+export interface Failure {
+  readonly error: unknown;
+}
+
+/** What lets a turn begin, or not: for a stream. Runs no code of the user's. */
+export interface Door {
+  /** Somebody lines up: nobody else shall have it meanwhile. */
+  approach(): void;
+  /** Whether a turn may begin now; else whoever asks waits with `whenOpen`, or fails. Keeps it. */
+  open(): "open" | "shut" | Failure;
+  /**
+   * Calls back once, later: with a failure, or for `open` to be asked again. What that returns:
+   * whether somebody was told.
+   */
+  whenOpen(onChange: (failure: Failure | null) => boolean): void;
+  /** Lets go of it. Idempotent. */
+  leave(): void;
+  /** In words: "a WritableStream". */
+  describe(): string;
+}
+
+export class Sink {
+  readonly writer: Writer;
+  readonly #isPrompt: boolean;
+  readonly #borrows: boolean;
+  readonly #door: Door | null;
+  line: TurnNode | null = null;
+  /** Whose turn it is; `null` while `busy`: of somebody who has left. */
+  #node: TurnNode | null = null;
+  #busy = false;
+  /** Whether a turn has something to hand over, or somebody who waits for its end. */
+  #attended = false;
+  #written = 0;
+  #turn: Turn | null = null;
+  /** What nobody was told. */
+  #kept: Failure | null = null;
+
+  constructor(writer: Writer, door: Door | null = null) {
+    this.writer = writer;
+    this.#door = door;
+    this.#isPrompt = prompt in writer;
+    this.#borrows = borrows in writer;
+  }
+
+  describe(): string {
+    return this.#door === null ? show(this.writer) : this.#door.describe();
+  }
+
+  /** Whether nobody has a turn, or waits for one. */
+  get isIdle(): boolean {
+    return !this.#busy && this.line === null;
+  }
+
+  /** Whether the door, if there is one, is open: for who may `take` the sink, which is idle. */
+  get isOpen(): boolean {
+    if (this.#door === null) return true;
+    if (this.#door.open() === "open") return true;
+    this.rest();
+    return false;
+  }
+
+  /** How many wait for their turn: O(n), for tests and people. */
+  get waiting(): number {
+    return count(this.line);
+  }
+
+  /** The failure that nobody was told, once. */
+  takeFailure(): Failure | null {
+    const kept = this.#kept;
+    this.#kept = null;
+    return kept;
+  }
+
+  /** Keeps a failure that nobody can be told now. */
+  keep(error: unknown): void {
+    this.#kept ??= { error };
+  }
+
+  lineUp(node: TurnNode): void {
+    this.line = append(this.line, node);
+    this.#door?.approach();
+    if (this.#busy) return;
+    if (this.#isPrompt) this.#next();
+    else this.#soon();
+  }
+
+  leave(node: TurnNode): void {
+    this.line = remove(this.line, node);
+    this.rest();
+  }
+
+  /** Lets go of the door, if nobody needs it. */
+  rest(): void {
+    if (this.#door !== null && this.line === null && !this.#attended) this.#door.leave();
+  }
+
+  /** Whoever's turn it is leaves: the turn goes on, with a copy of what is left. */
+  detach(): void {
+    this.#node = null;
+    if (this.#door !== null) return this.#unattended(); // all was handed over
+    const turn = this.#turn!;
+    if (!turn.once && !turn.stable) {
+      this.#turn = { bytes: turn.bytes.slice(), once: false, stable: true };
+    }
+  }
+
+  /** Begins the turn of somebody who need not wait for it, while the sink is idle. */
+  take(turn: Turn): void {
+    this.#busy = true;
+    this.#attended = true;
+    this.#node = null;
+    this.#start(turn);
+    queueMicrotask(() => this.#write());
+  }
+
+  /** In a microtask: `write` may be code of somebody's. Whoever has left by then has written nothing. */
+  #soon(): void {
+    this.#busy = true;
+    queueMicrotask(this.#begin);
+  }
+
+  readonly #begin = (): void => {
+    this.#busy = false;
+    this.#next();
+  };
+
+  #next(): void {
+    while (!this.#busy && this.line !== null) {
+      const node = this.line;
+      const failure = this.takeFailure();
+      if (failure !== null) {
+        this.#refuse(node, failure);
+        continue;
+      }
+      if (this.#door !== null && !this.#passes(node, this.#door)) continue;
+      this.line = remove(this.line, node);
+      this.#busy = true; // before it begins: that may be a commit, and resume foreign code
+      this.#attended = true;
+      const turn = node.begin();
+      if (turn.bytes.length === 0) { // it only waited for those before it
+        this.#busy = false;
+        this.#unattended();
+        node.written(0);
+        continue;
+      }
+      this.#node = turn.stable ? null : node;
+      this.#start(turn);
+      this.#write();
+    }
+  }
+
+  #refuse(node: TurnNode, failure: Failure): void {
+    this.leave(node);
+    node.failed(failure.error);
+  }
+
+  /** Whether the first in line may begin; else it waits at the door, or has failed. */
+  #passes(node: TurnNode, door: Door): boolean {
+    const opening = door.open();
+    if (opening === "open") return true;
+    if (opening === "shut") {
+      this.#busy = true;
+      door.whenOpen(this.#onDoor);
+    } else this.#refuse(node, opening);
+    return false;
+  }
+
+  readonly #onDoor = (failure: Failure | null): boolean => {
+    this.#busy = false;
+    const told = failure === null ? null : this.line;
+    if (told !== null) this.#refuse(told, failure!);
+    this.#next();
+    return told !== null;
+  };
+
+  #unattended(): void {
+    this.#attended = false;
+    this.rest();
+  }
+
+  #start(turn: Turn): void {
+    this.#turn = turn;
+    this.#written = 0;
+  }
+
+  #write(): void {
+    const turn = this.#turn!;
+    // A writer may keep what it is given, so a piece is never used again, unless it is one of ours.
+    const isLent = turn.stable || (turn.steady === true && this.#borrows);
+    const whole = this.#written === 0 && isLent;
+    const piece = whole
+      ? turn.bytes
+      : isLent
+      ? turn.bytes.subarray(this.#written)
+      : turn.bytes.slice(this.#written, this.#written + this.#pieceFor(turn));
+    this.#most = piece.length;
+    let writing: Promise<number>;
+    try {
+      writing = this.writer.write(piece);
+    } catch (error) {
+      return this.#onError(error);
+    }
+    Promise.resolve(writing).then(this.#onCount, this.#onError);
+    if (this.#node === null) this.#unattended();
+  }
+
+  /** A stream need not be asked twice. */
+  #pieceFor(turn: Turn): number {
+    return this.#door === null || turn.once ? PIECE : turn.bytes.length;
+  }
+
+  // One of each for all writes: there is only one write at a time.
+  readonly #onCount = (count: number): void => this.#wrote(null, count, this.#most);
+  readonly #onError = (error: unknown): void => this.#wrote({ error }, 0, this.#most);
+  /** How many bytes the write under way was given. */
+  #most = 0;
+
+  #wrote(failure: Failure | null, written: number, most: number): void {
+    if (failure === null && !(Number.isInteger(written) && written > 0 && written <= most)) {
+      failure = { error: badCount(most, written) };
+    }
+    if (failure === null) {
+      this.#written += written;
+      const { bytes, once } = this.#turn!;
+      if (!once && this.#written < bytes.length) return this.#write();
+    }
+    if (failure !== null) (this.writer as Insider)[failed]?.(failure.error);
+    const node = this.#node;
+    this.#node = null;
+    this.#turn = null;
+    this.#busy = false;
+    this.#unattended();
+    if (failure === null) node?.written(this.#written);
+    else if (node === null) this.keep(failure.error);
+    else node.failed(failure.error);
+    this.#next();
+  }
+}
+
+function badCount(most: number, written: unknown): TypeError {
+  return new TypeError(
+    `Cannot write to the sink: its write must return an integer from 1 to ${most}, got ${
+      show(written)
+    }`,
+  );
+}

@@ -1,0 +1,175 @@
+/**
+ * Sources: where bytes come from, and who gets them.
+ *
+ * A source owns a queue of bytes that have arrived and are not taken yet, a list of takers who wait
+ * (first come, first served), and at most one *pull*, which asks whatever is behind it for more.
+ * A taker looks at the queue and takes either all that it wants, in one piece of code, or nothing:
+ * that is its commit. So a taker may leave at any time, and nothing is lost: what its pull brings
+ * later goes into the queue, and is there for whoever comes next.
+ *
+ *     IDLE ──ask──▶ PULLING ──arrived, ended, failed, gaveUp──▶ IDLE
+ *
+ *  - IDLE → PULLING: `ask`, by whoever enlisted, or has served and finds that somebody still waits.
+ *  - PULLING → IDLE: whoever performs the pull, once, by calling one of the four. Each serves those
+ *    who wait, and asks again if somebody still does.
+ *
+ * An end or a failure is kept as well until a taker has met it: once, and then the next pull asks
+ * anew. A terminal, or a file that grows, goes on after its end. A taker that comes while others
+ * wait lines up behind them.
+ */
+import { append, count, type Linked, remove } from "../../internal/circle.ts";
+import type { FiberCore } from "../../fiber/core/fiber.ts";
+import { ByteQueue } from "./byte_queue.ts";
+
+/** What a taker comes through: an input, which may be closed though its source goes on. */
+export class Gate {
+  isClosed = false;
+}
+
+/** The gate of those who come through no input. */
+export const OPEN: Gate = new Gate();
+
+/** A taker that waits. */
+export interface TakerNode extends Linked<TakerNode> {
+  readonly gate: Gate;
+  /** Takes, if it can: then it has left the list and has committed. */
+  advance(): boolean;
+  /** Leaves the list, and fails: its gate was closed. */
+  closed(): void;
+  /** How many bytes it could use now, for the pull. */
+  wanted(): number;
+  /** The fiber that waits, if it is one of ours. */
+  fiber(): FiberCore<unknown> | null;
+}
+
+/** What a pull brought instead of bytes. */
+type Outcome = { readonly kind: "ended" } | { readonly kind: "failed"; readonly error: unknown };
+
+export abstract class Source {
+  readonly bytes: ByteQueue = new ByteQueue();
+  takers: TakerNode | null = null;
+  /** How often what had come was forgotten: what was taken before that is not put back. */
+  forgotten = 0;
+  #outcome: Outcome | null = null;
+  #pulling = false;
+
+  /** What is read from, in words: "a TcpConn". */
+  abstract describe(): string;
+
+  /**
+   * Asks for more on behalf of `taker`. Calls no code of the user's: that would run in the middle
+   * of a `select` that is enlisting.
+   */
+  protected abstract pull(taker: TakerNode): void;
+
+  /** The taker whose pull is under way may have left: a hook for who would rather stop it. */
+  protected reconsider(): void {}
+
+  enlist(taker: TakerNode): void {
+    this.takers = append(this.takers, taker);
+    this.#ask();
+  }
+
+  delist(taker: TakerNode): void {
+    this.takers = remove(this.takers, taker);
+    if (this.#pulling) this.reconsider();
+  }
+
+  /**
+   * Whether everything has come that will: true once per end, throws once per failure. For takers
+   * that found too little in the queue; `keep` leaves an end for the next one.
+   */
+  atEnd(keep = false): boolean {
+    const outcome = this.#outcome;
+    if (outcome === null) return false;
+    if (!keep || outcome.kind === "failed") this.#outcome = null;
+    if (outcome.kind === "failed") throw outcome.error;
+    return true;
+  }
+
+  /** Bytes whose taker is gone are put back. */
+  giveBack(bytes: Uint8Array): void {
+    if (bytes.length === 0) return;
+    this.bytes.prepend(bytes);
+    this.#serve();
+  }
+
+  /** An end whose taker is gone is told again. */
+  giveBackEnd(): void {
+    this.#outcome ??= { kind: "ended" };
+    this.#serve();
+  }
+
+  /** The pull has filled the space that the queue had lent. */
+  protected arrived(): void {
+    this.#pulled();
+  }
+
+  /** The pull brought a chunk, which will not change any more. */
+  protected arrivedAs(chunk: Uint8Array): void {
+    this.bytes.adopt(chunk);
+    this.#pulled();
+  }
+
+  /** The pull found the end. */
+  protected ended(): void {
+    this.#outcome = { kind: "ended" };
+    this.#pulled();
+  }
+
+  /** The pull failed. */
+  protected failed(error: unknown): void {
+    this.#outcome = { kind: "failed", error };
+    this.#pulled();
+  }
+
+  /** The pull was stopped and brought nothing. */
+  protected gaveUp(): void {
+    this.#pulled();
+  }
+
+  /** Turns away whoever waits at the gate, or will come. What is behind the source isn't closed. */
+  close(gate: Gate): void {
+    gate.isClosed = true;
+    const waiting: TakerNode[] = [];
+    for (
+      let node = this.takers;
+      node !== null;
+      node = node.after === this.takers ? null : node.after
+    ) {
+      if (node.gate === gate) waiting.push(node);
+    }
+    for (const node of waiting) if (node.after !== null) node.closed();
+    if (this.takers !== null) this.#serve(); // who was behind them may find what they left
+  }
+
+  /** Forgets what has come and was not taken: what is behind it is closed, too. */
+  forget(): void {
+    this.forgotten++;
+    this.#outcome = null;
+    this.bytes.clear();
+  }
+
+  /** How many takers wait: O(n), for tests and people. */
+  get waiting(): number {
+    return count(this.takers);
+  }
+
+  #pulled(): void {
+    this.#pulling = false;
+    this.#serve();
+  }
+
+  #serve(): void {
+    while (this.takers !== null && this.takers.advance());
+    this.#ask();
+    if (this.#pulling) this.reconsider();
+  }
+
+  #ask(): void {
+    const { takers } = this;
+    if (takers === null || this.#pulling) return;
+    this.#pulling = true;
+    this.pull(takers);
+  }
+}

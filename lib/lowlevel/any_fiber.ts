@@ -1,0 +1,196 @@
+/** Somebody else's scheduler, and fibers of any type: the interface of the seed's `Fiber.E`. */
+import { append } from "../internal/circle.ts";
+import { checkFunction, checkOptional, isObject, wrongType } from "../internal/check.ts";
+import type { EventLoop } from "../loop/event_loop.ts";
+import { hostLoop } from "../loop/host_loop.ts";
+import { Abort } from "../operation/errors.ts";
+import type { Operation } from "../operation/types.ts";
+import { cancelTree, type Context, mark, unlink } from "../fiber/core/context.ts";
+import { breakDeadlock } from "../fiber/core/deadlock.ts";
+import { closeEmptied, terminate } from "../fiber/core/termination.ts";
+import type { Fiber, FiberCore } from "../fiber/core/fiber.ts";
+import {
+  checkFiber,
+  checkLoop,
+  checkOpen,
+  checkSpawn,
+  SchedulerCore,
+  spawnIn,
+  type SpawnOptions,
+} from "../fiber/core/scheduler.ts";
+import { step as stepCore } from "../fiber/core/step.ts";
+import { FIBER, REACHED } from "../fiber/core/flags.ts";
+
+/** A fiber of whatever type. */
+export type AnyFiber = Fiber<unknown>;
+
+/** All that a scheduler must say. The seed's effects Yield and Block reach it as `ready`. */
+export interface SchedulerPolicy {
+  /**
+   * `fiber` was spawned, woken, or has yielded: it must be stepped (`step`) exactly once, some
+   * time after this returns, and not from within it. The order is yours.
+   */
+  ready(fiber: AnyFiber): void;
+  /** The effect Spawn: like `ready`, which is the default, for a fiber that is new. */
+  spawn?(fiber: AnyFiber): void;
+  /** The effect Abort. Default: `AnyFiber.abort(fiber, reason)`, which does all there is to do. */
+  abort?(fiber: AnyFiber, reason: unknown): void;
+  /** Where its fibers wait for timers. Default: the host's loop. */
+  readonly loop?: EventLoop;
+}
+
+class CustomScheduler extends SchedulerCore {
+  readonly #policy: SchedulerPolicy;
+  #reporting = false;
+
+  constructor(policy: SchedulerPolicy) {
+    super(policy.loop ?? hostLoop());
+    this.#policy = policy;
+  }
+
+  override ready(fiber: FiberCore<unknown>): void {
+    this.#policy.ready(fiber);
+  }
+
+  override spawned(fiber: FiberCore<unknown>): void {
+    if (this.#policy.spawn === undefined) this.#policy.ready(fiber);
+    else this.#policy.spawn(fiber);
+  }
+
+  override abort(fiber: FiberCore<unknown>, reason: unknown): void {
+    if (this.#policy.abort === undefined) AnyFiber.abort(fiber, reason);
+    else this.#policy.abort(fiber, reason);
+  }
+
+  /** Nobody says where its slices end; the end of the current task is late enough. */
+  override reportSoon(): void {
+    if (this.#reporting) return;
+    this.#reporting = true;
+    queueMicrotask(() => {
+      this.#reporting = false;
+      this.reportFailures();
+    });
+  }
+}
+
+/** Functions on fibers of any type. */
+export interface AnyFiberFunctions {
+  /**
+   * Makes the top fiber of a scheduler and tells the scheduler that it is ready. Its failure shows
+   * in its result.
+   *
+   * @throws {TypeError} if `policy` has no `ready` or `body` is not a function
+   */
+  main<T>(policy: SchedulerPolicy, body: () => Operation<T>, options?: SpawnOptions): Fiber<T>;
+  /** Same as `fiber.id`. */
+  id(fiber: AnyFiber): number;
+  /** Whether the two are the same fiber. */
+  equal(a: AnyFiber, b: AnyFiber): boolean;
+  /** Negative, zero or positive: by id, that is in spawn order. */
+  compare(a: AnyFiber, b: AnyFiber): number;
+  /** Same as `fiber.state`. */
+  state(fiber: AnyFiber): "running" | "aborting" | "terminated";
+  /** The fibers spawned by `fiber`, in whichever of its scopes, that have not terminated. */
+  activeSpawns(fiber: AnyFiber): AnyFiber[];
+  /**
+   * Makes `fiber` a spawn of `parent`, which then doesn't end before it; it leaves the parent it
+   * had. Into an aborting parent: it is aborted as well.
+   *
+   * @throws {Inactive} if one of them has terminated
+   * @throws {RangeError} if `parent` is `fiber` or inside of it
+   */
+  attach(parent: AnyFiber, fiber: AnyFiber): void;
+  /**
+   * Aborts `fiber` and everything in it, the standard way, whatever its scheduler's policy says.
+   * What `setAborting` has marked already, it wakes.
+   */
+  abort(fiber: AnyFiber, reason?: unknown): void;
+  /**
+   * Marks `fiber` and everything in it as aborting, and wakes nobody: each gets the `Abort` at its
+   * next suspension. For a policy that wakes them in an order of its own, with `abort` on each.
+   */
+  setAborting(fiber: AnyFiber, reason?: unknown): void;
+  /**
+   * Nothing can ever wake the fibers below `root`, says its scheduler: they end with a `Deadlock`.
+   * To be called again if that wasn't enough, as when a `protect` was stuck.
+   */
+  breakDeadlock(root: AnyFiber): void;
+}
+
+/** See the interface: the functions of the seed's `Fiber.E`. */
+export const AnyFiber: AnyFiberFunctions = {
+  main<T>(policy: SchedulerPolicy, body: () => Operation<T>, options?: SpawnOptions): Fiber<T> {
+    if (!isObject(policy)) throw wrongType("make a fiber", "the policy must be an object", policy);
+    checkFunction("make a fiber", "policy.ready", policy.ready);
+    checkOptional("make a fiber", "policy.spawn", policy.spawn, "function");
+    checkOptional("make a fiber", "policy.abort", policy.abort, "function");
+    if (policy.loop !== undefined) checkLoop("make a fiber", policy.loop);
+    checkSpawn("make a fiber", body, options);
+    return spawnIn(new CustomScheduler(policy), null, null, body, options);
+  },
+  id: (fiber) => checkFiber("tell the id", "fiber", fiber).id,
+  equal: (a, b) => a === b,
+  compare: (a, b) => checkFiber("compare", "a", a).id - checkFiber("compare", "b", b).id,
+  state: (fiber) => checkFiber("tell the state", "fiber", fiber).state,
+  activeSpawns(fiber) {
+    const spawns: AnyFiber[] = [];
+    const pending: Context[] = [checkFiber("list the spawns", "fiber", fiber)];
+    for (let context = pending.pop(); context !== undefined; context = pending.pop()) {
+      const first = context.kids;
+      for (let kid = first; kid !== null; kid = kid.after === first ? null : kid.after) {
+        if ((kid.flags & FIBER) !== 0) spawns.push(kid as unknown as AnyFiber);
+        else pending.push(kid);
+      }
+    }
+    return spawns.sort(AnyFiber.compare);
+  },
+  attach(parent, fiber) {
+    const newParent = checkFiber("attach the fiber", "parent", parent);
+    const core = checkFiber("attach the fiber", "fiber", fiber);
+    checkOpen("attach the fiber", newParent);
+    checkOpen("attach the fiber", core);
+    for (let c: Context | null = newParent; c !== null; c = c.parent) {
+      if (c === core) {
+        throw new RangeError("Cannot attach the fiber: parent is the fiber itself or inside of it");
+      }
+    }
+    if (newParent.scheduler !== core.scheduler) {
+      throw new TypeError("Cannot attach the fiber: parent is a fiber of another scheduler");
+    }
+    const oldParent = core.parent;
+    if (oldParent !== null && core.error !== undefined && core.error === oldParent.error) {
+      oldParent.flags |= REACHED; // its abort ends the fiber, wherever that ends
+    }
+    unlink(core);
+    core.parent = newParent;
+    newParent.kids = append(newParent.kids, core);
+    const { error } = newParent;
+    if (error !== undefined && core.error === undefined) cancelTree(core, error);
+    const emptied = oldParent === null ? null : closeEmptied(oldParent);
+    if (emptied !== null) terminate(emptied);
+  },
+  abort(fiber, reason) {
+    const core = checkFiber("abort", "fiber", fiber);
+    if (core.error === undefined) core.cancel(reason);
+    else if (!core.terminated) cancelTree(core, core.error, core.error);
+  },
+  setAborting(fiber, reason) {
+    const core = checkFiber("abort", "fiber", fiber);
+    if (core.error === undefined && !core.terminated) mark(core, new Abort(reason));
+  },
+  breakDeadlock(root) {
+    const core = checkFiber("break the deadlock", "root", root);
+    if (!core.terminated) breakDeadlock(core.scheduler, "fail");
+  },
+};
+
+/**
+ * Runs `fiber` to its next suspension or to its end. To be called once for each `ready`.
+ *
+ * Never throws what the fiber throws, and never suspends.
+ *
+ * @throws {Error} if the fiber is not ready, or from a cancel function
+ */
+export function step(fiber: AnyFiber): void {
+  stepCore(checkFiber("step", "fiber", fiber));
+}

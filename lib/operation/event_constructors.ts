@@ -1,0 +1,210 @@
+/** The events there are, but for those that other rooms add; see `event.ts` for what one is. */
+import { checkFunction, wrongType } from "../internal/check.ts";
+import { publicFace } from "../internal/public_face.ts";
+import { asCancelFunction } from "../trigger/execution.ts";
+import {
+  type Arm,
+  type CancelHandle,
+  checkEvent,
+  CompositeEvent,
+  CUSTOM,
+  EventBase,
+} from "./event.ts";
+import type { SelectWait } from "./select_wait.ts";
+import type { Awaitable, Result } from "./types.ts";
+
+/** What an event of your own is made of. */
+export interface EventSource<T> {
+  /** Commits if it can: what happened, or `undefined` if nothing did. Called any number of times. */
+  poll(): Result<T> | undefined;
+  /**
+   * Asks to be woken when `poll` may have something, until the handle is cancelled. `wakeup` may
+   * be called early, late or twice: `poll` decides.
+   */
+  wait(wakeup: () => void): CancelHandle;
+}
+
+/**
+ * Something that can happen, as a value: `yield*` it to wait for it, `select` to choose between
+ * several. Making one does nothing; it may be waited on any number of times, by anybody.
+ */
+export interface Event<T> extends Awaitable<T> {
+  /**
+   * The same event with its value passed through `f`, which runs in the waiter after the commit;
+   * what `f` throws is thrown there.
+   *
+   * @throws {TypeError} if `f` is not a function
+   */
+  map<U>(f: (value: T) => U): Event<U>;
+}
+
+/** The constructors of events. */
+export interface EventConstructors {
+  /**
+   * An event of your own, from a way to poll and a way to be woken.
+   *
+   * @throws {TypeError} if `source` lacks one of the two methods
+   */
+  from<T>(source: EventSource<T>): Event<T>;
+  /** Has always happened, with `value`. */
+  always<T>(value: T): Event<T>;
+  /** Never happens: an alternative that is switched off. */
+  never(): Event<never>;
+  /** Happens when one of `events` does; exactly one of them is committed. None: never. */
+  choose<T>(...events: Event<T>[]): Event<T>;
+  /** The same for events of different types. */
+  choose<const E extends readonly Event<unknown>[]>(
+    ...events: E
+  ): Event<E[number] extends Event<infer T> ? T : never>;
+  /** The event that `make` returns, which is called anew for each wait. */
+  guard<T>(make: () => Event<T>): Event<T>;
+  /**
+   * Like `guard`, and `make` is told of the outcome: `nack` happens iff the event it returned is
+   * not the one that was chosen, also when the wait was aborted.
+   */
+  withNack<T>(make: (nack: Event<void>) => Event<T>): Event<T>;
+  /** What all events inherit from. */
+  readonly prototype: Event<unknown>;
+  /** Makes `instanceof Event` narrow. */
+  [Symbol.hasInstance](value: unknown): value is Event<unknown>;
+}
+
+/** The class of all events, and their constructors. */
+export const Event: EventConstructors = publicFace("Event", EventBase, "use Event.from", {
+  from<T>(source: EventSource<T>): Event<T> {
+    if (typeof source?.poll !== "function" || typeof source.wait !== "function") {
+      throw wrongType("make the event", "source must have the methods poll and wait", source);
+    }
+    return new CustomEvent(source);
+  },
+
+  always<T>(value: T): Event<T> {
+    return new AlwaysEvent(value);
+  },
+
+  never(): Event<never> {
+    return never;
+  },
+
+  choose<T>(...events: Event<T>[]): Event<T> {
+    const bases = events.map((event) => checkEvent("choose", event));
+    return new CompositeEvent((arm) => bases.map((event) => arm.over(event)), bases);
+  },
+
+  guard<T>(make: () => Event<T>): Event<T> {
+    checkFunction("guard the event", "make", make);
+    return new CompositeEvent(
+      (arm) => [arm.over(checkEvent("synchronise on the guard", make()))],
+    );
+  },
+
+  withNack<T>(make: (nack: Event<void>) => Event<T>): Event<T> {
+    checkFunction("make the event with a nack", "make", make);
+    return new CompositeEvent((arm, sync) => {
+      const nack = new OnceEvent("a negative acknowledgement");
+      (sync.nacks ??= []).push(nack); // before `make`: if that throws, it was certainly not chosen
+      const event = checkEvent("synchronise on the event with a nack", make(nack));
+      return [arm.over(event, arm.handler, [...arm.nacks ?? [], nack])];
+    });
+  },
+});
+
+class AlwaysEvent<T> extends EventBase<T> {
+  declare readonly value: T;
+
+  constructor(value: T) {
+    super();
+    this.value = value;
+  }
+  override poll(sync: SelectWait<unknown>): boolean {
+    sync.value = this.value;
+    return true;
+  }
+  describe(): string {
+    return "an event that has always happened";
+  }
+}
+
+class NeverEvent extends EventBase<never> {
+  describe(): string {
+    return "an event that never happens";
+  }
+}
+
+const never = new NeverEvent();
+
+/** An event of the user's. A wake-up only makes the waiter look again; `poll` commits. */
+class CustomEvent<T> extends EventBase<T> {
+  declare readonly source: EventSource<T>;
+
+  constructor(source: EventSource<T>) {
+    super();
+    this.source = source;
+  }
+
+  override kind(): number {
+    return CUSTOM;
+  }
+
+  override poll(sync: SelectWait<unknown>): boolean {
+    const { state } = sync;
+    const result: Result<T> | undefined = this.source.poll();
+    if (result === undefined) return false;
+    if (typeof result?.ok !== "boolean") {
+      throw wrongType("poll the event", "poll must return a Result or undefined", result);
+    }
+    if (sync.state !== state) sync.retract();
+    return sync.settleNow(result);
+  }
+
+  override enqueue(arm: Arm): void {
+    const sync = arm.sync!;
+    const handle: CancelHandle = this.source.wait(() => sync.wake());
+    if (typeof handle?.cancel !== "function") {
+      throw wrongType("wait for the event", "wait must return a CancelHandle", handle);
+    }
+    arm.handle = handle;
+  }
+
+  override withdraw(arm: Arm): void {
+    const handle = arm.handle!;
+    arm.handle = null;
+    asCancelFunction(() => handle.cancel());
+  }
+
+  describe(): string {
+    return "an event from a source";
+  }
+}
+
+/** Happens once and for good: for whoever waits, and whoever comes later. */
+export class OnceEvent extends EventBase<void> {
+  declare readonly what: string;
+  #happened = false;
+  /** In the order in which they came. */
+  readonly #waiters: Set<Arm> = new Set();
+
+  /** `what` it is, in words. */
+  constructor(what: string) {
+    super();
+    this.what = what;
+  }
+
+  happen(): void {
+    this.#happened = true;
+    for (const arm of this.#waiters) arm.complete(undefined);
+  }
+  override poll(sync: SelectWait<unknown>): boolean {
+    sync.value = undefined;
+    return this.#happened;
+  }
+  override enqueue(arm: Arm): void {
+    this.#waiters.add(arm);
+  }
+  override withdraw(arm: Arm): void {
+    this.#waiters.delete(arm);
+  }
+  describe(): string {
+    return this.what;
+  }
+}

@@ -1,0 +1,76 @@
+/** The trigger of our own fibers: its `await` suspends the fiber directly. */
+import { asCancelFunction } from "../trigger/execution.ts";
+import { type AwaitableVoid, checkAwait, type Trigger } from "../trigger/trigger.ts";
+import { COLD, inherit, type Wait } from "./wait.ts";
+
+export class FiberTrigger implements Trigger {
+  declare readonly purpose: string;
+  declare released: boolean;
+  /** Who is to be completed by `release`; `null`: nobody, or nobody any more. */
+  declare waiting: TriggerWait | null;
+  #awaited = false;
+
+  /** `purpose` says what its waiter waits on, in words. */
+  constructor(purpose = "a trigger") {
+    this.purpose = purpose;
+    this.released = false;
+    this.waiting = null;
+  }
+
+  readonly release = (): void => {
+    if (this.released) return;
+    this.released = true;
+    this.waiting?.complete(undefined);
+    this.waiting = null;
+  };
+
+  await(onCancel?: () => void): AwaitableVoid {
+    checkAwait(this.#awaited, onCancel);
+    this.#awaited = true;
+    return new TriggerWait(this, onCancel);
+  }
+}
+
+interface TriggerWait extends Wait<void> {}
+
+class TriggerWait {
+  declare trigger: FiberTrigger;
+  declare onCancel: (() => void) | undefined;
+
+  constructor(trigger: FiberTrigger, onCancel: (() => void) | undefined) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.trigger = trigger;
+    this.onCancel = onCancel;
+  }
+
+  attempt(): boolean {
+    return this.trigger.released;
+  }
+
+  enqueue(): void {
+    this.trigger.waiting = this;
+  }
+
+  withdraw(): void {
+    this.trigger.waiting = null;
+    this.refused();
+  }
+
+  refused(): void {
+    if (this.onCancel !== undefined) asCancelFunction(this.onCancel);
+  }
+
+  /** Released, but whoever waited is gone: what the release stood for is the clean-up's business. */
+  undo(): void {
+    this.refused();
+  }
+
+  describe(): string {
+    return this.trigger.purpose;
+  }
+}
+
+inherit(TriggerWait);

@@ -1,0 +1,64 @@
+/**
+ * The wait for the end of a pool. It works in a fiber that is aborting (law 12), and then nothing
+ * cancels it. An abort that comes later ends the wait, and the closing goes on.
+ */
+import { enterProtected } from "../../operation/protected_start.ts";
+import { COLD, type FiberSlot, inherit, type Wait, YIELDED } from "../../operation/wait.ts";
+import { hubOf, type SettleNode } from "../../promise/hub.ts";
+import type { Result } from "../../operation/types.ts";
+import { execution } from "../../trigger/execution.ts";
+
+export interface Closing extends Wait<void> {}
+
+export class Closing implements SettleNode {
+  declare close: () => Promise<void>;
+  declare leaveAlone: () => void;
+  declare promise: Promise<void> | null;
+  /** Whether its fiber was aborting when it began. */
+  declare isCleanUp: boolean;
+
+  /** `close` starts the closing; `leaveAlone` is told that nobody hears any more how it ends. */
+  constructor(close: () => Promise<void>, leaveAlone: () => void) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.close = close;
+    this.leaveAlone = leaveAlone;
+    this.promise = null;
+    this.isCleanUp = false;
+  }
+
+  /** Unlike other operations it begins in a fiber that is aborting, too. */
+  enter(): IteratorResult<never, void> {
+    const fiber = execution.current as FiberSlot;
+    this.isCleanUp = fiber.context.error !== undefined;
+    return enterProtected(this);
+  }
+
+  attempt(): boolean {
+    this.promise ??= this.close();
+    const { result } = hubOf(this.promise);
+    return result !== undefined && this.settleNow(result as Result<void>);
+  }
+
+  enqueue(): void {
+    hubOf(this.promise!).enlist(this);
+  }
+
+  /** While it gives way the closing has not begun, which it must. */
+  interrupt(): boolean {
+    return this.state !== YIELDED && !this.isCleanUp && this.leave();
+  }
+
+  withdraw(): void {
+    hubOf(this.promise!).leave(this);
+    this.leaveAlone();
+  }
+
+  describe(): string {
+    return "the end of a thread pool";
+  }
+}
+
+inherit(Closing);

@@ -1,0 +1,225 @@
+/** A thread of a pool, as main sees it: its worker, and the two ways of talking to it. */
+import { doorbell } from "../../loop/doorbell.ts";
+import { ThreadCrashedError } from "../errors.ts";
+import { type Handler, Inflow, Outflow } from "../shared/flow.ts";
+import { MainCalls, type MainFunctions } from "./main_calls.ts";
+import { workerName } from "../memory/identity.ts";
+import {
+  ABANDONED,
+  atJob,
+  CANCEL,
+  HELLO,
+  IDLE,
+  jobOf,
+  QUIT,
+  type Start,
+  STARTING,
+} from "../worker/protocol.ts";
+import { ownRegistry, type Registry } from "../memory/registry.ts";
+import { SharedQueue } from "../memory/shared_queue.ts";
+import { pack } from "../memory/wire.ts";
+
+const INBOX_CAPACITY = 64;
+const OUTBOX_CAPACITY = 1024;
+export const MESSAGE_BYTES = 496;
+/** How long a module may take until it calls `serve`. */
+const HELLO_MS = 30_000;
+
+/** What is the same for all threads of a pool. */
+export interface Outfit {
+  readonly module: string;
+  readonly pool: string;
+  readonly jobs: SharedArrayBuffer;
+  readonly table: SharedArrayBuffer;
+  readonly init: string | null;
+  readonly atExit: string | null;
+  readonly functions: readonly string[];
+  readonly main: MainFunctions;
+}
+
+export class PoolThread {
+  readonly id: number;
+  /** When it was started, for who wonders how long it has lived. */
+  readonly since: number = performance.now();
+  readonly #registry: Registry;
+  readonly #place: number;
+  readonly #state = new Int32Array(new SharedArrayBuffer(4)).fill(STARTING);
+  readonly #worker: Worker;
+  readonly #outflow: Outflow;
+  readonly #inflow: Inflow;
+  readonly #port: MessagePort;
+  /** The other end, until it is handed over. */
+  #itsPort: MessagePort | undefined;
+  readonly calls: MainCalls;
+  #helloTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Whether it has made its state, and takes jobs. */
+  isReady = false;
+  isGone = false;
+  /** Whether it ever got a job done. */
+  isProven = false;
+
+  /** Starts it. `onCrash` is told of a death that the thread itself could not tell of. */
+  constructor(
+    outfit: Outfit,
+    handle: Handler,
+    afterBunch: () => void,
+    onCrash: (error: unknown) => void,
+  ) {
+    this.#registry = ownRegistry();
+    const { id, place } = this.#registry.enter();
+    this.id = id;
+    this.#place = place;
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    this.#itsPort = port2;
+    const { buffer } = this.#registry;
+    const inbox = SharedQueue.allocate(INBOX_CAPACITY, MESSAGE_BYTES);
+    const outbox = SharedQueue.allocate(OUTBOX_CAPACITY, MESSAGE_BYTES);
+    this.#outflow = new Outflow(new SharedQueue(inbox, buffer), port1);
+    this.#inflow = new Inflow(new SharedQueue(outbox, buffer), port1, handle, afterBunch);
+    this.calls = new MainCalls(outfit.main, this.send.bind(this));
+    const name = workerName(id, outfit.pool);
+    try {
+      this.#worker = new Worker(outfit.module, { type: "module", name });
+    } catch (error) {
+      this.#registry.leave(place);
+      port1.close();
+      port2.close();
+      throw error;
+    }
+    this.#worker.onerror = (event) => {
+      event.preventDefault(); // it would be an error of main's
+      this.listen(); // what it has said before counts
+      onCrash(event.error ?? new Error(event.message));
+    };
+    const start: Start = {
+      kind: "weft.start",
+      registry: buffer,
+      place,
+      jobs: outfit.jobs,
+      table: outfit.table,
+      state: this.#state.buffer as SharedArrayBuffer,
+      inbox,
+      outbox,
+      port: port2,
+      pool: outfit.pool,
+      init: outfit.init,
+      atExit: outfit.atExit,
+      functions: outfit.functions,
+    };
+    this.#worker.onmessage = ({ data }) => {
+      if (data !== HELLO) return;
+      clearTimeout(this.#helloTimer);
+      this.#worker.onmessage = null; // the rest is the user's own affair
+      this.#worker.postMessage(start, [port2]);
+      this.#itsPort = undefined;
+    };
+    this.#helloTimer = setTimeout(() => {
+      onCrash(
+        new Error(
+          `The module has not called serve within ${HELLO_MS / 1000} s; a module of tasks has ` +
+            `export default serve({ … })`,
+        ),
+      );
+    }, HELLO_MS);
+    doorbell.hold(); // while it starts
+    this.#inflow.start();
+    setWorkerRef(this.#worker, false);
+  }
+
+  /** It has started, or failed to: nothing more is waited for. */
+  started(isReady: boolean): void {
+    if (this.isReady || this.#helloTimer === undefined) return;
+    this.isReady = isReady;
+    clearTimeout(this.#helloTimer);
+    this.#helloTimer = undefined;
+    doorbell.release();
+  }
+
+  /** The number of the job that it has, or had when it died. */
+  get currentJob(): number | undefined {
+    return jobOf(Atomics.load(this.#state, 0));
+  }
+
+  send(type: number, id: number, value: unknown, transferring?: readonly unknown[]): void {
+    if (!this.isGone) this.#outflow.send(type, id, value, transferring);
+  }
+
+  cancel(id: number, reason: unknown): void {
+    this.send(CANCEL, id, pack(reason));
+  }
+
+  quit(): void {
+    this.send(QUIT, 0, undefined);
+  }
+
+  /** Lets in what it has said. */
+  listen(): void {
+    this.#inflow.wake();
+  }
+
+  /** False if it isn't at that job any more. From here on it takes none. */
+  abandonAt(job: number): boolean {
+    return this.#abandon(atJob(job));
+  }
+
+  /** False if it has made its state, and can be told to quit. */
+  abandonStart(): boolean {
+    return this.#abandon(STARTING);
+  }
+
+  /** False if it is cleaning up, as it was told. */
+  abandonIdle(): boolean {
+    return this.#abandon(IDLE);
+  }
+
+  #abandon(from: number): boolean {
+    return Atomics.compareExchange(this.#state, 0, from, ABANDONED) === from;
+  }
+
+  /**
+   * It is gone, or given up: nothing of what it says counts any more. Its place is free again if
+   * it is certain that it will never wait there. It may still be running, so its memory is
+   * dropped and never used again.
+   */
+  remove({ isCertain }: { isCertain: boolean }): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    this.started(false);
+    this.#inflow.stop();
+    this.#outflow.stop();
+    this.calls.cancelAll("the thread that called is gone");
+    this.#port.close();
+    this.#itsPort?.close();
+    this.#worker.onmessage = null;
+    this.#worker.onerror = (event) => event.preventDefault();
+    this.#worker.terminate();
+    if (isCertain) this.#registry.leave(this.#place);
+  }
+
+  crashed(what: string, cause?: unknown): ThreadCrashedError {
+    return new ThreadCrashedError(
+      `Thread ${this.id} ${what}`,
+      cause === undefined ? undefined : { cause },
+    );
+  }
+}
+
+/**
+ * Whether a worker keeps the program alive. Those of a pool don't: whoever waits for one of them
+ * does, and one that can't be stopped must not. Deno has a method for that under a symbol, for its
+ * own `node:worker_threads`; without it the program has to close its pools.
+ */
+function setWorkerRef(worker: Worker, on: boolean): void {
+  const prototype = Object.getPrototypeOf(worker);
+  for (const symbol of Object.getOwnPropertySymbols(prototype)) {
+    const method: unknown = Object.getOwnPropertyDescriptor(prototype, symbol)?.value;
+    if (typeof method !== "function" || method.length !== 1) continue;
+    if (
+      symbol.description !== "" && symbol.description !== undefined &&
+      symbol.description !== "privateWorkerRef"
+    ) continue;
+    method.call(worker, on);
+    return;
+  }
+}

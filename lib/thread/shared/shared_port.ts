@@ -1,0 +1,199 @@
+/** A shared channel as one thread sees it: the queue, and those who wait here. */
+import type { ChannelFailure } from "../../channel/core.ts";
+import { ChannelClosedError } from "../../channel/error.ts";
+import { encodeFailure, readFailure } from "./failure.ts";
+import { threadId } from "../memory/identity.ts";
+import {
+  CLOSED,
+  CLOSERS,
+  KIND,
+  NOT_NOW,
+  RECEIVERS,
+  SENDERS,
+  SENDERS_ASLEEP,
+  type SharedQueue,
+} from "../memory/shared_queue.ts";
+import { DRAINED, NOTHING } from "./shared_operations.ts";
+import { type Codec, Decoded, Encoded, NUMBER, readNumber } from "../memory/values.ts";
+import { SharedSide } from "./waiting.ts";
+
+/** The flag of channels that forget an item for which there is no room. */
+export const DROPS_NEWEST = 2;
+
+// Between encoding and publishing nothing else runs, and between taking and decoding neither.
+const encoding = new Encoded();
+const decoding = new Decoded();
+
+/** Those that hold items which are nowhere else: they live on, though nobody may know them now. */
+const stranded: Set<object> = new Set();
+
+export class SharedPort<T> {
+  readonly receivers: SharedSide;
+  readonly senders: SharedSide;
+  readonly closers: SharedSide;
+  /** Whether a `send` that finds no room forgets its item. */
+  readonly #dropsNewest: boolean;
+  /** Whether numbers may go the short way. */
+  readonly #takesNumbers: boolean;
+  /** Why it failed, once that was asked. */
+  #failure: ChannelFailure | null = null;
+  /** Items whose receiver was gone when they came: they are next here, or go to the end. */
+  readonly #returned: T[] = [];
+  /** The slot of an item that was taken, and couldn't be read for want of stack; or NOT_NOW. */
+  #unread: number = NOT_NOW;
+  /** In a queue that forgets: the sequence with which that slot was put aside. */
+  #aside = 0;
+  readonly #forgets: boolean;
+
+  constructor(
+    readonly queue: SharedQueue,
+    readonly codec: Codec<T> | undefined,
+    readonly name: string | undefined,
+  ) {
+    this.receivers = new SharedSide(queue, RECEIVERS);
+    this.senders = new SharedSide(queue, SENDERS);
+    this.closers = new SharedSide(queue, CLOSERS);
+    this.#dropsNewest = (queue.flags & DROPS_NEWEST) !== 0;
+    this.#forgets = queue.forgets;
+    this.#takesNumbers = codec === undefined && !this.#dropsNewest && !this.#forgets;
+  }
+
+  /**
+   * The item as it is to be written: valid until the next call.
+   *
+   * @throws {TypeError} if it can't be copied to another thread
+   * @throws {RangeError} if it is larger than a slot
+   */
+  encode(item: T): Encoded {
+    if (this.codec === undefined) encoding.encode(item, this.queue.slotBytes);
+    else encoding.encodeWith(this.codec, item);
+    if (encoding.length > this.queue.slotBytes) {
+      throw new RangeError(
+        `Cannot send to ${this.describe()}: the value takes ${encoding.length} bytes, and a slot ` +
+          `has ${this.queue.slotBytes}; make the channel with a larger slotBytes`,
+      );
+    }
+    return encoding;
+  }
+
+  /** Sends now, if it need not wait. Dropping counts as sending; `offer` tells the difference. */
+  put(encoded: Encoded, item: T): boolean {
+    return this.offer(encoded, item) || this.#dropsNewest;
+  }
+
+  /** Puts an item in; false if there was no room. */
+  offer(encoded: Encoded, item: T): boolean {
+    const outcome = this.queue.put(encoded, 0);
+    if (outcome === CLOSED) throw this.refusal(item);
+    return outcome !== NOT_NOW;
+  }
+
+  /** Puts in a number where there is room, and no codec or policy asks for more; throws nothing. */
+  putNumber(item: number): boolean {
+    return this.#takesNumbers && this.queue.putNumber(NUMBER, item);
+  }
+
+  /** The next item, NOTHING, or DRAINED. `beforeCodec` is called when it is taken, not yet decoded. */
+  take(beforeCodec?: () => void): unknown {
+    const { queue } = this;
+    const slot = this.receivers.returned > 0 ? this.#unread : queue.take();
+    if (slot === NOT_NOW) return this.receivers.returned > 0 ? this.#takeReturned() : NOTHING;
+    if (slot === CLOSED) return DRAINED;
+    const { words } = queue;
+    if (slot === this.#unread && this.#forgets) {
+      const aside = this.#aside;
+      if (Atomics.compareExchange(words, slot, aside, (aside - 1) | 0) !== aside) { // forgotten
+        this.#unread = NOT_NOW;
+        this.receivers.returned--;
+        return this.take(beforeCodec);
+      }
+    }
+    const sequence = words[slot]!;
+    const isNumber = words[slot + KIND] === NUMBER;
+    let number = 0;
+    try {
+      if (isNumber) number = readNumber(queue, slot);
+      else decoding.read(queue, slot);
+      queue.free(slot);
+    } catch (error) { // the stack overflows: no calls
+      if (words[slot] === sequence) {
+        if (this.#unread === NOT_NOW) this.receivers.returned++;
+        this.#unread = slot;
+        if (this.#forgets) {
+          this.#aside = (sequence + 1) | 0;
+          Atomics.store(words, slot, this.#aside);
+        }
+        throw error;
+      }
+      Atomics.store(words, SENDERS_ASLEEP, 1); // it is free, and the ring is for the next one
+    }
+    if (this.#unread !== NOT_NOW) {
+      this.#unread = NOT_NOW;
+      this.receivers.returned--;
+    }
+    if (isNumber) return number;
+    if (this.codec === undefined) return decoding.decode();
+    const bytes = decoding.bytes!; // its own, whatever runs now
+    beforeCodec?.();
+    return this.codec.decode(bytes);
+  }
+
+  #takeReturned(): unknown {
+    if (--this.receivers.returned === 0) stranded.delete(this);
+    return this.#returned.shift();
+  }
+
+  /** An item was taken, but by nobody. */
+  giveBack(item: T): void {
+    if (this.receivers.first === null && (!this.queue.forgets || this.queue.hasRoom)) {
+      try {
+        if (this.offer(this.encode(item), item)) return;
+      } catch { // closed meanwhile: who drains it here gets it
+      }
+    }
+    this.#returned.push(item);
+    this.receivers.returned++;
+    stranded.add(this);
+    this.receivers.look();
+  }
+
+  /** Closes it because of `error`, unless it is closed. Never throws. */
+  fail(error: unknown): void {
+    const { queue } = this;
+    if (queue.isClosed) return;
+    const thread = threadId();
+    const encoded = encodeFailure(error, thread === 0 ? "main" : `thread ${thread}`);
+    if (queue.close((slot) => encoded.write(queue, slot))) this.#failure = { error };
+  }
+
+  /** Why it has failed, if it has: in each thread one and the same error. */
+  get failure(): ChannelFailure | null {
+    if (this.#failure === null && this.queue.hasFailed) {
+      this.#failure = { error: readFailure(this.queue) };
+    }
+    return this.#failure;
+  }
+
+  /** What a sender is told when it is closed. */
+  refusal(item: T): ChannelClosedError {
+    const error = new ChannelClosedError("send to", this.title, item);
+    const { failure } = this;
+    if (failure !== null) error.cause = failure.error;
+    return error;
+  }
+
+  /** What a receiver who must have an item is told when there will be none. */
+  end(): unknown {
+    const { failure } = this;
+    return failure === null ? new ChannelClosedError("receive from", this.title) : failure.error;
+  }
+
+  /** How the errors of its users call it. */
+  get title(): string {
+    return this.name === undefined ? "the channel" : this.describe();
+  }
+
+  describe(): string {
+    return this.name === undefined ? "a shared channel" : `shared channel "${this.name}"`;
+  }
+}

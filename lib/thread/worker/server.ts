@@ -1,0 +1,337 @@
+/**
+ * A thread of a pool, from within: it takes jobs from the common queue, one after the other.
+ *
+ * In line with the other threads it waits for a ring, or dozes, takes a job, *leaves the line*, so
+ * that it is rung for no job that another thread could do, and performs it: in a step, or as a
+ * fiber or a promise that ends when it likes. The job is left when its result is sent, and only
+ * then is the next one taken. Now and then the thread's own event loop has a turn in between.
+ */
+import { main } from "../../fiber/mod.ts";
+import { isPromiseLike } from "../../internal/check.ts";
+import { hop } from "../../loop/hop.ts";
+import { clock } from "../../loop/timers.ts";
+import { attendance, doorbell, type Holder } from "../../loop/doorbell.ts";
+import { setThreadCalls } from "./call_main.ts";
+import type { AnyFunction } from "./closure.ts";
+import { idOf, Inflow, Outflow } from "../shared/flow.ts";
+import { isOperation } from "../pool/main_calls.ts";
+import { resultNotCloned } from "../shared/postable.ts";
+import { type Definition, Program } from "./program.ts";
+import {
+  ARGUMENTS,
+  CANCEL,
+  DEFINE,
+  entry,
+  EXIT_FAILED,
+  FAILURE,
+  HELLO,
+  indexOf,
+  NEED_ARGUMENTS,
+  QUEUED,
+  QUIT,
+  READY,
+  REPLY,
+  REPLY_FAILED,
+  RESULT,
+  RUNNING,
+  type Start,
+  START_FAILED,
+} from "./protocol.ts";
+import { joinRegistry } from "../memory/registry.ts";
+import { EXTRA, NOT_NOW, RECEIVERS, SharedQueue } from "../memory/shared_queue.ts";
+import { CurrentJob, setCurrentJob } from "./task.ts";
+import { ThreadCalls } from "./thread_calls.ts";
+import { ThreadLife, workerScope } from "./thread_life.ts";
+import { Decoded, ELSEWHERE } from "../memory/values.ts";
+import { SharedSide, type SharedWaiter } from "../shared/waiting.ts";
+import { pack, type Packed, unpack } from "../memory/wire.ts";
+
+/** For how long jobs follow each other before the thread's own event loop gets a turn. */
+const SLICE_MS = 2;
+/** For how long it sleeps at a time without letting its event loop go on. */
+const DOZE_MS = 1;
+/** A job that doesn't end in a step. */
+const PENDING = Symbol("pending");
+
+let started = false;
+
+/** Goes to work as soon as main says how; `null`: with the functions that main will send. */
+export function startServing(definition: Definition | null): void {
+  if (started) throw new Error("Cannot serve tasks: serve was called in this thread already");
+  started = true;
+  const onMessage = ({ data }: MessageEvent<Start>) => {
+    if (data?.kind !== "weft.start") return; // the user's own affair
+    workerScope.removeEventListener("message", onMessage);
+    new Server(data, definition).start();
+  };
+  workerScope.addEventListener("message", onMessage);
+  workerScope.postMessage(HELLO); // not before there is somebody to hear the answer
+}
+
+class Server implements SharedWaiter {
+  // In line for jobs.
+  after: SharedWaiter | null = null;
+  before: SharedWaiter | null = null;
+  woken = false;
+  holder: Holder | null = null;
+
+  readonly #jobs: SharedQueue;
+  readonly #line: SharedSide;
+  readonly #table: Int32Array;
+  readonly #outflow: Outflow;
+  readonly #inflow: Inflow;
+  readonly #decoded = new Decoded();
+  readonly #where: string;
+  readonly #program: Program;
+  readonly #life: ThreadLife;
+  readonly #calls: ThreadCalls;
+  #job: CurrentJob | null = null;
+  /** What it is to do for that: a task by name, or a function by number. */
+  #task: string | number = "";
+  /** Whether the result of a job waits for room: until it is sent, the thread is at that job. */
+  #isReporting = false;
+  #scheduled = false;
+  #working = false;
+  /** Until when jobs may follow each other before the event loop has to have a turn. */
+  #turnEnd = 0;
+  /** Whether it had a job a moment ago. */
+  #isWarm = false;
+  #argumentsCame: ((args: unknown) => void) | undefined;
+
+  constructor(start: Start, definition: Definition | null) {
+    joinRegistry(start.registry, start.place);
+    this.#jobs = new SharedQueue(start.jobs, start.registry);
+    this.#line = new SharedSide(this.#jobs, RECEIVERS);
+    this.#table = new Int32Array(start.table);
+    this.#outflow = new Outflow(new SharedQueue(start.outbox, start.registry), start.port);
+    this.#inflow = new Inflow(
+      new SharedQueue(start.inbox, start.registry),
+      start.port,
+      (type, id, value) => this.#handle(type, id, value),
+    );
+    this.#where = `main, for thread pool "${start.pool}"`;
+    this.#program = new Program(start, definition);
+    this.#life = new ThreadLife(start.state, this.#outflow);
+    this.#calls = new ThreadCalls(this.#life, this.#outflow, this.#inflow);
+  }
+
+  async start(): Promise<void> {
+    this.#life.watchOver();
+    setThreadCalls(this.#calls);
+    this.#inflow.start();
+    try {
+      await this.#program.init();
+    } catch (error) {
+      this.#sendError(START_FAILED, 0, error);
+      return this.#life.end();
+    }
+    if (!this.#life.began()) return;
+    this.#outflow.send(READY, 0, undefined);
+    this.#line.enlist(this, attendance);
+  }
+
+  /** Sends an error of the user's. */
+  #sendError(type: number, id: number, error: unknown): void {
+    this.#outflow.send(type, id, pack(this.#program.explain(error)));
+  }
+
+  // Jobs -----------------------------------------------------------------------------------------
+
+  /** There may be jobs. */
+  wake(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    queueMicrotask(this.#work);
+  }
+
+  readonly #work = (): void => {
+    this.#scheduled = false;
+    this.#working = true;
+    try {
+      this.#workOn();
+    } finally {
+      this.#working = false;
+    }
+  };
+
+  #workOn(): void {
+    for (;;) {
+      if (this.#job !== null || this.#isReporting) return;
+      if (this.#life.isToldToQuit) return void this.#quit();
+      if (!this.#life.isServing) return;
+      if (clock() > this.#turnEnd) return this.#workNextTurn();
+      const slot = this.#jobs.take();
+      if (slot <= NOT_NOW) {
+        if (this.#lineUp() || this.#doze()) continue;
+        return;
+      }
+      const id = idOf(this.#jobs.words[slot + EXTRA]!);
+      this.#decoded.read(this.#jobs, slot);
+      this.#jobs.free(slot);
+      if (!this.#claim(id)) continue;
+      this.#leaveLine();
+      this.#isWarm = true;
+      this.#begin(id);
+    }
+  }
+
+  /** Goes on when the thread's own event loop has had a turn. */
+  #workNextTurn(): void {
+    this.#scheduled = true;
+    hop(() => {
+      this.#turnEnd = clock() + SLICE_MS;
+      this.#work();
+    });
+  }
+
+  /**
+   * After a job the whole thread sleeps for a moment, in line: woken in this way it is at the next
+   * job in a fraction of the time that its event loop takes to wake up. True if it was rung.
+   */
+  #doze(): boolean {
+    if (!this.#isWarm || this.#scheduled) return false;
+    this.#isWarm = doorbell.sleep(DOZE_MS);
+    return this.#isWarm;
+  }
+
+  /** Waits for jobs in line with the other threads: true if there may be one now. */
+  #lineUp(): boolean {
+    if (this.holder !== null) return this.#line.rest(this);
+    this.#line.enlist(this, attendance); // which looks, too
+    return false;
+  }
+
+  /** While it is at a job, no ring must come to it that another thread could answer. */
+  #leaveLine(): void {
+    if (this.holder !== null) this.#line.delist(this);
+  }
+
+  /** False if the job was withdrawn before. */
+  #claim(id: number): boolean {
+    this.#life.aimsAt(id);
+    const queued = entry(id, QUEUED);
+    const running = entry(id, RUNNING);
+    if (Atomics.compareExchange(this.#table, indexOf(id), queued, running) === queued) return true;
+    this.#life.missed();
+    return false;
+  }
+
+  #begin(id: number): void {
+    const job = new CurrentJob(id, this.#table, () => this.#inflow.wake());
+    this.#job = job;
+    if (this.#decoded.kind !== ELSEWHERE) {
+      return this.#perform(job, this.#decoded.decode() as [string | number, ...unknown[]]);
+    }
+    this.#argumentsCame = (args) => {
+      this.#argumentsCame = undefined;
+      if (args === null) this.#finish(job, RESULT, undefined); // nobody waits for it any more
+      else this.#perform(job, args as [string | number, ...unknown[]]);
+    };
+    this.#outflow.send(NEED_ARGUMENTS, id, undefined);
+  }
+
+  #perform(job: CurrentJob, [name, ...args]: [string | number, ...unknown[]]): void {
+    if (job.isCancelled) return this.#finish(job, RESULT, undefined);
+    this.#task = name;
+    setCurrentJob(job);
+    let result: unknown;
+    try {
+      result = this.#call(job, this.#program.task(name, this.#listen), args);
+    } catch (error) {
+      return this.#finish(job, FAILURE, error);
+    }
+    if (result !== PENDING) this.#finish(job, RESULT, result);
+  }
+
+  /** What the task returned, or PENDING: then it will finish by itself. */
+  #call(job: CurrentJob, task: AnyFunction, args: unknown[]): unknown {
+    const result = task(this.#program.state, ...args);
+    if (isOperation(result)) {
+      const running = main(() => result, { name: task.name || "task" });
+      const off = job.onAbort((abort) => void running.abort(abort.cause));
+      running.then(
+        (value) => this.#finish(job, RESULT, value),
+        (error) => this.#finish(job, FAILURE, error),
+      ).then(off);
+      return PENDING;
+    }
+    if (!isPromiseLike(result)) return result;
+    Promise.resolve(result).then(
+      (value) => this.#finish(job, RESULT, value),
+      (error) => this.#finish(job, FAILURE, error),
+    );
+    return PENDING;
+  }
+
+  #finish(job: CurrentJob, type: typeof RESULT | typeof FAILURE, value: unknown): void {
+    if (this.#job !== job || this.#life.isOver) return;
+    try {
+      if (type === FAILURE) this.#sendError(FAILURE, job.id, value);
+      else this.#outflow.send(RESULT, job.id, value, [value]);
+    } catch (error) {
+      const failure = resultNotCloned(
+        `send the result of ${this.#nameTask()} to main`,
+        value,
+        error,
+      );
+      this.#outflow.send(FAILURE, job.id, pack(failure));
+    }
+    setCurrentJob(undefined);
+    this.#job = null;
+    if (!this.#outflow.isBehind) return this.#leaveJob(job.id);
+    // Another job that is stuck, or ends the thread, would take this result along.
+    this.#isReporting = true;
+    this.#outflow.onceCaughtUp(() => {
+      this.#isReporting = false;
+      this.#leaveJob(job.id);
+    });
+  }
+
+  /** What it is at, for people. */
+  #nameTask(): string {
+    const name = this.#task;
+    if (typeof name === "string") return `task "${name}"`;
+    return `function ${this.#program.task(name, this.#listen).name || "(anonymous)"}`;
+  }
+
+  #leaveJob(id: number): void {
+    if (this.#life.leaves(id) && !this.#working) this.wake();
+  }
+
+  async #quit(): Promise<void> {
+    if (!this.#life.quits()) return;
+    this.#leaveLine();
+    try {
+      await this.#program.atExit();
+    } catch (error) {
+      if (!this.#life.isOver) this.#sendError(EXIT_FAILED, 0, error);
+    }
+    this.#life.end();
+  }
+
+  // Messages -------------------------------------------------------------------------------------
+
+  #handle(type: number, id: number, value: unknown): void {
+    switch (type) {
+      case ARGUMENTS:
+        if (this.#job?.id === id) this.#argumentsCame?.(value);
+        break;
+      case REPLY:
+        this.#calls.answered(id, true, value);
+        break;
+      case REPLY_FAILED:
+        this.#calls.answered(id, false, unpack(value as Packed, this.#where));
+        break;
+      case CANCEL:
+        if (this.#job?.id === id) this.#job.cancel(unpack(value as Packed, this.#where));
+        break;
+      case DEFINE:
+        this.#program.functions.define(id, value as string);
+        break;
+      case QUIT:
+        if (this.#life.toldToQuit()) this.wake();
+    }
+  }
+
+  readonly #listen = (): void => this.#calls.listen();
+}

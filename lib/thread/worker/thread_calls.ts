@@ -1,0 +1,64 @@
+/** Calls of this thread into main, from the call to the answer; main's side is in main_calls.ts. */
+import { show } from "../../internal/check.ts";
+import { doorbell } from "../../loop/doorbell.ts";
+import { ID_LIMIT, type Inflow, type Outflow } from "../shared/flow.ts";
+import { argumentNotCloned, checkPostable } from "../shared/postable.ts";
+import { CALL, CALL_CANCELLED } from "./protocol.ts";
+import type { ThreadLife } from "./thread_life.ts";
+
+/** Called once with what came back. */
+type Answer = (ok: boolean, value: unknown) => void;
+
+/** How long it sleeps at a time until main has said something, should a ring be lost. */
+const LISTEN_MS = 1000;
+
+export class ThreadCalls {
+  /** By the number of the call. */
+  readonly #answers: Map<number, Answer> = new Map();
+  #last = 0;
+
+  constructor(
+    readonly life: ThreadLife,
+    readonly outflow: Outflow,
+    readonly inflow: Inflow,
+  ) {}
+
+  /**
+   * Sends a call: its number.
+   *
+   * @throws {TypeError} if an argument can't be copied to main
+   */
+  call(name: string, args: unknown[], answer: Answer): number {
+    if (this.life.isOver) {
+      throw new Error(`Cannot call ${show(name)} in main: this thread has ended`);
+    }
+    const id = this.#last = (this.#last + 1) % ID_LIMIT;
+    try {
+      this.outflow.send(CALL, id, [name, ...args], args);
+    } catch (error) {
+      checkPostable(args); // it has a better word for that
+      throw argumentNotCloned(`call ${name} in main`, args, error);
+    }
+    this.#answers.set(id, answer);
+    return id;
+  }
+
+  /** Nobody waits for the answer any more. */
+  cancel(id: number): void {
+    if (this.#answers.delete(id)) this.outflow.send(CALL_CANCELLED, id, undefined);
+  }
+
+  /** Main has answered. */
+  answered(id: number, ok: boolean, value: unknown): void {
+    const answer = this.#answers.get(id);
+    this.#answers.delete(id);
+    answer?.(ok, value);
+  }
+
+  /** Sleeps the whole thread until main has said something, and lets that in. */
+  listen(): void {
+    doorbell.sleep(LISTEN_MS);
+    this.outflow.wake();
+    this.inflow.wake();
+  }
+}
