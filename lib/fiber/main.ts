@@ -11,7 +11,8 @@ import { breakDeadlock } from "./core/deadlock.ts";
 import type { Fiber, FiberCore } from "./core/fiber.ts";
 import { promiseOf } from "./core/promise_of.ts";
 import { nameOf } from "./core/label.ts";
-import { checkSpawn, FifoScheduler, type Scheduler, spawnIn } from "./core/scheduler.ts";
+import { FifoScheduler, type Scheduler } from "./core/scheduler.ts";
+import { checkSpawn, spawnIn } from "./core/spawn_in.ts";
 
 /** For how long fibers run before the host gets a turn. */
 const SLICE_MS = 2;

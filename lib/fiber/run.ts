@@ -11,7 +11,9 @@ import { breakDeadlock } from "./core/deadlock.ts";
 import { runFinally } from "./core/termination.ts";
 import type { Fiber, FiberCore } from "./core/fiber.ts";
 import { nameOf } from "./core/label.ts";
-import { BATCH, checkLoop, FifoScheduler, spawnIn } from "./core/scheduler.ts";
+import { checkLoop } from "./core/check.ts";
+import { BATCH, FifoScheduler } from "./core/scheduler.ts";
+import { spawnIn } from "./core/spawn_in.ts";
 import { leaveStep } from "./core/share.ts";
 import { ENDED_ABORTED, OBSERVED } from "./core/flags.ts";
 
