@@ -10,13 +10,7 @@ import { checkFunction, wrongType } from "../internal/check.ts";
 import type { Ring } from "../internal/ring.ts";
 import type { Event, OnceEvent } from "./event_constructors.ts";
 import { SelectWait } from "./select_wait.ts";
-import type { Result } from "./types.ts";
-
-/** A disposer: idempotent. */
-export interface CancelHandle {
-  /** Makes it stop. Does nothing the second time, or when it is over. */
-  cancel(): void;
-}
+import type { CancelHandle, Result } from "./types.ts";
 
 // Kinds of events, which each arm keeps at hand.
 /** To be waited on as it is. */
