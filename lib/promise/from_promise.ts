@@ -36,7 +36,6 @@ class PromiseOperation<T> implements SettleNode {
 
   constructor(source: Source<T>, onLate: ((value: T) => void) | undefined) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.source = source;

@@ -10,7 +10,6 @@ export class KidsGone {
 
   constructor(scope: ScopeContext) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.scope = scope;

@@ -79,7 +79,6 @@ class CloseWait implements Linked<CloseWait> {
 
   constructor(closing: Closing) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.closing = closing;
