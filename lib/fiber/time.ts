@@ -66,7 +66,7 @@ class Sleep implements Alarm {
     return false;
   }
 
-  enqueue(): void {
+  enlist(): void {
     const { ms, waiter } = this;
     // Nothing will ever come, and nothing is waited for, unless somebody outside may abort.
     if (ms === Infinity && !(waiter instanceof FiberCore && waiter.scheduler.abortable)) return;

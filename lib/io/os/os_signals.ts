@@ -13,11 +13,11 @@ class SignalEvent extends EventBase<Deno.Signal> {
   }
 
   /** It is an instant, not a state: who waits for it is told. */
-  override poll(_sync: SelectWait<unknown>): boolean {
+  override attempt(_sync: SelectWait<unknown>): boolean {
     return false;
   }
 
-  override enqueue(arm: Arm): void {
+  override enlist(arm: Arm): void {
     arm.handle = listen(this.signals, (signal) => arm.complete(signal));
   }
 
