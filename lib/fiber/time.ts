@@ -1,10 +1,9 @@
 import { checkDuration } from "../internal/check.ts";
 import type { EventLoop } from "../loop/event_loop.ts";
 import { hostLoop } from "../loop/host_loop.ts";
-import type { CancelHandle } from "../operation/event.ts";
 import { type Alarm, TimerLoop, Timers } from "../loop/timers.ts";
 import { COLD, inherit, type Wait, type Waiter } from "../operation/wait.ts";
-import type { Awaitable } from "../operation/types.ts";
+import type { Awaitable, CancelHandle } from "../operation/types.ts";
 import { currentFiberOrNull, FiberCore } from "./core/fiber.ts";
 import { yieldNow } from "./core/yield.ts";
 

@@ -14,8 +14,6 @@ import { SelectWait } from "./select_wait.ts";
 import type { CancelHandle, Result } from "./types.ts";
 import type { Wait, Waiter } from "./wait.ts";
 
-export type { CancelHandle } from "./types.ts";
-
 // Kinds of events, which each arm keeps at hand.
 /** To be waited on as it is. */
 export const BASE = 0;

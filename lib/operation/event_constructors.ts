@@ -2,17 +2,9 @@
 import { checkFunction, wrongType } from "../internal/check.ts";
 import { publicFace } from "../internal/public_face.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
-import {
-  type Arm,
-  type CancelHandle,
-  checkEvent,
-  CompositeEvent,
-  CUSTOM,
-  EventBase,
-  type WaitNode,
-} from "./event.ts";
+import { type Arm, checkEvent, CompositeEvent, CUSTOM, EventBase, type WaitNode } from "./event.ts";
 import type { SelectWait } from "./select_wait.ts";
-import type { Awaitable, Result } from "./types.ts";
+import type { Awaitable, CancelHandle, Result } from "./types.ts";
 
 /** What an event of your own is made of. */
 export interface EventSource<T> {

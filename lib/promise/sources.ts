@@ -2,7 +2,7 @@
 import { Channel } from "../channel/mod.ts";
 import { currentFiber } from "../fiber/core/fiber.ts";
 import { protect, spawn } from "../fiber/mod.ts";
-import { checkOpen } from "../fiber/core/scheduler.ts";
+import { checkOpen } from "../fiber/core/spawn_in.ts";
 import { checkOptional, checkOptions, wrongType } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { select } from "../event/mod.ts";
