@@ -6,7 +6,7 @@ import { COLD, inherit, type Wait } from "./wait.ts";
 export class FiberTrigger implements Trigger {
   declare readonly purpose: string;
   declare released: boolean;
-  /** Who is to be completed by `release`; `null`: nobody, or nobody any more. */
+  /** What `release` completes; `null` before the wait begins, and after it has ended. */
   declare waiting: TriggerWait | null;
   #awaited = false;
 
@@ -63,7 +63,10 @@ class TriggerWait {
     if (this.onCancel !== undefined) asCancelFunction(this.onCancel);
   }
 
-  /** Released, but whoever waited is gone: what the release stood for is the clean-up's business. */
+  /**
+   * Released, but whoever waited is gone. What the release stood for (a lock that was handed over,
+   * say) is for `onCancel` to pass on.
+   */
   giveBack(): void {
     this.refused();
   }
