@@ -1,4 +1,4 @@
-/** Several at once. */
+/** Several fibers at once: `all`, `map`, `any`, `first`, `either`. */
 import { checkBody, checkCount, isIterable, wrongType } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { FiberAborted } from "../operation/errors.ts";
@@ -15,7 +15,7 @@ import { openNursery, runHook, type ScopeContext } from "./core/nursery.ts";
 import { checkFiber } from "./core/check.ts";
 import { spawnIn } from "./core/spawn_in.ts";
 
-/** What a fiber in one of these waits on, in words. */
+/** What the fiber that called one of these waits on, in words. */
 const ITS_FIBERS = "the fibers that it spawned";
 
 /** What `all` returns for a tuple of bodies. */
@@ -99,7 +99,7 @@ export function map<A, B>(
   return openMap("scope of map", jobsOf(items, body), concurrency, onLate);
 }
 
-/** A fiber to be spawned for one of the values. */
+/** What one fiber of `all` or `map` runs. */
 interface Job<B> {
   readonly body: () => Operation<B>;
   readonly name: Label;
@@ -151,7 +151,7 @@ function* mapInto<B>(
     const index = count++;
     running++;
     spawnIn(scheduler, context, owner, job.body, job).onResult((result) => onEnd(index, result));
-    while (running >= concurrency) { // no item is taken before there is a place for it
+    while (running >= concurrency) { // the next item is taken only when there is a place for it
       ended = new FiberTrigger(ITS_FIBERS);
       yield* ended.await();
     }
@@ -217,8 +217,8 @@ function* firstValue(
   const onEnd = (result: Result<unknown>) => {
     if (result.ok) values.push(result.value);
     else if (values.length === 0 && context.error === undefined) errors.push(result.error);
-    else if (result.error instanceof FiberAborted) { /* as it should be */ }
-    // A body that was aborted has failed in cleaning up.
+    else if (result.error instanceof FiberAborted) { /* a loser: as it should be */ }
+    // The others are bodies that were aborted, and failed while they cleaned up.
     else if (values.length === 0) recordFailure(context, result.error);
     else reportUncaught(result.error);
     if (values.length > 0 || errors.length === bodies.length) decided.release();

@@ -1,10 +1,11 @@
+/** The wait of a nursery for its kids, which nothing cancels. */
 import { enterProtected } from "../../operation/protected_start.ts";
 import { COLD, inherit, type Wait } from "../../operation/wait.ts";
 import type { ScopeContext } from "./nursery.ts";
 
 export interface KidsGone extends Wait<void> {}
 
-/** The wait of a nursery for its kids. An abort reaches the kids, never this wait. */
+/** Waits until `scope` has no kids. An abort reaches the kids, and never this wait. */
 export class KidsGone {
   declare scope: ScopeContext;
 
