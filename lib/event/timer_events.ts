@@ -1,4 +1,4 @@
-/** Events of time. Their timers start with each wait and end with it. */
+/** Events of time. Each wait on one starts a timer of its own, and ends it. */
 import { currentFiberOrNull, FiberCore } from "../fiber/core/fiber.ts";
 import { loopNow, loopOf } from "../fiber/time.ts";
 import { type Instant, Timeout } from "../fiber/mod.ts";
@@ -53,7 +53,7 @@ class TimerEvent<T> extends EventBase<T> {
   }
 }
 
-/** The first poll comes before it is known who waits. */
+/** Who waits. When the event is tried first, that isn't noted yet: then it is the current fiber. */
 function waiterOf(sync: SelectWait<unknown>): Waiter | null {
   return sync.waiter ?? currentFiberOrNull();
 }

@@ -1,3 +1,4 @@
+/** `AbortSignal`s as events, and as what cancels a scope. */
 import { openNursery, type ScopeContext } from "../fiber/core/nursery.ts";
 import { yieldNow } from "../fiber/core/yield.ts";
 import { checkBody, wrongType } from "../internal/check.ts";
@@ -51,9 +52,9 @@ export function abortEvent(signal: AbortSignal): Event<unknown> {
 /**
  * Runs `body` in a scope that is cancelled when the signal is aborted, with the signal's reason.
  *
- * Suspends. Aborted by the signal it throws `FiberAborted`, once everything inside has ended; a
- * signal that is aborted from the start keeps `body` from being called. A body that returned
- * without having been thrown at was in time. No listener stays behind on the signal.
+ * Suspends. If the signal is aborted, it throws `FiberAborted`, once everything inside has ended. If
+ * it is aborted from the start, `body` isn't called. A body that returned before anything was thrown
+ * into it was in time. No listener stays behind on the signal.
  *
  * The other way round, `Fiber.signal` and `Scope.signal` are aborted with the fiber or the scope.
  *

@@ -9,7 +9,7 @@ import type { Result } from "../operation/types.ts";
 
 /** Whoever waits for a promise. */
 export interface SettleNode {
-  /** Commits; it has been taken out of the hub. */
+  /** Commits the waiter, which the hub has taken out of its list. */
   settled(result: Result<unknown>): void;
 }
 

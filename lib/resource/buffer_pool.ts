@@ -1,3 +1,4 @@
+/** A pool of byte buffers. */
 import { checkFiniteCount, checkOptions, show } from "../internal/check.ts";
 import { ResourcePool } from "./resource_pool.ts";
 
