@@ -1,4 +1,4 @@
-/** The rooms of `lib/` and the direction of the arrows between them (`DESIGN.md`, Rooms). */
+/** The rooms of `lib/` and the direction of the arrows between them (CONTRIBUTING, Rooms). */
 import { assert, assertEquals } from "@std/assert";
 
 /** Each room imports only from itself and from what stands to its left. */

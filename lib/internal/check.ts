@@ -75,7 +75,7 @@ export function checkBody(action: string, argument: string, value: unknown): voi
   if (kind !== "AsyncFunction" && kind !== "AsyncGeneratorFunction") return;
   throw new TypeError(
     `Cannot ${action}: ${argument} must be a generator function (function*), got ` +
-      `${shortSource(value)}; write yield* fromPromise(promise) in the place of await`,
+      `${shortSource(value)}; write yield* fromPromise(promise) instead of await`,
   );
 }
 

@@ -166,7 +166,7 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
       ending = { ok: false, error };
     }
     if ((context.flags & ABANDONED) !== 0) {
-      throw new Error(`Cannot leave the ${nursery.name}: one around it was left before`);
+      throw new Error(`Cannot leave the ${nursery.name}: a scope around it was left before`);
     }
     leaveInner(fiber, context);
     noteEnding(context, ending);
