@@ -10,6 +10,7 @@ import type { Waiter } from "../operation/wait.ts";
 import type { SelectWait } from "../operation/select_wait.ts";
 import type { Result } from "../operation/types.ts";
 
+/** All three kinds: at an instant or after a delay, with a value or with a `Timeout`. */
 class TimerEvent<T> extends EventBase<T> {
   /** An instant, or a delay from the wait on. */
   declare readonly time: number;

@@ -128,6 +128,10 @@ function openMap<B>(
   return openHarvest({ name, body }, values, Infinity, onLate);
 }
 
+/**
+ * The body of `all` and `map`: spawns a fiber for each job, as places get free, and waits until all
+ * have ended. A failure isn't seen here: it fails the context, which aborts this body.
+ */
 function* mapInto<B>(
   context: ScopeContext,
   jobs: Iterable<Job<B>>,
@@ -207,6 +211,11 @@ export function any<const B extends readonly (() => Operation<unknown>)[]>(
   return value as Awaitable<ValuesOf<B>[number]>;
 }
 
+/**
+ * The body of `any`: spawns all, waits for the first value or the last failure, and aborts the rest.
+ * Failures stay in their fibers; those that came before there was a value are kept for the
+ * `AggregateError`.
+ */
 function* firstValue(
   context: ScopeContext,
   bodies: readonly (() => Operation<unknown>)[],
@@ -301,6 +310,7 @@ function* eitherValue<T>(
   return second.ok ? { index: 1 - index, value: second.value } : undefined;
 }
 
+/** Aborts the loser. With `onLate` it waits for its end, protected, and hands its value over. */
 function* endLoser<T>(
   loser: Fiber<T>,
   onLate: LateOptions<T>["onLate"],

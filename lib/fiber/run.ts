@@ -55,6 +55,7 @@ class NoLoop implements EventLoop {
   interruptIfInBlockingSection(): void {}
 }
 
+/** The scheduler of one `run`. */
 class RunScheduler extends FifoScheduler {
   constructor(loop: EventLoop | undefined) {
     super(loop ?? new NoLoop(), loop !== undefined && loop.now === undefined);

@@ -33,6 +33,7 @@ export interface SchedulerPolicy {
   readonly loop?: EventLoop;
 }
 
+/** A scheduler that leaves the order of its fibers to a policy of the user's. */
 class CustomScheduler extends SchedulerCore {
   readonly #policy: SchedulerPolicy;
   #reporting = false;

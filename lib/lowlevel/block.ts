@@ -22,6 +22,7 @@ export interface BlockOptions<T> {
 
 interface BlockWait<T> extends Wait<T> {}
 
+/** WAITING from `block` on; whoever calls `unblock` on the fiber completes it (`unblocked`). */
 class BlockWait<T> {
   declare options: BlockOptions<T>;
   declare fiber: FiberCore<unknown> | null;

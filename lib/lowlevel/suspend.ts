@@ -52,6 +52,7 @@ export interface FiberContextConstructors {
   [Symbol.hasInstance](value: unknown): value is FiberContext;
 }
 
+/** One per wait: the context in which it began, and its cancel function. */
 class FiberContextCore implements FiberContext {
   #cancelFn: ((error: Abort) => void) | null = null;
 
@@ -107,6 +108,10 @@ export type Enter<T> = (context: FiberContext, resume: (result: Result<T>) => vo
 
 interface SuspendWait<T> extends Wait<T> {}
 
+/**
+ * A cancellation doesn't end this wait by itself (`interrupt` returns false): it calls the cancel
+ * function, which resumes the wait like anybody else. The first `resumeWith` commits.
+ */
 class SuspendWait<T> {
   declare onEnter: Enter<T>;
   declare context: FiberContextCore | null;

@@ -33,6 +33,7 @@ export class FiberTrigger implements Trigger {
 
 interface TriggerWait extends Wait<void> {}
 
+/** The wait for a trigger of ours. `onCancel` runs whenever it ends without its waiter going on. */
 class TriggerWait {
   declare trigger: FiberTrigger;
   declare onCancel: (() => void) | undefined;

@@ -8,6 +8,7 @@ import { type Arm, EventBase } from "../operation/event.ts";
 import type { SelectWait } from "../operation/select_wait.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 
+/** What `abortEvent` makes. */
 class AbortEvent extends EventBase<unknown> {
   constructor(readonly signal: AbortSignal) {
     super();

@@ -27,6 +27,7 @@ type Source<T> = PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>);
 
 interface PromiseOperation<T> extends Wait<T> {}
 
+/** What `fromPromise` makes. While it waits it stands in the hub of its promise. */
 class PromiseOperation<T> implements SettleNode {
   declare source: Source<T>;
   declare onLate: ((value: T) => void) | undefined;
@@ -186,6 +187,10 @@ export function fromPromise<T>(
   return new PromiseOperation(promise, checkLate("wait for the promise", options));
 }
 
+/**
+ * What `promiseEvent` makes. It waits for a promise that is there already, so there is nothing to
+ * stop.
+ */
 class SettleEvent<T> extends EventBase<T> {
   declare readonly promise: PromiseLike<T>;
 

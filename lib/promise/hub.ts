@@ -14,6 +14,7 @@ export interface SettleNode {
 }
 
 export class PromiseHub {
+  /** How the promise has settled, once it is known. */
   result: Result<unknown> | undefined = undefined;
   /** In the order in which they came. */
   readonly #waiters: Set<SettleNode> = new Set();

@@ -41,6 +41,7 @@ function isReady(fiber: FiberCore<unknown>): boolean {
   return (fiber.flags & QUEUED) !== 0;
 }
 
+/** A fiber that only waits for its kids is left out: it goes on when they have ended. */
 function throwInto(fiber: FiberCore<unknown>, deadlock: Deadlock): void {
   const { pending } = fiber;
   if (pending === null || (fiber.flags & CLOSING) !== 0 || pending instanceof KidsGone) return;

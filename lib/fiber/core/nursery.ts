@@ -59,6 +59,7 @@ export interface Scope extends CancelContext {
   onRelease(hook: ReleaseHook): void;
 }
 
+/** The context of a nursery, and what its body gets to see. */
 export class ScopeContext extends Context implements Scope {
   /** The wait of its fiber for the kids to be gone. */
   declare waiting: KidsGone | null;
@@ -142,6 +143,7 @@ const DEEPEST = 500;
 /** The body of a nursery that is there only for its hooks. */
 export function* nothing(): Generator<never, void, unknown> {}
 
+/** What a nursery does from its opening to its end; the module comment has the steps. */
 function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
   const fiber = currentFiber(`open a ${nursery.name}`);
   const parent = fiber.context;
@@ -204,6 +206,7 @@ function leaveInner(fiber: FiberCore<unknown>, context: Context): void {
   while (fiber.context !== context) abandon(fiber.context);
 }
 
+/** The body has failed, or thrown an `Abort`: the fibers that it has spawned are aborted. */
 function noteEnding(context: ScopeContext, ending: Result<unknown>): void {
   if (ending.ok) return;
   if (ending.error instanceof Abort) {
@@ -245,6 +248,7 @@ export function* runHook(name: string, hook: ReleaseHook): Generator<never, void
   else refusePromise(name, operation);
 }
 
+/** Returns or throws what the nursery ends with, as the module comment says. */
 function settle<T>(
   nursery: Nursery<T>,
   fiber: FiberCore<unknown>,

@@ -23,8 +23,11 @@ import { execution } from "../../trigger/execution.ts";
 import type { FiberCore } from "./fiber.ts";
 import { COUNTED, MARK, SUSPECT, WATCH_SHIFT } from "./flags.ts";
 
+/** The share, in operations of one step. */
 const COUNT = 256;
+/** The share, in milliseconds. */
 const MS = 2;
+/** How many operations a fiber that isn't watched may start between two looks at the clock. */
 const LONGEST = 128;
 /** How many operations a new fiber may start in a step before it is looked at. */
 const FIRST = 3;
