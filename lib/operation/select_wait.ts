@@ -44,6 +44,7 @@ export function seedSelect(seed: number): void {
 
 export interface SelectWait<T> extends Wait<T> {}
 
+/** What `select` makes, and any event that is waited for by itself. */
 export class SelectWait<T> {
   /** The alternatives, in order of preference. The user's own list until it waits. */
   declare arms: Arm[];
@@ -246,7 +247,7 @@ export class SelectWait<T> {
     }
   }
 
-  /** A custom event has happened, after a partner had come while it was polled: sends that away. */
+  /** A custom event has happened; what a partner has committed meanwhile is given back. */
   retract(): void {
     if (this.state === COMMITTED) this.giveBack();
     this.state = WAITING;
