@@ -14,7 +14,7 @@ import { checkLoop } from "./core/check.ts";
 import { BATCH, FifoScheduler } from "./core/scheduler.ts";
 import { spawnIn } from "./core/spawn_in.ts";
 import { leaveStep } from "./core/share.ts";
-import { ENDED_ABORTED, OBSERVED } from "./core/flags.ts";
+import { OBSERVED } from "./core/flags.ts";
 
 /**
  * Finds a fiber that was blocked (`block` of lowlevel) and no longer is. With `poll` there are
@@ -117,8 +117,8 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
     goBack();
     if (options?.finally !== undefined) runFinally(options.finally);
   }
-  const aborted = (root.flags & ENDED_ABORTED) !== 0;
-  if (aborted && scheduler.deadlock !== null) return { ok: false, error: scheduler.deadlock };
+  const { deadlock } = scheduler;
+  if (deadlock !== null && root.wasAborted) return { ok: false, error: deadlock };
   return root.outcome();
 }
 

@@ -11,7 +11,6 @@ import type { Context } from "../fiber/core/context.ts";
 import type { FiberCore } from "../fiber/core/fiber.ts";
 import { checkFiber } from "../fiber/core/check.ts";
 import { checkOpen } from "../fiber/core/spawn_in.ts";
-import { ENDED_ABORTED } from "../fiber/core/flags.ts";
 import { promiseOf } from "../fiber/core/promise_of.ts";
 
 /**
@@ -78,6 +77,5 @@ export function spawnAsPromiseFromAnywhere<T>(
 
 function promiseFrom<T>(fiber: Fiber<T>, propagates: boolean): Promise<T> {
   // It has gone up, or is none: nothing is lost.
-  const isAborted = () => ((fiber as FiberCore<T>).flags & ENDED_ABORTED) !== 0;
-  return promiseOf(fiber, () => propagates || isAborted());
+  return promiseOf(fiber, () => propagates || (fiber as FiberCore<T>).wasAborted);
 }

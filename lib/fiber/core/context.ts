@@ -131,6 +131,12 @@ export class Context implements CancelContext, Linked<Context> {
     return dumpTree(this);
   }
 
+  /** Puts it out of reach of aborts from outside, as if none had come yet: for one that is new. */
+  shield(): void {
+    this.flags |= SHIELD;
+    this.error = undefined;
+  }
+
   /** It ended without its generator: hands on what was to be run at its end. */
   released(): void {}
 

@@ -184,6 +184,11 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
     return (this.flags & TERMINATED) !== 0;
   }
 
+  /** Whether it has ended by an abort. */
+  get wasAborted(): boolean {
+    return (this.flags & ENDED_ABORTED) !== 0;
+  }
+
   describe(): string {
     const waitsOn = this.terminated ? "" : `: ${this.waitsOn()}`;
     return `${this.name} (#${this.id})${waitsOn}`;

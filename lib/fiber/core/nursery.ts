@@ -100,8 +100,7 @@ export class ScopeContext extends Context implements Scope {
     const hooks = () => openNursery({ name: `scope of ${name}`, enter, body: nothing });
     const owner = this.owner!;
     const fiber = spawnIn(owner.scheduler, this.parent!, owner, hooks, { name }) as FiberCore<void>;
-    fiber.flags |= SHIELD;
-    fiber.error = undefined;
+    fiber.shield();
     this.extras!.releases = undefined;
   }
 
