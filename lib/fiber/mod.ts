@@ -40,8 +40,8 @@ export type { StuckFiber } from "../operation/errors.ts";
 export { Inactive } from "../trigger/inactive.ts";
 export { Fiber, fiberIdNil } from "./core/fiber.ts";
 export type { FiberConstructors } from "./core/fiber.ts";
-export { main } from "./main.ts";
-export type { Main, MainOptions } from "./main.ts";
+export { main } from "./core/main.ts";
+export type { Main, MainOptions } from "./core/main.ts";
 export { run } from "./run.ts";
 export type { RunOptions, Unblock } from "./run.ts";
 export {

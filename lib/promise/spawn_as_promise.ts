@@ -11,7 +11,7 @@ import type { Context } from "../fiber/core/context.ts";
 import type { FiberCore } from "../fiber/core/fiber.ts";
 import { checkFiber } from "../fiber/core/check.ts";
 import { checkOpen } from "../fiber/core/spawn_in.ts";
-import { promiseOf } from "../fiber/core/promise_of.ts";
+import { promiseOf } from "../fiber/core/main.ts";
 
 /**
  * Spawns a fiber that runs `body`, and returns a promise of its value; it rejects with the

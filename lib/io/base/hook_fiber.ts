@@ -5,7 +5,7 @@
  */
 import { isOperation, refusePromise } from "../../internal/check.ts";
 import { currentFiberOrNull, FiberCore } from "../../fiber/core/fiber.ts";
-import { main } from "../../fiber/main.ts";
+import { main } from "../../fiber/core/main.ts";
 import { spawnIn } from "../../fiber/core/spawn_in.ts";
 import { FiberAborted } from "../../operation/errors.ts";
 import type { Waiter } from "../../operation/wait.ts";
