@@ -18,9 +18,8 @@ import {
 } from "../../internal/check.ts";
 import { Abort, FiberAborted } from "../../operation/errors.ts";
 import { placed } from "../../operation/place.ts";
-import { enterProtected } from "../../operation/protected_start.ts";
 import type { Awaitable, Operation, Result } from "../../operation/types.ts";
-import { COLD, inherit, type Wait } from "../../operation/wait.ts";
+import { COLD, enterProtected, inherit, type Wait } from "../../operation/wait.ts";
 import {
   type CancelContext,
   cancelTree,
