@@ -7,11 +7,13 @@ import {
   spawnFromAnywhere,
   type SpawnOptions,
 } from "../fiber/mod.ts";
-import type { Context } from "../fiber/core/context.ts";
-import type { FiberCore } from "../fiber/core/fiber.ts";
-import { checkFiber } from "../fiber/core/check.ts";
-import { checkOpen } from "../fiber/core/spawn_in.ts";
-import { promiseOf } from "../fiber/core/main.ts";
+import {
+  checkFiber,
+  checkOpen,
+  type Context,
+  type FiberCore,
+  promiseOf,
+} from "../fiber/core/mod.ts";
 
 /**
  * Spawns a fiber that runs `body`, and returns a promise of its value; it rejects with the
