@@ -103,7 +103,7 @@ export class ScopeContext extends Context implements Scope {
     this.extras!.releases = undefined;
   }
 
-  override waitsForKids(): boolean {
+  override get closing(): boolean {
     return this.waiting !== null;
   }
 
