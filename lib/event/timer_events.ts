@@ -1,5 +1,5 @@
 /** Events of time. Each wait on one starts a timer of its own, and ends it. */
-import { currentFiberOrNull, FiberCore } from "../fiber/core/fiber.ts";
+import { currentFiberOrNull, FiberCore } from "../fiber/core/mod.ts";
 import { loopNow, loopOf } from "../fiber/time.ts";
 import { type Instant, Timeout } from "../fiber/mod.ts";
 import { checkDuration } from "../internal/check.ts";

@@ -1,5 +1,6 @@
 /** `await` on an operation: the waiter is a promise. */
-import { begin, type Wait, WAITING } from "./wait.ts";
+import { begin, WAITING } from "./begin.ts";
+import type { Wait } from "./wait.ts";
 
 /** Starts `operation`, and settles the promise with its outcome. Nothing can cancel it. */
 export function startForPromise<T>(

@@ -8,12 +8,13 @@ import {
   spawnFromAnywhere,
   type SpawnOptions,
 } from "../fiber/mod.ts";
-import type { Context } from "../fiber/core/context.ts";
-import type { FiberCore } from "../fiber/core/fiber.ts";
-import { checkFiber } from "../fiber/core/check.ts";
-import { checkOpen } from "../fiber/core/spawn_in.ts";
-import { ENDED_ABORTED } from "../fiber/core/flags.ts";
-import { promiseOf } from "../fiber/core/promise_of.ts";
+import {
+  checkFiber,
+  checkOpen,
+  type Context,
+  type FiberCore,
+  promiseOf,
+} from "../fiber/core/mod.ts";
 
 /**
  * Spawns a fiber that runs `body`, and returns a promise of its value; it rejects with the
@@ -79,6 +80,5 @@ export function spawnAsPromiseFromAnywhere<T>(
 
 function promiseFrom<T>(fiber: Fiber<T>, propagates: boolean): Promise<T> {
   // No handler is needed where the failure has gone up, or where it is only an abort.
-  const isAborted = () => ((fiber as FiberCore<T>).flags & ENDED_ABORTED) !== 0;
-  return promiseOf(fiber, () => propagates || isAborted());
+  return promiseOf(fiber, () => propagates || (fiber as FiberCore<T>).wasAborted);
 }

@@ -3,9 +3,8 @@ import { Abort, Deadlock, type StuckFiber } from "../../operation/errors.ts";
 import { SPENT, WAITING } from "../../operation/wait.ts";
 import { failContext, treeOf } from "./context.ts";
 import type { FiberCore } from "./fiber.ts";
-import { KidsGone } from "./kids_gone.ts";
 import type { SchedulerCore } from "./scheduler.ts";
-import { CLOSING, FIBER, QUEUED } from "./flags.ts";
+import { FIBER, QUEUED } from "./flags.ts";
 
 /**
  * To be called when no fiber is ready and nothing can come. The first call aborts everything, with
@@ -33,7 +32,7 @@ export function breakDeadlock(
 
 /** If the body of the root has returned, its value stands: only what it had spawned is aborted. */
 function cancelStuck(root: FiberCore<unknown>, deadlock: Deadlock): void {
-  if ((root.flags & CLOSING) === 0) return root.cancel(deadlock);
+  if (!root.closing) return root.cancel(deadlock);
   for (const fiber of liveFibers(root)) if (fiber.parent === root) fiber.cancel(deadlock);
 }
 
@@ -44,7 +43,7 @@ function isReady(fiber: FiberCore<unknown>): boolean {
 /** A fiber that only waits for its kids is left out: it goes on when they have ended. */
 function throwInto(fiber: FiberCore<unknown>, deadlock: Deadlock): void {
   const { pending } = fiber;
-  if (pending === null || (fiber.flags & CLOSING) !== 0 || pending instanceof KidsGone) return;
+  if (pending === null || fiber.context.closing) return;
   if (!pending.interrupt(new Abort(deadlock)) && pending.state === WAITING) {
     pending.state = SPENT; // it refused to be cancelled; what completes it later comes too late
   }

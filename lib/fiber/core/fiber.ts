@@ -25,7 +25,7 @@ import { type FiberSlot, inherit, type Wait } from "../../operation/wait.ts";
 import type { Awaitable, CancelHandle, Effect, Operation, Result } from "../../operation/types.ts";
 import { executeAs, execution, Refusal } from "../../trigger/execution.ts";
 import { Inactive } from "../../trigger/inactive.ts";
-import type { Trigger } from "../../trigger/trigger.ts";
+import type { Trigger } from "../../trigger/mod.ts";
 import { Context } from "./context.ts";
 import { JoinEvent, JoinWait } from "./join.ts";
 import { type Label, nameOf } from "./label.ts";
@@ -33,7 +33,6 @@ import type { SchedulerCore } from "./scheduler.ts";
 import { usedUp } from "./share.ts";
 import {
   CLOSED,
-  CLOSING,
   DELIVERED,
   ENDED_ABORTED,
   ENDED_FAILED,
@@ -176,12 +175,17 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
   }
 
   get state(): "running" | "aborting" | "terminated" {
-    if ((this.flags & TERMINATED) !== 0) return "terminated";
+    if (this.terminated) return "terminated";
     return this.error === undefined ? "running" : "aborting";
   }
 
   get terminated(): boolean {
     return (this.flags & TERMINATED) !== 0;
+  }
+
+  /** Whether it has ended by an abort. */
+  get wasAborted(): boolean {
+    return (this.flags & ENDED_ABORTED) !== 0;
   }
 
   describe(): string {
@@ -191,7 +195,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
 
   /** What it is doing, in words. */
   waitsOn(): string {
-    if ((this.flags & CLOSING) !== 0) return "the end of its spawns";
+    if (this.closing) return "the end of its spawns";
     if ((this.flags & QUEUED) !== 0) return "its turn";
     return this.pending?.describe() ?? "nothing";
   }

@@ -7,7 +7,7 @@
 import { refuseGenerator } from "../../internal/check.ts";
 import { reportUncaught, trap } from "../../internal/report.ts";
 import { Ring } from "../../internal/ring.ts";
-import type { EventLoop } from "../../loop/event_loop.ts";
+import type { EventLoop } from "../../loop/mod.ts";
 import type { Deadlock } from "../../operation/errors.ts";
 import { executeAs } from "../../trigger/execution.ts";
 import { Inactive } from "../../trigger/inactive.ts";
@@ -59,7 +59,7 @@ export abstract class SchedulerCore implements Scheduler {
   }
 
   get active(): boolean {
-    return !this.#disposed && this.root !== null && !this.root.terminated;
+    return !this.#disposed && this.root?.terminated === false;
   }
 
   /** `fiber` is to be stepped once, some time after this returns. */
@@ -77,7 +77,7 @@ export abstract class SchedulerCore implements Scheduler {
 
   dispose(): void {
     this.#disposed = true;
-    if (this.root !== null && !this.root.terminated) {
+    if (this.root?.terminated === false) {
       this.abort(this.root, new Inactive("The scheduler was disposed of"));
     }
   }
