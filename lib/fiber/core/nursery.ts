@@ -110,9 +110,8 @@ export class ScopeContext extends Context implements Scope {
 
   override emptied(): void {
     const { waiting } = this;
-    if (waiting === null || waiting.waiter === null) return;
     this.waiting = null;
-    waiting.complete(undefined);
+    waiting?.complete(undefined);
   }
 }
 
@@ -141,7 +140,7 @@ class KidsGone {
   }
 
   attempt(): boolean {
-    return this.scope.kids === null;
+    return false;
   }
 
   enlist(): void {
