@@ -1,3 +1,4 @@
+/** `Channel`, the surface. Its rules are in `core.ts`, its waits in `operations.ts`. */
 import { checkCount, checkOptional, checkOptions } from "../internal/check.ts";
 import type { Event } from "../operation/event_constructors.ts";
 import type { Awaitable, Option } from "../operation/types.ts";
@@ -97,8 +98,8 @@ export class Channel<T> implements AsyncIterable<T> {
   /**
    * Sends `value`: to the receiver that has waited longest, else into the buffer.
    *
-   * Suspends while there is no room; with an infinite capacity, or when it may drop, only to give way
-   * to others (law 10). If it is cancelled, nothing was sent.
+   * Suspends while there is no room. A channel that is unbounded, or may drop, always has room: there
+   * it suspends only to give way to others (law 10). If it is cancelled, nothing was sent.
    *
    * @throws {ChannelClosedError} with the value, if the channel is closed or is closed meanwhile
    */
@@ -210,8 +211,8 @@ export class Channel<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Happens once the channel is closed, though it may still hold items: how who produces for it
-   * learns that nobody wants more.
+   * Happens once the channel is closed, though it may still hold items: that is how a producer learns
+   * that nobody wants more.
    */
   closeEvent(): Event<void> {
     return this.#core.closeEvent();

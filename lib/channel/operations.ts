@@ -3,8 +3,8 @@
  * operations `Receive` and `Send` follow them, like any `RuleWait`. Each is its own node in the
  * channel's list.
  *
- * Hot path: the operations have what runs without a hitch written out (see `wait.ts`): that they
- * complete at once, that they begin to wait, and that a partner comes.
+ * Hot path: three cases are written out in the operations (see `wait.ts`): that they complete at
+ * once, that they begin to wait, and that a partner comes. In all others they follow their rule.
  */
 import type { Linked } from "../internal/circle.ts";
 import type { Ring } from "../internal/ring.ts";
@@ -122,7 +122,8 @@ export class Receive<T> implements WaitNode {
     this.state = WAITING;
     this.waiter = fiber;
     core.receivers = enlist<WaitNode>(core.receivers, this);
-    // No code of the user's has run since the look at the context: no abort can have come.
+    // Unlike `enter`, no second look at the context: where nothing was taken, no code of others has
+    // run since the first one, so no abort can have come.
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this as Wait<unknown>;
     this.value = this;
@@ -249,6 +250,7 @@ export class Send<T> implements WaitNode {
     this.state = WAITING;
     this.waiter = fiber;
     core.senders = enlist<WaitNode>(core.senders, this);
+    // As in `Receive.next`: `put` runs code of others only where it sends, as it wakes the receiver.
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this;
     this.value = this;

@@ -119,6 +119,7 @@ export class JoinWait<T> implements WaitNode {
     this.state = WAITING;
     this.waiter = fiber;
     joined.joiners = append<WaitNode>(joined.joiners, this);
+    // Only `terminated` was read since the look at the context: no abort can have come.
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this as Wait<unknown>;
     this.value = this;
@@ -130,10 +131,10 @@ export class JoinWait<T> implements WaitNode {
     return this as never;
   }
 
-  /** Itself, it would wait for ever. */
+  /** A fiber that joins itself would wait for ever. */
   attempt(): boolean {
     if (this.fiber === execution.current && !this.fiber.terminated) {
-      throw new Error("Cannot wait for the fiber: it is itself");
+      throw new Error("Cannot wait for the fiber: it would wait for itself");
     }
     return this.rule.attempt(this as Wait<unknown>);
   }

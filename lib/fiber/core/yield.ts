@@ -1,3 +1,4 @@
+/** `yieldNow`, and how an operation of several steps gives way. */
 import { execution as cell } from "../../trigger/execution.ts";
 import { elsewhere, type FiberSlot, inherit, STATES, type Wait } from "../../operation/wait.ts";
 import type { Awaitable } from "../../operation/types.ts";
@@ -7,7 +8,7 @@ const execution = cell;
 
 interface Yield extends Wait<void> {}
 
-/** WAITING all the while it stands in the ready queue, so that an abort is delivered at it. */
+/** It is WAITING as long as the fiber stands in the ready queue, so that an abort is thrown there. */
 class Yield {
   constructor() {
     this.value = undefined;
@@ -66,8 +67,8 @@ inherit(Yield);
 export interface Turn extends Wait<void> {}
 
 /**
- * How an operation of several steps gives way before the first. It begins in a fiber that is aborting,
- * too: what the operation does there it says itself. An abort ends it, unless it is protected.
+ * How an operation of several steps gives way before its first step. It also begins in a fiber that
+ * is aborting: what happens there is up to the operation. An abort ends it, unless it is protected.
  */
 export class Turn {
   declare isProtected: boolean;
@@ -83,7 +84,7 @@ export class Turn {
     return this.giveWay(execution.current as FiberSlot);
   }
 
-  /** It has its turn, which is all that it waited for. */
+  /** The fiber has its turn, which is all that this waited for. */
   enter(): IteratorResult<never, void> {
     return this.finished();
   }
