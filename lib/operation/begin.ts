@@ -14,8 +14,9 @@ export const SPENT = 4;
 export const YIELDED = 5;
 
 /**
- * The states that hot paths meet, in order, for hot files to name anew: the engine compiles a module's own constant in,
- * but loads an imported one, and checks it, at each use. They do so with `execution`, too.
+ * The states that hot paths meet, in order, for hot files to name anew: the engine compiles a
+ * module's own constant in, but loads an imported one, and checks it, at each use. They do so with
+ * `execution`, too.
  */
 export const STATES = [COLD, WAITING, COMMITTED, FAILED, SPENT] as const;
 
@@ -35,8 +36,9 @@ export function begin(operation: Wait<unknown>, waiter: Waiter): boolean {
 }
 
 /**
- * In the place of `Wait.enter`, which asks first whether the fiber is aborting. Once it waits,
- * such an operation can't be cancelled, either: its `interrupt` says no.
+ * For operations that clean up, which begin in a fiber that is aborting, too (law 12): in the place
+ * of `Wait.enter`, which asks first. Once it waits, such an operation can't be cancelled, either:
+ * its `interrupt` says no.
  */
 export function enterProtected<T>(operation: Wait<T>): IteratorResult<never, T> {
   const fiber = execution.current as FiberSlot;
