@@ -35,8 +35,9 @@ export function begin(operation: Wait<unknown>, waiter: Waiter): boolean {
 }
 
 /**
- * In the place of `Wait.enter`, which would refuse in a fiber that is aborting. Once it waits, such
- * an operation can't be cancelled either: its `interrupt` returns false.
+ * For operations that clean up, which begin in a fiber that is aborting, too (law 12): in the place
+ * of `Wait.enter`, which would refuse. Once it waits, such an operation can't be cancelled either:
+ * its `interrupt` returns false.
  */
 export function enterProtected<T>(operation: Wait<T>): IteratorResult<never, T> {
   const fiber = execution.current as FiberSlot;
