@@ -6,7 +6,6 @@
  * No forced collection in between: it throws away the code that was compiled for classes of which
  * no instance is alive, and the next round would measure the compiler.
  */
-import { contendersOf } from "./contenders.ts";
 import { Program } from "./program.ts";
 import type { Workload } from "./workload.ts";
 
@@ -53,14 +52,13 @@ export interface Result {
   readonly scores: readonly Score[];
 }
 
-/** Measures `workload`, without Go if there is no `goProgram`. */
+/** Measures `workload`; `goProgram` is the file of the one of Go's, if that takes part. */
 export async function measure(
   workload: Workload,
   effort: Effort,
+  contenders: readonly string[],
   goProgram: string | undefined,
 ): Promise<Result> {
-  const contenders = contendersOf(workload)
-    .filter((name) => name !== "go" || goProgram !== undefined);
   const lanes = contenders.map((name) => new Lane(workload, name, goProgram));
   try {
     await Promise.all(lanes.map((lane) => lane.start()));
