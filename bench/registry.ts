@@ -10,8 +10,10 @@ import { bundleSize } from "./workloads/bundle_size.ts";
 import { chain } from "./workloads/chain.ts";
 import { crowdRoundTrip, crowdSpawnAbort } from "./workloads/crowd.ts";
 import { echoLatencies, echoTimes } from "./workloads/echo.ts";
+import { httpRequests } from "./workloads/http.ts";
 import { importTime } from "./workloads/import_time.ts";
 import { bytesOfHeap, bytesResident } from "./workloads/memory.ts";
+import { ndjsonMemory, ndjsonTime } from "./workloads/ndjson.ts";
 import { poolCpu, poolIdle } from "./workloads/pool_cpu.ts";
 import { poolBurst, poolRoundTrip } from "./workloads/pool_tasks.ts";
 import { rendezvous } from "./workloads/rendezvous.ts";
@@ -49,6 +51,7 @@ export const core: readonly Workload[] = [
 const outside: readonly Workload[] = [
   ...echoTimes,
   ...echoLatencies,
+  ...httpRequests,
   importTime,
   bundleSize,
 ];
@@ -63,6 +66,8 @@ export const threads: readonly Workload[] = [
   sharedNumbers,
   sharedBytes,
   sharedPooledBytes,
+  ndjsonTime,
+  ndjsonMemory,
 ];
 
 export const workloads: readonly Workload[] = [...core, ...outside, ...threads];

@@ -14,7 +14,7 @@ function bytesBy(name: string, gauge: Gauge, go: number): Workload {
     measure: "bytes",
     size: { full: 100_000, smoke: 1000 },
     fresh: true,
-    v8Flags: ["--expose-gc"],
+    flags: ["--v8-flags=--expose-gc"],
     limit: 650,
     targets: { go, effect: null, effection: null, promises: null, generators: null },
     run: {
