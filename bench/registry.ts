@@ -8,7 +8,7 @@ import { abortTree } from "./workloads/abort_tree.ts";
 import { bufferedStream } from "./workloads/buffered_stream.ts";
 import { bundleSize } from "./workloads/bundle_size.ts";
 import { chain } from "./workloads/chain.ts";
-import { crawlPages } from "./workloads/crawl.ts";
+import { crawlOnThreads, crawlPages } from "./workloads/crawl.ts";
 import { crowdRoundTrip, crowdSpawnAbort } from "./workloads/crowd.ts";
 import { echoLatencies, echoTimes } from "./workloads/echo.ts";
 import { httpRequests } from "./workloads/http.ts";
@@ -54,6 +54,7 @@ const outside: readonly Workload[] = [
   ...echoLatencies,
   ...httpRequests,
   crawlPages,
+  crawlOnThreads,
   importTime,
   bundleSize,
 ];

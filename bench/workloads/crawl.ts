@@ -1,11 +1,12 @@
 /**
- * A crawl of a site that is served by a process of its own: by the crawler in `examples/`, with all
- * that it does, its threads started and ended again in each run, against the one that is written
- * with async functions and p-limit.
+ * A crawl of a site that is served by a process of its own: by the crawler in `examples/`, against
+ * the one that is written with async functions and p-limit. Both parse a page where they have read
+ * it. In `/threads` ours is the whole example, which starts threads that parse, and ends them; small
+ * pages don't pay for that.
  */
-import { crawl, type CrawlOptions } from "../../examples/crawler.ts";
+import { crawl, type CrawlOptions, crawlWith } from "../../examples/crawler.ts";
 import { Report } from "../../examples/crawler/report.ts";
-import { main } from "../../mod.ts";
+import { main, type Operation } from "../../mod.ts";
 import { expectTotal, type Workload } from "../workload.ts";
 
 const options: CrawlOptions = {
@@ -16,19 +17,44 @@ const options: CrawlOptions = {
   external: false,
 };
 
-export const crawlPages: Workload = {
-  name: "crawl",
-  unit: "page",
-  size: { full: 3000, smoke: 20 },
-  targets: { "p-limit": 1.0 },
-  run: {
-    weft: (pages) => crawlSite(pages, (report) => main(() => crawl(report, options))),
-    "p-limit": async (pages) => {
-      const { crawlAsync } = await import("../peers/async_crawler.ts");
-      return await crawlSite(pages, (report) => crawlAsync(report, options));
+type Crawl = (report: Report) => Operation<void>;
+
+export const crawlPages = crawlBy("crawl", 1.0, async () => {
+  const { linksIn } = await import("../../examples/crawler/html.ts");
+  function* parse(html: string, url: URL) {
+    return linksIn(html, url).map(({ href }) => href);
+  }
+  return (report) => crawlWith(parse, report, options);
+});
+
+export const crawlOnThreads = crawlBy(
+  "crawl/threads",
+  null,
+  () => (report) => crawl(report, options),
+);
+
+function crawlBy(
+  name: string,
+  target: number | null,
+  load: () => Crawl | Promise<Crawl>,
+): Workload {
+  return {
+    name,
+    unit: "page",
+    size: { full: 3000, smoke: 20 },
+    targets: { "p-limit": target },
+    run: {
+      weft: async (pages) => {
+        const crawl = await load();
+        return await crawlSite(pages, (report) => main(() => crawl(report)));
+      },
+      "p-limit": async (pages) => {
+        const { crawlAsync } = await import("../peers/async_crawler.ts");
+        return await crawlSite(pages, (report) => crawlAsync(report, options));
+      },
     },
-  },
-};
+  };
+}
 
 async function crawlSite(
   pages: number,
