@@ -1,4 +1,4 @@
-/** Lines of JSON: what is done with some of them. Also what piscina's threads do. */
+/** Lines of JSON: what is done with some of them. */
 
 /** One line. */
 export interface Payment {
@@ -17,5 +17,3 @@ export function addUp(lines: Uint8Array): number {
   }
   return total;
 }
-
-export default addUp;

@@ -74,16 +74,18 @@ async function weft(): Promise<AddUpAll> {
     });
 }
 
+/** With bare buffers: Deno would look at each byte of an array that comes by `receiveMessageOnPort`. */
 async function piscina(): Promise<AddUpAll> {
   const { Piscina } = await import("npm:piscina@5.3.2");
-  const filename = import.meta.resolve("../workers/ndjson.ts");
+  const filename = import.meta.resolve("../workers/ndjson_piscina.ts");
   const pool = new Piscina({ filename, minThreads: threads, maxThreads: threads });
   return async (path) => {
     const pieces = piecesOf(path);
     const totals: number[] = [];
     const feed = async () => {
       for (const piece of pieces) {
-        totals.push(await pool.run(piece, { transferList: [piece.buffer] }));
+        const { buffer, length } = piece;
+        totals.push(await pool.run({ buffer, length }, { transferList: [buffer] }));
       }
     };
     await Promise.all(Array.from({ length: IN_FLIGHT }, feed));
