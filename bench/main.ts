@@ -4,8 +4,8 @@
  * `--smoke` only sees whether they do their work; with `--strict` a missed target is a failure.
  */
 import { cpus } from "node:os";
-import { buildGo, output } from "./program.ts";
 import { contendersOf } from "./contenders.ts";
+import { buildGo, output } from "./program.ts";
 import { workloads } from "./registry.ts";
 import { full, measure, type Result, smoke } from "./runner.ts";
 import { printResult, printSummary } from "./table.ts";
