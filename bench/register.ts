@@ -5,7 +5,7 @@ import type { Contender, Workload } from "./workload.ts";
 /** `deno bench … -- --smoke`: one small run of each, just to see that they work. */
 const smoke = Deno.args.includes("--smoke");
 
-/** What is done before each round is done as seldom here, for an iteration may be much shorter. */
+/** What `deno task bench` does before each round is done once in so many iterations, as they are short. */
 const ITERATIONS_OF_A_ROUND = 1000;
 
 /**
