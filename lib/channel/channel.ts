@@ -3,7 +3,7 @@ import type { Event } from "../operation/event_constructors.ts";
 import type { Awaitable, Option } from "../operation/types.ts";
 import { ChannelCore, checkOverflow, NOTHING, type Overflow } from "./core.ts";
 import { ChannelIterator } from "./iterator.ts";
-import { CLOSED, Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
+import { Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
 
 /** How a channel is made. */
 export interface ChannelOptions {
@@ -70,8 +70,7 @@ export interface ChannelStatistics {
  */
 export class Channel<T> implements AsyncIterable<T> {
   readonly #core: ChannelCore<T>;
-  readonly #receiving: ReceiveEvent<T>;
-  readonly #receivingOrThrow: ReceiveEvent<T>;
+  #receiveEvent: ReceiveEvent<T> | undefined;
   #receiveOptionEvent: Event<Option<T>> | undefined;
 
   /**
@@ -93,8 +92,6 @@ export class Channel<T> implements AsyncIterable<T> {
       );
     }
     this.#core = new ChannelCore(capacity, overflow, name);
-    this.#receiving = new ReceiveEvent(this.#core, false);
-    this.#receivingOrThrow = new ReceiveEvent(this.#core, true);
   }
 
   /**
@@ -131,7 +128,7 @@ export class Channel<T> implements AsyncIterable<T> {
    * the channel has failed with, once it is drained.
    */
   receive(): Awaitable<Option<T>> {
-    return new Receive(this.#receiving);
+    return new Receive(this.#core as ChannelCore<unknown>, false);
   }
 
   /**
@@ -140,7 +137,7 @@ export class Channel<T> implements AsyncIterable<T> {
    * @throws {ChannelClosedError} when the channel is closed and drained
    */
   receiveOrThrow(): Awaitable<T> {
-    return new Receive(this.#receivingOrThrow);
+    return new Receive(this.#core as ChannelCore<unknown>, true);
   }
 
   /**
@@ -170,7 +167,7 @@ export class Channel<T> implements AsyncIterable<T> {
 
   /** `receiveOrThrow` as an event: the same one for every call. */
   receiveEvent(): Event<T> {
-    return this.#receivingOrThrow;
+    return this.#receiveEvent ??= new ReceiveEvent(this.#core, true);
   }
 
   /**
@@ -178,9 +175,9 @@ export class Channel<T> implements AsyncIterable<T> {
    * that closing a channel can be a branch of a `select`. The same one for every call.
    */
   receiveOptionEvent(): Event<Option<T>> {
-    return this.#receiveOptionEvent ??= this.#receiving.map((item) =>
-      this.#receiving.resultOf(item) as Option<T>
-    );
+    if (this.#receiveOptionEvent !== undefined) return this.#receiveOptionEvent;
+    const event = new ReceiveEvent(this.#core, false);
+    return this.#receiveOptionEvent = event.map((item) => event.resultOf(item) as Option<T>);
   }
 
   /**
@@ -250,6 +247,6 @@ export class Channel<T> implements AsyncIterable<T> {
    * `return` takes back the receives that still wait.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
-    return new ChannelIterator(() => new Receive(this.#receiving));
+    return new ChannelIterator(() => new Receive(this.#core as ChannelCore<unknown>, false));
   }
 }

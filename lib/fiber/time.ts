@@ -45,7 +45,6 @@ class Sleep implements Alarm {
 
   constructor(ms: number) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.ms = ms;

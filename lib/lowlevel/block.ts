@@ -26,7 +26,6 @@ class BlockWait<T> {
 
   constructor(options: BlockOptions<T>) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.options = options;

@@ -110,7 +110,6 @@ class SuspendWait<T> {
 
   constructor(enter: Enter<T>) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.onEnter = enter;

@@ -40,7 +40,6 @@ class TriggerWait {
 
   constructor(trigger: FiberTrigger, onCancel: (() => void) | undefined) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.trigger = trigger;

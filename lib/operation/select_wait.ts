@@ -63,7 +63,6 @@ export class SelectWait<T> {
 
   constructor(arms: Arm[], fair: boolean) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.arms = arms;
@@ -102,7 +101,6 @@ export class SelectWait<T> {
   finish(): IteratorResult<never, T> {
     this.state = SPENT;
     this.value = this.chosen!.handler(this.value as never);
-    this.done = true;
     return this as never;
   }
 

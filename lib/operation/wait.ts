@@ -87,8 +87,6 @@ export interface FiberSlot extends Waiter, Blocker {
 export abstract class Wait<T> implements Awaitable<T>, Effect {
   /** The value of the iterator result: the effect while suspended, then what was thrown or returned. */
   declare value: unknown;
-  /** The `done` of the iterator result. */
-  declare done: boolean;
   declare state: number;
   declare waiter: Waiter | null;
 
@@ -100,6 +98,11 @@ export abstract class Wait<T> implements Awaitable<T>, Effect {
   abstract withdraw(): void;
   /** What is waited for, in words. */
   abstract describe(): string;
+
+  /** The `done` of the iterator result: no field, for that would be written twice in each wait. */
+  get done(): boolean {
+    return this.state === SPENT;
+  }
 
   /** Woken while WAITING: tries again, like `attempt`, while enlisted. */
   recheck(): boolean {
@@ -235,7 +238,6 @@ export abstract class Wait<T> implements Awaitable<T>, Effect {
     if (this.state !== WAITING && this.state !== YIELDED) {
       return { done: false, value: this as never };
     }
-    this.done = false;
     this.value = this;
     return this as never;
   }
@@ -243,7 +245,6 @@ export abstract class Wait<T> implements Awaitable<T>, Effect {
   /** The iterator result that carries what the operation returned. */
   finished(): IteratorResult<never, T> {
     this.value = this.conclude();
-    this.done = true;
     return this as never;
   }
 

@@ -34,7 +34,6 @@ class PromiseOperation<T> implements SettleNode {
 
   constructor(source: Source<T>, onLate: ((value: T) => void) | undefined) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.source = source;

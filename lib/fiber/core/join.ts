@@ -6,7 +6,6 @@
 import { append, remove } from "../../internal/circle.ts";
 import { EventBase, type WaitNode } from "../../operation/event.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
-import type { Result } from "../../operation/types.ts";
 import { elsewhere, type FiberSlot, inherit, STATES, type Wait } from "../../operation/wait.ts";
 import { execution as cell } from "../../trigger/execution.ts";
 import type { FiberCore } from "./fiber.ts";
@@ -87,7 +86,6 @@ export class JoinWait<T> implements WaitNode {
 
   constructor(fiber: FiberCore<unknown>, wanted: Wanted) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.after = null;
@@ -129,7 +127,6 @@ export class JoinWait<T> implements WaitNode {
 
   finish(): IteratorResult<never, T> {
     this.state = SPENT;
-    this.done = true;
     return this as never;
   }
 

@@ -122,7 +122,6 @@ class KidsGone {
 
   constructor(scope: ScopeContext) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.scope = scope;

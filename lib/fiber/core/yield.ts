@@ -11,7 +11,6 @@ interface Yield extends Wait<void> {}
 class Yield {
   constructor() {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
   }
@@ -26,7 +25,6 @@ class Yield {
     if (this.state !== COLD) {
       this.state = SPENT;
       this.value = undefined;
-      this.done = true;
       return this as never;
     }
     const fiber = execution.current as FiberSlot;
@@ -76,7 +74,6 @@ export class Turn {
 
   constructor(isProtected: boolean) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.isProtected = isProtected;
