@@ -92,7 +92,7 @@ export class SelectWait<T> {
     }
     this.state = WAITING;
     this.waiter = fiber;
-    this.enlist();
+    this.enlistPlain();
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this as Wait<unknown>;
     this.value = this;
@@ -122,9 +122,9 @@ export class SelectWait<T> {
   }
 
   enlist(): void {
+    if (!this.arms.some(isCustom)) return this.enlistPlain();
     this.arms = this.arms.slice(); // the user's list may change while this waits
     try {
-      if (!this.arms.some(isCustom)) return this.enlistArms(false);
       this.custom = true;
       this.enlistArms(true);
       if (this.state !== WAITING) return;
@@ -212,6 +212,25 @@ export class SelectWait<T> {
     this.leaveAll();
     this.acknowledge(this.chosen); // not before it has left: whom that wakes may look for partners
     return true;
+  }
+
+  /** Enlists all arms; none of them is custom. */
+  enlistPlain(): void {
+    const arms = this.arms = this.arms.slice(); // the user's list may change while this waits
+    let i = 0;
+    try {
+      for (; i < arms.length; i++) {
+        let arm = arms[i]!;
+        if (arm.sync !== null) arm = arms[i] = arm.over(arm.event); // another select waits with it
+        arm.sync = this as SelectWait<unknown>;
+        arm.event.enlist(arm);
+      }
+    } catch (error) { // a thread pool that is closed, say
+      arms[i]!.sync = null;
+      this.state = SPENT;
+      this.withdraw();
+      throw error;
+    }
   }
 
   /** Enlists the custom arms, or the others. */
