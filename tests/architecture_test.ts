@@ -10,7 +10,7 @@ const rooms = [
 /** Runs wherever JavaScript does. */
 const core = rooms.slice(0, rooms.indexOf("thread"));
 /** The files that ask for a module of the platform, at run time and only when it is needed. */
-const useNode = ["async_context", "shared/flow", "memory/values"].map((name) =>
+const useNode = ["async_context", "protocol/mailbox", "memory/values"].map((name) =>
   `lib/thread/${name}.ts`
 );
 

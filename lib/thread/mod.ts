@@ -29,25 +29,25 @@
  */
 export { asyncContextThreads } from "./async_context.ts";
 export type { AsyncContextThreads } from "./async_context.ts";
-export { webWorkerThreads } from "./memory/identity.ts";
-export { SharedChannel } from "./shared/shared_channel.ts";
-export type { SharedChannelHandle, SharedChannelOptions } from "./shared/shared_channel.ts";
-export { SharedTrigger } from "./shared/shared_trigger.ts";
-export type { SharedTriggerHandle } from "./shared/shared_trigger.ts";
-export type { Codec } from "./memory/values.ts";
-export { callMain, runInMain } from "./worker/call_main.ts";
 export { PoolClosedError, ThreadCrashedError } from "./errors.ts";
-export { ThreadPool } from "./pool/pool.ts";
+export { webWorkerThreads } from "./memory/mod.ts";
+export type { Codec } from "./memory/mod.ts";
+export { ThreadPool } from "./pool/mod.ts";
+export type { FunctionPoolOptions, PoolOptions, PoolStatistics } from "./pool/mod.ts";
+export { noop, transfer } from "./protocol/mod.ts";
 export type {
   ArgumentsOf,
-  FunctionPoolOptions,
   Outcome,
-  PoolOptions,
   ResultOf,
+  ServeOptions,
+  Service,
+  Tasks,
   TasksOf,
-} from "./pool/pool.ts";
-export type { PoolStatistics } from "./pool/pool_core.ts";
-export { serve } from "./worker/serve.ts";
-export type { ServeOptions, Service, Tasks } from "./worker/serve.ts";
-export { cancelRequested, taskSignal } from "./worker/task.ts";
-export { noop, transfer } from "./memory/transfer.ts";
+} from "./protocol/mod.ts";
+export { SharedChannel, SharedTrigger } from "./shared/mod.ts";
+export type {
+  SharedChannelHandle,
+  SharedChannelOptions,
+  SharedTriggerHandle,
+} from "./shared/mod.ts";
+export { callMain, cancelRequested, runInMain, serve, taskSignal } from "./worker/mod.ts";

@@ -33,14 +33,12 @@ import { Random } from "../../lib/internal/random.ts";
 import { doorbell } from "../../lib/loop/doorbell.ts";
 import { ownRegistry } from "../../lib/thread/memory/registry.ts";
 import {
-  DRAINED,
-  NOTHING,
   SharedReceive,
   SharedReceiveEvent,
   SharedSend,
   SharedSendEvent,
 } from "../../lib/thread/shared/shared_operations.ts";
-import { SharedPort } from "../../lib/thread/shared/shared_port.ts";
+import { DRAINED, NOTHING, SharedPort } from "../../lib/thread/shared/shared_port.ts";
 import { RECEIVERS, SENDERS, SharedQueue } from "../../lib/thread/memory/shared_queue.ts";
 import { withShare } from "../kit/share.ts";
 import { runSchedules, shareOf, type Tally } from "./seeds.ts";

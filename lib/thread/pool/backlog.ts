@@ -1,24 +1,24 @@
 import { append, remove } from "../../internal/circle.ts";
 import { attendance, type Holder } from "../../loop/doorbell.ts";
+import { SENDERS, type SharedQueue } from "../memory/mod.ts";
+import { type LineWaiter, WaitingLine } from "../shared/mod.ts";
 import type { Job } from "./job.ts";
-import { SENDERS, type SharedQueue } from "../memory/shared_queue.ts";
-import { SharedSide, type SharedWaiter } from "../shared/waiting.ts";
 
 /** Jobs that can't be offered to the threads yet: first in, first out, and any of them can leave. */
-export class Backlog implements SharedWaiter {
+export class Backlog implements LineWaiter {
   // In line for room in the common queue.
-  after: SharedWaiter | null = null;
-  before: SharedWaiter | null = null;
+  after: LineWaiter | null = null;
+  before: LineWaiter | null = null;
   woken = false;
   holder: Holder | null = null;
 
   first: Job | null = null;
   size = 0;
-  readonly #side: SharedSide;
+  readonly #side: WaitingLine;
 
   /** `offer` is called when the queue has room again, after `awaitRoom`. */
   constructor(queue: SharedQueue, readonly offer: () => void) {
-    this.#side = new SharedSide(queue, SENDERS);
+    this.#side = new WaitingLine(queue, SENDERS);
   }
 
   push(job: Job): void {

@@ -1,7 +1,7 @@
 /** Jobs of a pool, from the call to the result. */
 import type { Linked } from "../../internal/circle.ts";
 import type { CancelHandle, Result } from "../../operation/types.ts";
-import type { Encoded } from "../memory/values.ts";
+import type { Encoded } from "../memory/mod.ts";
 
 /** Whoever waits for a job. */
 export interface JobWaiter {

@@ -13,21 +13,19 @@
  * must mean nothing then, so an index has another number each time; no number comes again before
  * the queue has long been filled and emptied.
  */
-import { Backlog } from "./backlog.ts";
-import { extraOf } from "../shared/flow.ts";
-import type { Job } from "./job.ts";
+import { Encoded, ownRegistry, RECEIVERS, SharedQueue, WAKES_LAST } from "../memory/mod.ts";
 import {
   CANCELLED,
   entry,
+  extraOf,
   FREE,
   indexOf,
   JOB_LIMIT,
   QUEUED,
   TABLE_SIZE,
-} from "../worker/protocol.ts";
-import { ownRegistry } from "../memory/registry.ts";
-import { RECEIVERS, SharedQueue, WAKES_LAST } from "../memory/shared_queue.ts";
-import { Encoded } from "../memory/values.ts";
+} from "../protocol/mod.ts";
+import { Backlog } from "./backlog.ts";
+import type { Job } from "./job.ts";
 
 /** How many jobs the common queue holds. */
 const QUEUE_CAPACITY = 1024;

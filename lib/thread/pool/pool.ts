@@ -8,13 +8,19 @@ import {
   show,
 } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
-import type { Awaitable, Operation } from "../../operation/types.ts";
+import type { Awaitable } from "../../operation/types.ts";
 import { fromPromise } from "../../promise/mod.ts";
-import { sourceOf } from "../worker/closure.ts";
+import {
+  type ArgumentsOf,
+  type Outcome,
+  type ResultOf,
+  sourceOf,
+  type TasksOf,
+} from "../protocol/mod.ts";
+import { functionWorker } from "../worker/mod.ts";
+import { PoolClose } from "./pool_close.ts";
 import { PoolCore, type PoolSettings, type PoolStatistics } from "./pool_core.ts";
 import { type Order, PoolRun, PoolRunEvent } from "./pool_run.ts";
-import type { Service } from "../worker/serve.ts";
-import { Closing } from "./closing.ts";
 
 /** What is common to all pools. */
 export interface PoolOptions {
@@ -45,27 +51,6 @@ export interface FunctionPoolOptions<S> extends PoolOptions {
   /** Called once in each thread with its state, before it ends. A self-contained function. */
   atExit?: (state: S) => void | Promise<void>;
 }
-
-/** The tasks of a module: of its default export, or of the module. */
-// deno-lint-ignore no-explicit-any -- whatever the state may be
-export type TasksOf<M> = M extends Service<any, infer T> ? T
-  // deno-lint-ignore no-explicit-any -- whatever the state may be
-  : M extends { default: Service<any, infer T> } ? T
-  : never;
-
-/** The arguments of a task, without the state. */
-export type ArgumentsOf<F> = F extends (state: never, ...args: infer A) => unknown ? A : never;
-
-/** What comes of a task, however it is written. */
-export type ResultOf<F> = F extends (...args: never[]) => infer R ? Outcome<R> : never;
-
-/** What comes of `R`: of a generator what it returns, of a promise its value. */
-export type Outcome<R> = R extends Generator<unknown, infer T, never> ? T
-  // deno-lint-ignore no-explicit-any -- whatever is sent into it
-  : R extends Generator<any, infer T, any> ? T
-  : R extends Awaitable<infer T> ? T
-  : R extends Operation<infer T> ? (R extends Iterable<unknown> ? R : T)
-  : Awaited<R>;
 
 /**
  * A pool of threads, each with a state of its own that its jobs are given.
@@ -237,7 +222,7 @@ export class ThreadPool<M> implements AsyncDisposable {
    * @throws what `atExit` threw
    */
   close(): Awaitable<void> {
-    return new Closing(() => this.#core.close(), () => this.#core.closeAsync());
+    return new PoolClose(() => this.#core.close(), () => this.#core.closeAsync());
   }
 
   /** The same without waiting; what `atExit` throws is reported. Never suspends. */
@@ -261,16 +246,6 @@ type ThreadProgram = Pick<PoolSettings, "module" | "isModule" | "init" | "atExit
 
 const ACTION = "make the thread pool";
 
-/** What threads without a module of the user's run. */
-const functionWorker = {
-  module: new URL("../worker/function_worker.ts", import.meta.url).href,
-  /**
-   * Never called. What is merely the URL of a worker is no part of the module graph: `deno cache`
-   * would not fetch it, and `deno compile` would leave it out.
-   */
-  inGraph: () => import("../worker/function_worker.ts"),
-};
-
 function moduleUrl(module: URL | string): string {
   const url = URL.parse(module);
   if (url !== null) return url.href;
@@ -287,7 +262,7 @@ function functionsOf<S>(
   checkOptions(ACTION, options);
   const { init, atExit } = options ?? {};
   return {
-    module: functionWorker.module,
+    module: functionWorker.url,
     isModule: false,
     init: init === undefined ? null : sourceOf(ACTION, "init", init),
     atExit: atExit === undefined ? null : sourceOf(ACTION, "atExit", atExit),

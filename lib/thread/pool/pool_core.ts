@@ -13,18 +13,14 @@ import { reportUncaught } from "../../internal/report.ts";
 import { doorbell } from "../../loop/doorbell.ts";
 import { clock } from "../../loop/timers.ts";
 import type { Result } from "../../operation/types.ts";
-import { backgroundTimer } from "./background_timer.ts";
-import { SentFunctions } from "../worker/closure.ts";
 import { PoolClosedError, ThreadCrashedError } from "../errors.ts";
-import type { Job } from "./job.ts";
-import { JobTable } from "./job_table.ts";
-import type { MainFunctions } from "./main_calls.ts";
-import { PoolEnd } from "./pool_end.ts";
-import { MESSAGE_BYTES, type Outfit, PoolThread } from "./pool_thread.ts";
+import { Encoded, type Packed, unpack } from "../memory/mod.ts";
 import {
+  argumentNotCloned,
   ARGUMENTS,
   CALL,
   CALL_CANCELLED,
+  checkPostable,
   CRASHED,
   DEFINE,
   ENDED,
@@ -33,12 +29,16 @@ import {
   NEED_ARGUMENTS,
   READY,
   RESULT,
+  SentFunctions,
   START_FAILED,
-} from "../worker/protocol.ts";
-import { argumentNotCloned, checkPostable } from "../shared/postable.ts";
+} from "../protocol/mod.ts";
+import { backgroundTimer } from "./background_timer.ts";
+import type { Job } from "./job.ts";
+import { JobTable } from "./job_table.ts";
+import type { MainFunctions } from "./main_calls.ts";
+import { PoolEnd } from "./pool_end.ts";
+import { MESSAGE_BYTES, PoolThread, type ThreadSettings } from "./pool_thread.ts";
 import { Refill } from "./refill.ts";
-import { Encoded } from "../memory/values.ts";
-import { type Packed, unpack } from "../memory/wire.ts";
 
 export interface PoolSettings {
   readonly module: string;
@@ -85,7 +85,7 @@ export class PoolCore {
   readonly #functions = new SentFunctions();
   readonly #threads: Set<PoolThread> = new Set();
   readonly #refill = new Refill(() => this.#startInPlace());
-  readonly #outfit: Outfit;
+  readonly #threadSettings: ThreadSettings;
   readonly #end: PoolEnd;
   #completed = 0;
   #crashed = 0;
@@ -98,7 +98,15 @@ export class PoolCore {
     const { module, name, size, maxQueued, graceMs, main, init, atExit } = settings;
     this.#jobs = new JobTable(size + maxQueued, MESSAGE_BYTES);
     const functions = this.#functions.sources;
-    this.#outfit = { module, pool: name, ...this.#jobs.memory, init, atExit, functions, main };
+    this.#threadSettings = {
+      module,
+      pool: name,
+      ...this.#jobs.memory,
+      init,
+      atExit,
+      functions,
+      main,
+    };
     this.#opened.promise.catch(() => {});
     this.#end = new PoolEnd({
       graceMs,
@@ -238,13 +246,13 @@ export class PoolCore {
 
   #startThread(): void {
     const thread = new PoolThread(
-      this.#outfit,
+      this.#threadSettings,
       (type, id, value) => this.#handle(thread, type, id, value),
       () => this.#jobs.moveUp(),
       (error) => this.#died(thread, error),
     );
     this.#threads.add(thread);
-    // Functions that were defined from here on reach it by message, those before by its outfit.
+    // It knows the functions that there are from its settings, and hears of new ones by message.
   }
 
   #startInPlace(): void {

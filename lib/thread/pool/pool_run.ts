@@ -5,11 +5,10 @@ import type { Abort } from "../../operation/errors.ts";
 import { type Arm, CompositeEvent, EventBase } from "../../operation/event.ts";
 import { asSeenByOthers, COLD, FAILED, inherit, SPENT, type Wait } from "../../operation/wait.ts";
 import type { Result } from "../../operation/types.ts";
+import { addOwnStack, type Encoded } from "../memory/mod.ts";
+import { holderFor } from "../shared/mod.ts";
 import { Job, type JobWaiter } from "./job.ts";
 import type { PoolCore } from "./pool_core.ts";
-import type { Encoded } from "../memory/values.ts";
-import { holderFor } from "../shared/waiting.ts";
-import { addOwnStack } from "../memory/wire.ts";
 
 /** What to run: a task by name, or a function by its number. */
 export interface Order {

@@ -1,32 +1,31 @@
 /** A thread of a pool, as main sees it: its worker, and the two ways of talking to it. */
 import { doorbell } from "../../loop/doorbell.ts";
 import { ThreadCrashedError } from "../errors.ts";
-import { type Handler, Inflow, Outflow } from "../shared/flow.ts";
-import { MainCalls, type MainFunctions } from "./main_calls.ts";
-import { workerName } from "../memory/identity.ts";
+import { ownRegistry, pack, type Registry, SharedQueue, workerName } from "../memory/mod.ts";
 import {
   ABANDONED,
   atJob,
   CANCEL,
+  type Handler,
   HELLO,
   IDLE,
+  Inbox,
   jobOf,
+  Outbox,
   QUIT,
   type Start,
   STARTING,
-} from "../worker/protocol.ts";
-import { ownRegistry, type Registry } from "../memory/registry.ts";
-import { SharedQueue } from "../memory/shared_queue.ts";
-import { pack } from "../memory/wire.ts";
+} from "../protocol/mod.ts";
+import { MainCalls, type MainFunctions } from "./main_calls.ts";
 
-const INBOX_CAPACITY = 64;
-const OUTBOX_CAPACITY = 1024;
+const TO_THREAD_CAPACITY = 64;
+const TO_MAIN_CAPACITY = 1024;
 export const MESSAGE_BYTES = 496;
 /** How long a module may take until it calls `serve`. */
 const HELLO_MS = 30_000;
 
 /** What is the same for all threads of a pool. */
-export interface Outfit {
+export interface ThreadSettings {
   readonly module: string;
   readonly pool: string;
   readonly jobs: SharedArrayBuffer;
@@ -45,8 +44,8 @@ export class PoolThread {
   readonly #place: number;
   readonly #state = new Int32Array(new SharedArrayBuffer(4)).fill(STARTING);
   readonly #worker: Worker;
-  readonly #outflow: Outflow;
-  readonly #inflow: Inflow;
+  readonly #outbox: Outbox;
+  readonly #inbox: Inbox;
   readonly #port: MessagePort;
   /** The other end, until it is handed over. */
   #itsPort: MessagePort | undefined;
@@ -60,7 +59,7 @@ export class PoolThread {
 
   /** Starts it. `onCrash` is told of a death that the thread itself could not tell of. */
   constructor(
-    outfit: Outfit,
+    settings: ThreadSettings,
     handle: Handler,
     afterBunch: () => void,
     onCrash: (error: unknown) => void,
@@ -73,14 +72,14 @@ export class PoolThread {
     this.#port = port1;
     this.#itsPort = port2;
     const { buffer } = this.#registry;
-    const inbox = SharedQueue.allocate(INBOX_CAPACITY, MESSAGE_BYTES);
-    const outbox = SharedQueue.allocate(OUTBOX_CAPACITY, MESSAGE_BYTES);
-    this.#outflow = new Outflow(new SharedQueue(inbox, buffer), port1);
-    this.#inflow = new Inflow(new SharedQueue(outbox, buffer), port1, handle, afterBunch);
-    this.calls = new MainCalls(outfit.main, this.send.bind(this));
-    const name = workerName(id, outfit.pool);
+    const toThread = SharedQueue.allocate(TO_THREAD_CAPACITY, MESSAGE_BYTES);
+    const toMain = SharedQueue.allocate(TO_MAIN_CAPACITY, MESSAGE_BYTES);
+    this.#outbox = new Outbox(new SharedQueue(toThread, buffer), port1);
+    this.#inbox = new Inbox(new SharedQueue(toMain, buffer), port1, handle, afterBunch);
+    this.calls = new MainCalls(settings.main, this.send.bind(this));
+    const name = workerName(id, settings.pool);
     try {
-      this.#worker = new Worker(outfit.module, { type: "module", name });
+      this.#worker = new Worker(settings.module, { type: "module", name });
     } catch (error) {
       this.#registry.leave(place);
       port1.close();
@@ -96,16 +95,16 @@ export class PoolThread {
       kind: "weft.start",
       registry: buffer,
       place,
-      jobs: outfit.jobs,
-      table: outfit.table,
+      jobs: settings.jobs,
+      table: settings.table,
       state: this.#state.buffer as SharedArrayBuffer,
-      inbox,
-      outbox,
+      toThread,
+      toMain,
       port: port2,
-      pool: outfit.pool,
-      init: outfit.init,
-      atExit: outfit.atExit,
-      functions: outfit.functions,
+      pool: settings.pool,
+      init: settings.init,
+      atExit: settings.atExit,
+      functions: settings.functions,
     };
     this.#worker.onmessage = ({ data }) => {
       if (data !== HELLO) return;
@@ -123,7 +122,7 @@ export class PoolThread {
       );
     }, HELLO_MS);
     doorbell.hold(); // while it starts
-    this.#inflow.start();
+    this.#inbox.start();
     setWorkerRef(this.#worker, false);
   }
 
@@ -142,7 +141,7 @@ export class PoolThread {
   }
 
   send(type: number, id: number, value: unknown, transferring?: readonly unknown[]): void {
-    if (!this.isGone) this.#outflow.send(type, id, value, transferring);
+    if (!this.isGone) this.#outbox.send(type, id, value, transferring);
   }
 
   cancel(id: number, reason: unknown): void {
@@ -155,7 +154,7 @@ export class PoolThread {
 
   /** Lets in what it has said. */
   listen(): void {
-    this.#inflow.wake();
+    this.#inbox.wake();
   }
 
   /** False if it isn't at that job any more. From here on it takes none. */
@@ -186,8 +185,8 @@ export class PoolThread {
     if (this.isGone) return;
     this.isGone = true;
     this.started(false);
-    this.#inflow.stop();
-    this.#outflow.stop();
+    this.#inbox.stop();
+    this.#outbox.stop();
     this.calls.cancelAll("the thread that called is gone");
     this.#port.close();
     this.#itsPort?.close();

@@ -4,9 +4,16 @@
  * least needed first: stacks, then long texts and values, then errors within errors.
  */
 import { show } from "../../internal/check.ts";
-import { FAILURE_BYTES, type SharedQueue } from "../memory/shared_queue.ts";
-import { Decoded, Encoded, isPlain } from "../memory/values.ts";
-import { pack, type Packed, unpack } from "../memory/wire.ts";
+import {
+  Decoded,
+  Encoded,
+  FAILURE_BYTES,
+  isPlain,
+  pack,
+  type Packed,
+  type SharedQueue,
+  unpack,
+} from "../memory/mod.ts";
 
 /** What a step leaves of an error. */
 interface Limits {

@@ -11,20 +11,24 @@ import {
 } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import type { Awaitable, Option } from "../../operation/types.ts";
-import { hasMemory, ownRegistry } from "../memory/registry.ts";
 import {
-  DRAINED,
-  NOTHING,
+  CAN_FAIL,
+  type Codec,
+  FORGETS,
+  hasMemory,
+  ownRegistry,
+  POOLS_BYTES,
+  SharedQueue,
+} from "../memory/mod.ts";
+import {
   SharedCloseEvent,
   SharedReceive,
   SharedReceiveEvent,
   SharedSend,
   SharedSendEvent,
 } from "./shared_operations.ts";
-import { DROPS_NEWEST, SharedPort } from "./shared_port.ts";
-import { CAN_FAIL, FORGETS, POOLS_BYTES, SharedQueue } from "../memory/shared_queue.ts";
-import type { Codec } from "../memory/values.ts";
-import type { SharedSide } from "./waiting.ts";
+import { DRAINED, DROPS_NEWEST, NOTHING, SharedPort } from "./shared_port.ts";
+import type { WaitingLine } from "./waiting_line.ts";
 
 /** How a shared channel is made. */
 export interface SharedChannelOptions<T> {
@@ -365,7 +369,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   }
 }
 
-function waitingOn(side: SharedSide): number {
+function waitingOn(side: WaitingLine): number {
   const threads = side.queue.sleepers[side.side].count;
   return count(side.first) + threads - (side.isAsleep ? 1 : 0);
 }

@@ -22,23 +22,18 @@ import {
 import { execution } from "../../trigger/execution.ts";
 import type { SelectWait } from "../../operation/select_wait.ts";
 import type { Holder } from "../../loop/doorbell.ts";
-import type { SharedPort } from "./shared_port.ts";
-import type { Encoded } from "../memory/values.ts";
-import { holderFor, type SharedSide, type SharedWaiter } from "./waiting.ts";
-
-/** In the place of an item: there is none now. */
-export const NOTHING: unique symbol = Symbol("nothing");
-/** In the place of an item: there will never be one. */
-export const DRAINED: unique symbol = Symbol("drained");
+import type { Encoded } from "../memory/mod.ts";
+import { DRAINED, NOTHING, type SharedPort } from "./shared_port.ts";
+import { holderFor, type LineWaiter, type WaitingLine } from "./waiting_line.ts";
 
 export interface SharedReceive<T> extends Wait<unknown> {}
 
 /** `receive` (`orThrow` false: an option) and `receiveOrThrow` (the item itself). */
-export class SharedReceive<T> implements SharedWaiter {
+export class SharedReceive<T> implements LineWaiter {
   declare port: SharedPort<T>;
   declare orThrow: boolean;
-  declare after: SharedWaiter | null;
-  declare before: SharedWaiter | null;
+  declare after: LineWaiter | null;
+  declare before: LineWaiter | null;
   declare woken: boolean;
   declare holder: Holder | null;
 
@@ -146,13 +141,13 @@ inherit(SharedReceive);
 
 export interface SharedSend<T> extends Wait<void> {}
 
-export class SharedSend<T> implements SharedWaiter {
+export class SharedSend<T> implements LineWaiter {
   declare port: SharedPort<T>;
   declare item: T;
   /** The item as it was when the wait began. */
   declare encoded: Encoded | null;
-  declare after: SharedWaiter | null;
-  declare before: SharedWaiter | null;
+  declare after: LineWaiter | null;
+  declare before: LineWaiter | null;
   declare woken: boolean;
   declare holder: Holder | null;
 
@@ -244,13 +239,13 @@ export class SharedSend<T> implements SharedWaiter {
 inherit(SharedSend);
 
 /** An arm of a select in line. */
-class ArmInLine implements SharedWaiter {
-  after: SharedWaiter | null = null;
-  before: SharedWaiter | null = null;
+class ArmInLine implements LineWaiter {
+  after: LineWaiter | null = null;
+  before: LineWaiter | null = null;
   woken = false;
   holder: Holder | null = null;
 
-  constructor(readonly arm: Arm, readonly side: SharedSide) {}
+  constructor(readonly arm: Arm, readonly side: WaitingLine) {}
 
   wake(): void {
     this.arm.sync!.wake();
@@ -263,7 +258,7 @@ class ArmInLine implements SharedWaiter {
 
 /** What both events are: a look at the queue, and a place in line. */
 abstract class SharedEvent<T> extends EventBase<T> {
-  constructor(readonly side: SharedSide) {
+  constructor(readonly side: WaitingLine) {
     super();
   }
 

@@ -1,21 +1,29 @@
 /** A shared channel as one thread sees it: the queue, and those who wait here. */
 import type { ChannelFailure } from "../../channel/core.ts";
 import { ChannelClosedError } from "../../channel/error.ts";
-import { encodeFailure, readFailure } from "./failure.ts";
-import { threadId } from "../memory/identity.ts";
 import {
   CLOSED,
   CLOSERS,
+  type Codec,
+  Decoded,
+  Encoded,
   KIND,
   NOT_NOW,
+  NUMBER,
+  readNumber,
   RECEIVERS,
   SENDERS,
   SENDERS_ASLEEP,
   type SharedQueue,
-} from "../memory/shared_queue.ts";
-import { DRAINED, NOTHING } from "./shared_operations.ts";
-import { type Codec, Decoded, Encoded, NUMBER, readNumber } from "../memory/values.ts";
-import { SharedSide } from "./waiting.ts";
+  threadId,
+} from "../memory/mod.ts";
+import { encodeFailure, readFailure } from "./failure.ts";
+import { WaitingLine } from "./waiting_line.ts";
+
+/** In the place of an item: there is none now. */
+export const NOTHING: unique symbol = Symbol("nothing");
+/** In the place of an item: there will never be one. */
+export const DRAINED: unique symbol = Symbol("drained");
 
 /** The flag of channels that forget an item for which there is no room. */
 export const DROPS_NEWEST = 2;
@@ -28,9 +36,9 @@ const decoding = new Decoded();
 const stranded: Set<object> = new Set();
 
 export class SharedPort<T> {
-  readonly receivers: SharedSide;
-  readonly senders: SharedSide;
-  readonly closers: SharedSide;
+  readonly receivers: WaitingLine;
+  readonly senders: WaitingLine;
+  readonly closers: WaitingLine;
   /** Whether a `send` that finds no room forgets its item. */
   readonly #dropsNewest: boolean;
   /** Whether numbers may go the short way. */
@@ -50,9 +58,9 @@ export class SharedPort<T> {
     readonly codec: Codec<T> | undefined,
     readonly name: string | undefined,
   ) {
-    this.receivers = new SharedSide(queue, RECEIVERS);
-    this.senders = new SharedSide(queue, SENDERS);
-    this.closers = new SharedSide(queue, CLOSERS);
+    this.receivers = new WaitingLine(queue, RECEIVERS);
+    this.senders = new WaitingLine(queue, SENDERS);
+    this.closers = new WaitingLine(queue, CLOSERS);
     this.#dropsNewest = (queue.flags & DROPS_NEWEST) !== 0;
     this.#forgets = queue.forgets;
     this.#takesNumbers = codec === undefined && !this.#dropsNewest && !this.#forgets;

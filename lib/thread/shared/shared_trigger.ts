@@ -5,8 +5,8 @@ import { COLD, inherit, type Wait, WAITING } from "../../operation/wait.ts";
 import { asCancelFunction } from "../../trigger/execution.ts";
 import { checkAwait } from "../../trigger/trigger.ts";
 import type { AwaitableVoid, Trigger } from "../../trigger/mod.ts";
-import { hasMemory, joinRegistry, ownRegistry, type Registry } from "../memory/registry.ts";
-import { holderFor } from "./waiting.ts";
+import { hasMemory, joinRegistry, ownRegistry, type Registry } from "../memory/mod.ts";
+import { holderFor } from "./waiting_line.ts";
 
 /** What can be posted to another thread, which gets the trigger from it. */
 export interface SharedTriggerHandle {

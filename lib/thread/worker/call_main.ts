@@ -2,9 +2,9 @@ import { currentFiberOrNull } from "../../fiber/core/fiber.ts";
 import { show } from "../../internal/check.ts";
 import type { Awaitable } from "../../operation/types.ts";
 import { fromPromise } from "../../promise/mod.ts";
+import { addOwnStack, addStackOf } from "../memory/mod.ts";
 import { abortOfCurrentJob, currentJobOrNone } from "./task.ts";
 import type { ThreadCalls } from "./thread_calls.ts";
-import { addOwnStack, addStackOf } from "../memory/wire.ts";
 
 /** Those of this thread, if it belongs to a pool. */
 let ownCalls: ThreadCalls | undefined;

@@ -1,7 +1,12 @@
 /** What a thread of a pool runs: the tasks of a module, or functions that main sends. */
 import { refuseGenerator, show } from "../../internal/check.ts";
-import { type AnyFunction, explainCapture, functionFrom, ReceivedFunctions } from "./closure.ts";
-import type { Start } from "./protocol.ts";
+import {
+  type AnyFunction,
+  explainCapture,
+  functionFrom,
+  ReceivedFunctions,
+  type Start,
+} from "../protocol/mod.ts";
 
 /** A module of tasks, without its types. */
 export interface Definition {

@@ -6,18 +6,24 @@
  * fiber or a promise that ends when it likes. The job is left when its result is sent, and only
  * then is the next one taken. Now and then the thread's own event loop has a turn in between.
  */
-import { main } from "../../fiber/mod.ts";
-import { isPromiseLike } from "../../internal/check.ts";
 import { hop } from "../../loop/hop.ts";
 import { clock } from "../../loop/timers.ts";
 import { attendance, doorbell, type Holder } from "../../loop/doorbell.ts";
-import { setThreadCalls } from "./call_main.ts";
-import type { AnyFunction } from "./closure.ts";
-import { idOf, Inflow, Outflow } from "../shared/flow.ts";
-import { isOperation } from "../pool/main_calls.ts";
-import { resultNotCloned } from "../shared/postable.ts";
-import { type Definition, Program } from "./program.ts";
 import {
+  Decoded,
+  ELSEWHERE,
+  EXTRA,
+  joinRegistry,
+  NOT_NOW,
+  pack,
+  type Packed,
+  RECEIVERS,
+  SharedQueue,
+  unpack,
+} from "../memory/mod.ts";
+import { type LineWaiter, WaitingLine } from "../shared/mod.ts";
+import {
+  type AnyFunction,
   ARGUMENTS,
   CANCEL,
   DEFINE,
@@ -25,33 +31,33 @@ import {
   EXIT_FAILED,
   FAILURE,
   HELLO,
+  idOf,
+  Inbox,
   indexOf,
   NEED_ARGUMENTS,
+  Outbox,
+  perform,
   QUEUED,
   QUIT,
   READY,
   REPLY,
   REPLY_FAILED,
   RESULT,
+  resultNotCloned,
   RUNNING,
   type Start,
   START_FAILED,
-} from "./protocol.ts";
-import { joinRegistry } from "../memory/registry.ts";
-import { EXTRA, NOT_NOW, RECEIVERS, SharedQueue } from "../memory/shared_queue.ts";
+} from "../protocol/mod.ts";
+import { setThreadCalls } from "./call_main.ts";
+import { type Definition, Program } from "./program.ts";
 import { CurrentJob, setCurrentJob } from "./task.ts";
 import { ThreadCalls } from "./thread_calls.ts";
 import { ThreadLife, workerScope } from "./thread_life.ts";
-import { Decoded, ELSEWHERE } from "../memory/values.ts";
-import { SharedSide, type SharedWaiter } from "../shared/waiting.ts";
-import { pack, type Packed, unpack } from "../memory/wire.ts";
 
 /** For how long jobs follow each other before the thread's own event loop gets a turn. */
 const SLICE_MS = 2;
 /** For how long it sleeps at a time without letting its event loop go on. */
 const DOZE_MS = 1;
-/** A job that doesn't end in a step. */
-const PENDING = Symbol("pending");
 
 let started = false;
 
@@ -68,18 +74,18 @@ export function startServing(definition: Definition | null): void {
   workerScope.postMessage(HELLO); // not before there is somebody to hear the answer
 }
 
-class Server implements SharedWaiter {
+class Server implements LineWaiter {
   // In line for jobs.
-  after: SharedWaiter | null = null;
-  before: SharedWaiter | null = null;
+  after: LineWaiter | null = null;
+  before: LineWaiter | null = null;
   woken = false;
   holder: Holder | null = null;
 
   readonly #jobs: SharedQueue;
-  readonly #line: SharedSide;
+  readonly #line: WaitingLine;
   readonly #table: Int32Array;
-  readonly #outflow: Outflow;
-  readonly #inflow: Inflow;
+  readonly #outbox: Outbox;
+  readonly #inbox: Inbox;
   readonly #decoded = new Decoded();
   readonly #where: string;
   readonly #program: Program;
@@ -101,24 +107,24 @@ class Server implements SharedWaiter {
   constructor(start: Start, definition: Definition | null) {
     joinRegistry(start.registry, start.place);
     this.#jobs = new SharedQueue(start.jobs, start.registry);
-    this.#line = new SharedSide(this.#jobs, RECEIVERS);
+    this.#line = new WaitingLine(this.#jobs, RECEIVERS);
     this.#table = new Int32Array(start.table);
-    this.#outflow = new Outflow(new SharedQueue(start.outbox, start.registry), start.port);
-    this.#inflow = new Inflow(
-      new SharedQueue(start.inbox, start.registry),
+    this.#outbox = new Outbox(new SharedQueue(start.toMain, start.registry), start.port);
+    this.#inbox = new Inbox(
+      new SharedQueue(start.toThread, start.registry),
       start.port,
       (type, id, value) => this.#handle(type, id, value),
     );
     this.#where = `main, for thread pool "${start.pool}"`;
     this.#program = new Program(start, definition);
-    this.#life = new ThreadLife(start.state, this.#outflow);
-    this.#calls = new ThreadCalls(this.#life, this.#outflow, this.#inflow);
+    this.#life = new ThreadLife(start.state, this.#outbox);
+    this.#calls = new ThreadCalls(this.#life, this.#outbox, this.#inbox);
   }
 
   async start(): Promise<void> {
     this.#life.watchOver();
     setThreadCalls(this.#calls);
-    this.#inflow.start();
+    this.#inbox.start();
     try {
       await this.#program.init();
     } catch (error) {
@@ -126,13 +132,13 @@ class Server implements SharedWaiter {
       return this.#life.end();
     }
     if (!this.#life.began()) return;
-    this.#outflow.send(READY, 0, undefined);
+    this.#outbox.send(READY, 0, undefined);
     this.#line.enlist(this, attendance);
   }
 
   /** Sends an error of the user's. */
   #sendError(type: number, id: number, error: unknown): void {
-    this.#outflow.send(type, id, pack(this.#program.explain(error)));
+    this.#outbox.send(type, id, pack(this.#program.explain(error)));
   }
 
   // Jobs -----------------------------------------------------------------------------------------
@@ -217,7 +223,7 @@ class Server implements SharedWaiter {
   }
 
   #begin(id: number): void {
-    const job = new CurrentJob(id, this.#table, () => this.#inflow.wake());
+    const job = new CurrentJob(id, this.#table, () => this.#inbox.wake());
     this.#job = job;
     if (this.#decoded.kind !== ELSEWHERE) {
       return this.#perform(job, this.#decoded.decode() as [string | number, ...unknown[]]);
@@ -227,61 +233,47 @@ class Server implements SharedWaiter {
       if (args === null) this.#finish(job, RESULT, undefined); // nobody waits for it any more
       else this.#perform(job, args as [string | number, ...unknown[]]);
     };
-    this.#outflow.send(NEED_ARGUMENTS, id, undefined);
+    this.#outbox.send(NEED_ARGUMENTS, id, undefined);
   }
 
   #perform(job: CurrentJob, [name, ...args]: [string | number, ...unknown[]]): void {
     if (job.isCancelled) return this.#finish(job, RESULT, undefined);
     this.#task = name;
     setCurrentJob(job);
-    let result: unknown;
+    let task: AnyFunction;
     try {
-      result = this.#call(job, this.#program.task(name, this.#listen), args);
+      task = this.#program.task(name, this.#listen);
     } catch (error) {
       return this.#finish(job, FAILURE, error);
     }
-    if (result !== PENDING) this.#finish(job, RESULT, result);
-  }
-
-  /** What the task returned, or PENDING: then it will finish by itself. */
-  #call(job: CurrentJob, task: AnyFunction, args: unknown[]): unknown {
-    const result = task(this.#program.state, ...args);
-    if (isOperation(result)) {
-      const running = main(() => result, { name: task.name || "task" });
-      const off = job.onAbort((abort) => void running.abort(abort.cause));
-      running.then(
-        (value) => this.#finish(job, RESULT, value),
-        (error) => this.#finish(job, FAILURE, error),
-      ).then(off);
-      return PENDING;
-    }
-    if (!isPromiseLike(result)) return result;
-    Promise.resolve(result).then(
+    const running = perform(
+      () => task(this.#program.state, ...args),
+      task.name || "task",
       (value) => this.#finish(job, RESULT, value),
       (error) => this.#finish(job, FAILURE, error),
     );
-    return PENDING;
+    if (running !== undefined) job.onAbort((abort) => void running.abort(abort.cause));
   }
 
   #finish(job: CurrentJob, type: typeof RESULT | typeof FAILURE, value: unknown): void {
     if (this.#job !== job || this.#life.isOver) return;
     try {
       if (type === FAILURE) this.#sendError(FAILURE, job.id, value);
-      else this.#outflow.send(RESULT, job.id, value, [value]);
+      else this.#outbox.send(RESULT, job.id, value, [value]);
     } catch (error) {
       const failure = resultNotCloned(
         `send the result of ${this.#nameTask()} to main`,
         value,
         error,
       );
-      this.#outflow.send(FAILURE, job.id, pack(failure));
+      this.#outbox.send(FAILURE, job.id, pack(failure));
     }
     setCurrentJob(undefined);
     this.#job = null;
-    if (!this.#outflow.isBehind) return this.#leaveJob(job.id);
+    if (!this.#outbox.isBehind) return this.#leaveJob(job.id);
     // Another job that is stuck, or ends the thread, would take this result along.
     this.#isReporting = true;
-    this.#outflow.onceCaughtUp(() => {
+    this.#outbox.onceCaughtUp(() => {
       this.#isReporting = false;
       this.#leaveJob(job.id);
     });

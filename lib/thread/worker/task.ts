@@ -1,6 +1,6 @@
 /** What a task may ask of the job that it does. A thread does one job at a time. */
 import { Abort } from "../../operation/errors.ts";
-import { entry, indexOf, RUNNING } from "./protocol.ts";
+import { entry, indexOf, RUNNING } from "../protocol/mod.ts";
 
 /** The job that this thread is doing. */
 export class CurrentJob {

@@ -1,9 +1,15 @@
 /** Calls of this thread into main, from the call to the answer; main's side is in main_calls.ts. */
 import { show } from "../../internal/check.ts";
 import { doorbell } from "../../loop/doorbell.ts";
-import { ID_LIMIT, type Inflow, type Outflow } from "../shared/flow.ts";
-import { argumentNotCloned, checkPostable } from "../shared/postable.ts";
-import { CALL, CALL_CANCELLED } from "./protocol.ts";
+import {
+  argumentNotCloned,
+  CALL,
+  CALL_CANCELLED,
+  checkPostable,
+  ID_LIMIT,
+  type Inbox,
+  type Outbox,
+} from "../protocol/mod.ts";
 import type { ThreadLife } from "./thread_life.ts";
 
 /** Called once with what came back. */
@@ -19,8 +25,8 @@ export class ThreadCalls {
 
   constructor(
     readonly life: ThreadLife,
-    readonly outflow: Outflow,
-    readonly inflow: Inflow,
+    readonly outbox: Outbox,
+    readonly inbox: Inbox,
   ) {}
 
   /**
@@ -34,7 +40,7 @@ export class ThreadCalls {
     }
     const id = this.#last = (this.#last + 1) % ID_LIMIT;
     try {
-      this.outflow.send(CALL, id, [name, ...args], args);
+      this.outbox.send(CALL, id, [name, ...args], args);
     } catch (error) {
       checkPostable(args); // it has a better word for that
       throw argumentNotCloned(`call ${name} in main`, args, error);
@@ -45,7 +51,7 @@ export class ThreadCalls {
 
   /** Nobody waits for the answer any more. */
   cancel(id: number): void {
-    if (this.#answers.delete(id)) this.outflow.send(CALL_CANCELLED, id, undefined);
+    if (this.#answers.delete(id)) this.outbox.send(CALL_CANCELLED, id, undefined);
   }
 
   /** Main has answered. */
@@ -58,7 +64,7 @@ export class ThreadCalls {
   /** Sleeps the whole thread until main has said something, and lets that in. */
   listen(): void {
     doorbell.sleep(LISTEN_MS);
-    this.outflow.wake();
-    this.inflow.wake();
+    this.outbox.wake();
+    this.inbox.wake();
   }
 }

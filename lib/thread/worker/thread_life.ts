@@ -8,9 +8,17 @@
  * Otherwise a thread never ends without a message, the last one that it sends: whether it does what
  * it was told, an error has escaped from what it runs, or that has called `Deno.exit` or `close`.
  */
-import type { Outflow } from "../shared/flow.ts";
-import { atJob, CRASHED, ENDED, EXIT_FAILED, IDLE, QUITTING, STARTING } from "./protocol.ts";
-import { pack } from "../memory/wire.ts";
+import { pack } from "../memory/mod.ts";
+import {
+  atJob,
+  CRASHED,
+  ENDED,
+  EXIT_FAILED,
+  IDLE,
+  type Outbox,
+  QUITTING,
+  STARTING,
+} from "../protocol/mod.ts";
 
 /** What a worker has as its global object. */
 export interface WorkerScope {
@@ -27,7 +35,7 @@ export class ThreadLife {
   #phase: "serving" | "told to quit" | "quitting" | "over" = "serving";
   readonly #word: Int32Array;
 
-  constructor(word: SharedArrayBuffer, readonly outflow: Outflow) {
+  constructor(word: SharedArrayBuffer, readonly outbox: Outbox) {
     this.#word = new Int32Array(word);
   }
 
@@ -97,15 +105,15 @@ export class ThreadLife {
     if (this.isOver) return;
     const isExpected = this.#phase === "quitting";
     this.#phase = "over";
-    this.outflow.send(ENDED, isExpected ? 1 : 0, undefined);
-    this.outflow.flush();
+    this.outbox.send(ENDED, isExpected ? 1 : 0, undefined);
+    this.outbox.flush();
   }
 
   /** Whatever else this thread may die of, main is told. */
   watchOver(): void {
     const crash = (error: unknown) => {
       if (this.isOver) return;
-      this.outflow.send(this.#phase === "quitting" ? EXIT_FAILED : CRASHED, 0, pack(error));
+      this.outbox.send(this.#phase === "quitting" ? EXIT_FAILED : CRASHED, 0, pack(error));
       this.end();
     };
     workerScope.addEventListener("error", (event: ErrorEvent) => {

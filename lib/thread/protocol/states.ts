@@ -1,5 +1,5 @@
 /**
- * What main and the threads of a pool say to each other, and the memory they share.
+ * What main and the threads of a pool tell each other without a message: words in shared memory.
  *
  * All threads of a pool take their jobs from one queue, so that a job goes to whichever thread is
  * free first, and no thread waits for main to be given one. Each job has an entry in a table, and
@@ -12,7 +12,7 @@
  * number of a job that was withdrawn finds that the entry says something else, and forgets it. Main
  * sets the bit CANCELLED of a job that runs; the task may poll it, and is told besides.
  *
- * Each thread has a word that says what it is at:
+ * Each thread has a word that says what it is doing:
  *
  *     STARTING ──thread──▶ IDLE ◀──thread──▶ a job
  *         └──main──▶ ABANDONED ◀──main─────────┘
@@ -22,31 +22,6 @@
  * to another one, the compare-and-set fails. A thread that was given up finds out when it wants to
  * be IDLE, and ends.
  */
-
-// Types of messages from a thread to main. The number is that of a job or a call.
-export const READY = 1;
-export const START_FAILED = 2;
-export const RESULT = 3;
-export const FAILURE = 4;
-/** The arguments of this job, which didn't fit into the queue. */
-export const NEED_ARGUMENTS = 5;
-export const CALL = 6;
-export const CALL_CANCELLED = 7;
-/** It dies of an error outside of any task. */
-export const CRASHED = 8;
-/** It ends, as it was asked to (then with what `atExit` threw, if it did), or not. */
-export const ENDED = 9;
-export const EXIT_FAILED = 10;
-
-// From main to a thread.
-export const ARGUMENTS = 1;
-export const REPLY = 2;
-export const REPLY_FAILED = 3;
-export const CANCEL = 4;
-/** There are no more jobs: it calls `atExit`, and ends. */
-export const QUIT = 5;
-/** A function that jobs may name. */
-export const DEFINE = 6;
 
 // Phases of a job, in the low bits of its entry; above them the job's number.
 export const FREE = 0;
@@ -87,25 +62,4 @@ export function atJob(id: number): number {
 /** The number of the job that a thread is at, if it is. */
 export function jobOf(word: number): number | undefined {
   return word < FIRST_JOB ? undefined : word - FIRST_JOB;
-}
-
-/** How a thread says that it listens. */
-export const HELLO = "weft.hello";
-
-/** What main answers. */
-export interface Start {
-  readonly kind: "weft.start";
-  readonly registry: SharedArrayBuffer;
-  readonly place: number;
-  readonly jobs: SharedArrayBuffer;
-  readonly table: SharedArrayBuffer;
-  readonly state: SharedArrayBuffer;
-  readonly inbox: SharedArrayBuffer;
-  readonly outbox: SharedArrayBuffer;
-  readonly port: MessagePort;
-  readonly pool: string;
-  /** For pools of functions. */
-  readonly init: string | null;
-  readonly atExit: string | null;
-  readonly functions: readonly string[];
 }

@@ -8,9 +8,9 @@ import { hubOf, type SettleNode } from "../../promise/hub.ts";
 import type { Result } from "../../operation/types.ts";
 import { execution } from "../../trigger/execution.ts";
 
-export interface Closing extends Wait<void> {}
+export interface PoolClose extends Wait<void> {}
 
-export class Closing implements SettleNode {
+export class PoolClose implements SettleNode {
   declare close: () => Promise<void>;
   declare leaveAlone: () => void;
   declare promise: Promise<void> | null;
@@ -61,4 +61,4 @@ export class Closing implements SettleNode {
   }
 }
 
-inherit(Closing);
+inherit(PoolClose);

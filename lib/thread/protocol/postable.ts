@@ -1,6 +1,5 @@
 import { show } from "../../internal/check.ts";
-import { SharedChannel } from "./shared_channel.ts";
-import { SharedTrigger } from "./shared_trigger.ts";
+import { SharedChannel, SharedTrigger } from "../shared/mod.ts";
 
 /**
  * What belongs to this thread would arrive in another one as an object that can do nothing.

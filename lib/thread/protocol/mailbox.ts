@@ -6,11 +6,19 @@
  * A message has a type, the number of what it is about, and a value.
  */
 import { attendance, doorbell, type Holder } from "../../loop/doorbell.ts";
+import {
+  Decoded,
+  ELSEWHERE,
+  Encoded,
+  EXTRA,
+  NOT_NOW,
+  RECEIVERS,
+  SENDERS,
+  type SharedQueue,
+} from "../memory/mod.ts";
+import { type LineWaiter, WaitingLine } from "../shared/mod.ts";
 import { checkPostable } from "./postable.ts";
-import { EXTRA, NOT_NOW, RECEIVERS, SENDERS, type SharedQueue } from "../memory/shared_queue.ts";
-import { takeTransfers } from "../memory/transfer.ts";
-import { Decoded, ELSEWHERE, Encoded } from "../memory/values.ts";
-import { SharedSide, type SharedWaiter } from "./waiting.ts";
+import { takeTransfers } from "./transfer.ts";
 
 /** Low bits of a message's extra word: its type. */
 const TYPE_BITS = 4;
@@ -26,18 +34,18 @@ interface Message {
 }
 
 /** The sending end. */
-export class Outflow implements SharedWaiter {
-  after: SharedWaiter | null = null;
-  before: SharedWaiter | null = null;
+export class Outbox implements LineWaiter {
+  after: LineWaiter | null = null;
+  before: LineWaiter | null = null;
   woken = false;
   holder: Holder | null = null;
-  readonly #side: SharedSide;
+  readonly #side: WaitingLine;
   /** What there was no room for. */
   #unsent: Message[] = [];
   #caughtUp: (() => void) | undefined;
 
   constructor(readonly queue: SharedQueue, readonly port: MessagePort) {
-    this.#side = new SharedSide(queue, SENDERS);
+    this.#side = new WaitingLine(queue, SENDERS);
   }
 
   /**
@@ -111,12 +119,12 @@ export class Outflow implements SharedWaiter {
 export type Handler = (type: number, id: number, value: unknown) => void;
 
 /** The receiving end. */
-export class Inflow implements SharedWaiter {
-  after: SharedWaiter | null = null;
-  before: SharedWaiter | null = null;
+export class Inbox implements LineWaiter {
+  after: LineWaiter | null = null;
+  before: LineWaiter | null = null;
   woken = false;
   holder: Holder | null = null;
-  readonly #side: SharedSide;
+  readonly #side: WaitingLine;
   readonly #decoded = new Decoded();
 
   constructor(
@@ -126,7 +134,7 @@ export class Inflow implements SharedWaiter {
     /** Called after each bunch of messages, before it waits for more. */
     readonly afterBunch?: () => void,
   ) {
-    this.#side = new SharedSide(queue, RECEIVERS);
+    this.#side = new WaitingLine(queue, RECEIVERS);
   }
 
   /** From now on messages are handled as they come. */

@@ -206,7 +206,7 @@ function define(error: Error, key: string, value: unknown, enumerable = false): 
 const remote: WeakSet<object> = new WeakSet();
 
 /** Where Weft is, whose frames tell users nothing. */
-const LIBRARY = new URL("../", import.meta.url).href;
+const LIBRARY = new URL("../../", import.meta.url).href;
 
 /**
  * Adds the stack of this side, once: that of `here`, an error made where the user called, or the

@@ -22,8 +22,7 @@ import { type EventLoop, hostLoop } from "../../loop/mod.ts";
 import type { CancelHandle } from "../../operation/types.ts";
 import type { Waiter } from "../../operation/wait.ts";
 import { execution } from "../../trigger/execution.ts";
-import type { SharedQueue, Side } from "../memory/shared_queue.ts";
-import type { Sleepers } from "../memory/sleepers.ts";
+import type { SharedQueue, Side, Sleepers } from "../memory/mod.ts";
 
 /** How often a loop that doesn't know the doorbell looks by itself. */
 const POLL_MS = 1;
@@ -33,7 +32,7 @@ const MOST_LOOKS = 100;
 const FEW_LOOKS = 8;
 
 /** Somebody in line. */
-export interface SharedWaiter extends Linked<SharedWaiter> {
+export interface LineWaiter extends Linked<LineWaiter> {
   /** Whether it was told to look, and hasn't yet. */
   woken: boolean;
   /** What keeps its thread listening meanwhile. */
@@ -42,8 +41,8 @@ export interface SharedWaiter extends Linked<SharedWaiter> {
   wake(): void;
 }
 
-export class SharedSide {
-  first: SharedWaiter | null = null;
+export class WaitingLine {
+  first: LineWaiter | null = null;
   /** Items that were given back, and are here rather than in the queue. */
   returned = 0;
   /** Where this thread stands in the table of sleepers; -1: nowhere. */
@@ -65,7 +64,7 @@ export class SharedSide {
   }
 
   /** To the end of the line; `holder` keeps the thread listening meanwhile. */
-  enlist(node: SharedWaiter, holder: Holder): void {
+  enlist(node: LineWaiter, holder: Holder): void {
     holder.hold(); // first: a loop of the user's may throw
     if (this.first === null) doorbell.listen(this.look);
     this.first = append(this.first, node);
@@ -91,7 +90,7 @@ export class SharedSide {
   }
 
   /** Out of the line, whether it has got what it waited for or not. */
-  delist(node: SharedWaiter): void {
+  delist(node: LineWaiter): void {
     if (node.woken && this.#patience < FEW_LOOKS) this.#patience = FEW_LOOKS; // perhaps now
     this.first = remove(this.first, node);
     node.holder!.release();
@@ -107,7 +106,7 @@ export class SharedSide {
   }
 
   /** Whether `node` may take what there is: it is first, or woken like all who stand before it. */
-  mayLook(node: SharedWaiter): boolean {
+  mayLook(node: LineWaiter): boolean {
     const { first } = this;
     if (node === first) return true;
     if (!node.woken) return false;
@@ -116,7 +115,7 @@ export class SharedSide {
   }
 
   /** It was woken for nothing, and waits on. */
-  waitOn(node: SharedWaiter): void {
+  waitOn(node: LineWaiter): void {
     let other = node;
     do { // those who were woken after it don't overtake it
       other.woken = false;
@@ -126,7 +125,7 @@ export class SharedSide {
   }
 
   /** The same for one who looks itself if there is something: whether there is. */
-  rest(node: SharedWaiter): boolean {
+  rest(node: LineWaiter): boolean {
     node.woken = false;
     return this.#enter();
   }
@@ -149,7 +148,7 @@ export class SharedSide {
   #rouse(): void {
     let isAnyServed = false;
     for (let node = this.first; node !== null;) {
-      const next: SharedWaiter | null = node.after === this.first ? null : node.after;
+      const next: LineWaiter | null = node.after === this.first ? null : node.after;
       const canGoOn = isServed(node.holder);
       isAnyServed ||= canGoOn;
       if (!node.woken) {
