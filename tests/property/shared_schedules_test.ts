@@ -332,7 +332,9 @@ class Schedule {
     const now = () => port.receivers.first === null && (this.items.length > 0 || this.closed);
     const outcome = yield* this.#wait(
       program,
-      new SharedReceive<number>(port, orThrow) as unknown as Awaitable<unknown>,
+      new SharedReceive<unknown>(
+        new SharedReceiveEvent<unknown>(port as SharedPort<unknown>, orThrow),
+      ),
       lines.receivers,
       now,
     );

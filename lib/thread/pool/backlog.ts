@@ -1,24 +1,19 @@
 import { append, remove } from "../../internal/circle.ts";
-import { attendance, type Holder } from "../../loop/doorbell.ts";
+import { attendance } from "../../loop/doorbell.ts";
 import { SENDERS, type SharedQueue } from "../memory/mod.ts";
-import { type LineWaiter, WaitingLine } from "../shared/mod.ts";
+import { Place, WaitingLine } from "../shared/mod.ts";
 import type { Job } from "./job.ts";
 
 /** Jobs that can't be offered to the threads yet: first in, first out, and any of them can leave. */
-export class Backlog implements LineWaiter {
-  // In line for room in the common queue.
-  after: LineWaiter | null = null;
-  before: LineWaiter | null = null;
-  woken = false;
-  holder: Holder | null = null;
-
+export class Backlog {
   first: Job | null = null;
   size = 0;
-  readonly #side: WaitingLine;
+  /** In line for room in the common queue. */
+  readonly #place: Place;
 
   /** `offer` is called when the queue has room again, after `awaitRoom`. */
   constructor(queue: SharedQueue, readonly offer: () => void) {
-    this.#side = new WaitingLine(queue, SENDERS);
+    this.#place = new Place(new WaitingLine(queue, SENDERS), this);
   }
 
   push(job: Job): void {
@@ -29,7 +24,7 @@ export class Backlog implements LineWaiter {
   remove(job: Job): void {
     this.first = remove(this.first, job);
     this.size--;
-    if (this.size === 0) this.#leaveLine();
+    if (this.size === 0) this.#place.cancel();
   }
 
   /** Those that are in it, in order. */
@@ -43,15 +38,11 @@ export class Backlog implements LineWaiter {
 
   /** Threads make room without telling main: those who take what was withdrawn. */
   awaitRoom(): void {
-    if (this.holder === null) this.#side.enlist(this, attendance);
+    if (!this.#place.isInLine) this.#place.enter(attendance);
   }
 
   wake(): void {
-    this.#leaveLine();
+    this.#place.cancel();
     this.offer();
-  }
-
-  #leaveLine(): void {
-    if (this.holder !== null) this.#side.delist(this);
   }
 }

@@ -5,7 +5,7 @@
  *
  * A message has a type, the number of what it is about, and a value.
  */
-import { attendance, doorbell, type Holder } from "../../loop/doorbell.ts";
+import { attendance, doorbell } from "../../loop/doorbell.ts";
 import {
   Decoded,
   ELSEWHERE,
@@ -16,7 +16,7 @@ import {
   SENDERS,
   type SharedQueue,
 } from "../memory/mod.ts";
-import { type LineWaiter, WaitingLine } from "../shared/mod.ts";
+import { Place, WaitingLine } from "../shared/mod.ts";
 import { checkPostable } from "./postable.ts";
 import { takeTransfers } from "./transfer.ts";
 
@@ -34,18 +34,15 @@ interface Message {
 }
 
 /** The sending end. */
-export class Outbox implements LineWaiter {
-  after: LineWaiter | null = null;
-  before: LineWaiter | null = null;
-  woken = false;
-  holder: Holder | null = null;
-  readonly #side: WaitingLine;
+export class Outbox {
+  /** In line for room. */
+  readonly #place: Place;
   /** What there was no room for. */
   #unsent: Message[] = [];
   #caughtUp: (() => void) | undefined;
 
   constructor(readonly queue: SharedQueue, readonly port: MessagePort) {
-    this.#side = new WaitingLine(queue, SENDERS);
+    this.#place = new Place(new WaitingLine(queue, SENDERS), this);
   }
 
   /**
@@ -66,7 +63,7 @@ export class Outbox implements LineWaiter {
     const extra = (id << TYPE_BITS) | type;
     if (this.#unsent.length === 0 && this.queue.put(encoding, extra) === true) return;
     this.#unsent.push({ extra, encoded: encoding.copy() });
-    if (this.holder === null) this.#side.enlist(this, attendance);
+    if (!this.#place.isInLine) this.#place.enter(attendance);
   }
 
   /** Sends what there is room for now. */
@@ -74,14 +71,14 @@ export class Outbox implements LineWaiter {
     let sent = 0;
     for (const { extra, encoded } of this.#unsent) {
       while (this.queue.put(encoded, extra) !== true) {
-        if (this.#side.rest(this)) continue;
+        if (this.#place.line.rest(this.#place)) continue;
         this.#unsent = this.#unsent.slice(sent);
         return;
       }
       sent++;
     }
     this.#unsent = [];
-    if (this.holder !== null) this.#side.delist(this);
+    this.#place.cancel();
     const caughtUp = this.#caughtUp;
     this.#caughtUp = undefined;
     caughtUp?.();
@@ -111,7 +108,7 @@ export class Outbox implements LineWaiter {
   /** Nobody listens any more. */
   stop(): void {
     this.#unsent = [];
-    if (this.holder !== null) this.#side.delist(this);
+    this.#place.cancel();
   }
 }
 
@@ -119,12 +116,9 @@ export class Outbox implements LineWaiter {
 export type Handler = (type: number, id: number, value: unknown) => void;
 
 /** The receiving end. */
-export class Inbox implements LineWaiter {
-  after: LineWaiter | null = null;
-  before: LineWaiter | null = null;
-  woken = false;
-  holder: Holder | null = null;
-  readonly #side: WaitingLine;
+export class Inbox {
+  /** In line for messages, from `start` to `stop`. */
+  readonly #place: Place;
   readonly #decoded = new Decoded();
 
   constructor(
@@ -134,17 +128,17 @@ export class Inbox implements LineWaiter {
     /** Called after each bunch of messages, before it waits for more. */
     readonly afterBunch?: () => void,
   ) {
-    this.#side = new WaitingLine(queue, RECEIVERS);
+    this.#place = new Place(new WaitingLine(queue, RECEIVERS), this);
   }
 
   /** From now on messages are handled as they come. */
   start(): void {
-    this.#side.enlist(this, attendance);
+    this.#place.enter(attendance);
   }
 
   /** What has not been handled never will be. */
   stop(): void {
-    if (this.holder !== null) this.#side.delist(this);
+    this.#place.cancel();
   }
 
   /**
@@ -152,13 +146,14 @@ export class Inbox implements LineWaiter {
    * message may block, too, and call this again: the messages after it are handled within it.
    */
   wake(): void {
+    const place = this.#place;
     try {
       do {
-        while (this.holder !== null && this.#next()); // until it is stopped by what it said
+        while (place.isInLine && this.#next()); // until it is stopped by what it said
         this.afterBunch?.();
-      } while (this.holder !== null && this.#side.rest(this));
+      } while (place.isInLine && place.line.rest(place));
     } finally {
-      this.woken = false; // whatever happened, it can be woken again
+      place.woken = false; // whatever happened, it can be woken again
     }
   }
 

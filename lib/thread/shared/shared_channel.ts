@@ -150,7 +150,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   /** To be posted to other threads, as often as one likes. */
   readonly handle: SharedChannelHandle;
   readonly #port: SharedPort<T>;
-  #receiveEvent: Event<T> | undefined;
+  readonly #receiving: SharedReceiveEvent<T>;
+  readonly #receivingOrThrow: SharedReceiveEvent<T>;
   #receiveOptionEvent: Event<Option<T>> | undefined;
   #closeEvent: Event<void> | undefined;
 
@@ -173,6 +174,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   ) {
     this.handle = handle ?? makeHandle(options as SharedChannelOptions<T>);
     this.#port = portOf(this.handle, handle === undefined ? options?.codec : codec);
+    this.#receiving = new SharedReceiveEvent(this.#port, false);
+    this.#receivingOrThrow = new SharedReceiveEvent(this.#port, true);
   }
 
   /**
@@ -234,7 +237,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
    * the channel has failed with, once it is drained, as do all that receive.
    */
   receive(): Awaitable<Option<T>> {
-    return new SharedReceive(this.#port, false) as unknown as Awaitable<Option<T>>;
+    return new SharedReceive(this.#receiving);
   }
 
   /**
@@ -243,7 +246,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
    * @throws {ChannelClosedError} when the channel is closed and drained
    */
   receiveOrThrow(): Awaitable<T> {
-    return new SharedReceive(this.#port, true) as unknown as Awaitable<T>;
+    return new SharedReceive(this.#receivingOrThrow);
   }
 
   /**
@@ -259,13 +262,14 @@ export class SharedChannel<T> implements AsyncIterable<T> {
 
   /** `receiveOrThrow` as an event: the same one for every call. */
   receiveEvent(): Event<T> {
-    return this.#receiveEvent ??= new SharedReceiveEvent(this.#port, true);
+    return this.#receivingOrThrow;
   }
 
   /** `receive` as an event, so that a close can be a branch. The same one for every call. */
   receiveOptionEvent(): Event<Option<T>> {
-    return this.#receiveOptionEvent ??= new SharedReceiveEvent<T>(this.#port, false)
-      .map((item) => item as unknown === DRAINED ? undefined : { value: item });
+    return this.#receiveOptionEvent ??= this.#receiving.map((item) =>
+      this.#receiving.resultOf(item) as Option<T>
+    );
   }
 
   /**
@@ -365,7 +369,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
    * `return` takes back the receives that still wait.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
-    return new ChannelIterator(() => new SharedReceive(this.#port, false));
+    return new ChannelIterator(() => new SharedReceive(this.#receiving));
   }
 }
 

@@ -31,22 +31,39 @@ const POLL_MS = 1;
 const MOST_LOOKS = 100;
 const FEW_LOOKS = 8;
 
-/** Somebody in line. */
-export interface LineWaiter extends Linked<LineWaiter> {
-  /** Whether it was told to look, and hasn't yet. */
-  woken: boolean;
-  /** What keeps its thread listening meanwhile. */
-  holder: Holder | null;
-  /** Lets it look, soon. */
-  wake(): void;
+/** A place in the line, of an owner that waits: once, like an operation, or again and again. */
+export class Place implements Linked<Place>, CancelHandle {
+  after: Place | null = null;
+  before: Place | null = null;
+  /** Whether its owner was told to look, and hasn't yet. */
+  woken = false;
+  /** What keeps the thread listening while it is in line; null: it is in none. */
+  holder: Holder | null = null;
+
+  /** `wake` lets the owner look, soon. */
+  constructor(readonly line: WaitingLine, readonly owner: { wake(): void }) {}
+
+  get isInLine(): boolean {
+    return this.holder !== null;
+  }
+
+  /** To the end of the line; `holder` keeps the thread listening meanwhile. */
+  enter(holder: Holder): void {
+    this.line.enlist(this, holder);
+  }
+
+  /** Out of the line, whether its owner has got what it waited for or not. */
+  cancel(): void {
+    if (this.holder !== null) this.line.delist(this);
+  }
 }
 
 export class WaitingLine {
-  first: LineWaiter | null = null;
+  first: Place | null = null;
   /** Items that were given back, and are here rather than in the queue. */
   returned = 0;
   /** Where this thread stands in the table of sleepers; -1: nowhere. */
-  #line = -1;
+  #row = -1;
   #patience = MOST_LOOKS;
   readonly #sleepers: Sleepers;
 
@@ -60,18 +77,18 @@ export class WaitingLine {
 
   /** Whether this thread stands in the table of sleepers. */
   get isAsleep(): boolean {
-    return this.#line >= 0 && this.#sleepers.isEntered(this.#line);
+    return this.#row >= 0 && this.#sleepers.isEntered(this.#row);
   }
 
-  /** To the end of the line; `holder` keeps the thread listening meanwhile. */
-  enlist(node: LineWaiter, holder: Holder): void {
+  /** See `Place.enter`. */
+  enlist(place: Place, holder: Holder): void {
     holder.hold(); // first: a loop of the user's may throw
     if (this.first === null) doorbell.listen(this.look);
-    this.first = append(this.first, node);
-    node.woken = false;
-    node.holder = holder;
+    this.first = append(this.first, place);
+    place.woken = false;
+    place.holder = holder;
     // Or those before it see to it that it is woken.
-    if (this.first === node || !isServed(this.first.holder)) this.#sleep();
+    if (this.first === place || !isServed(this.first.holder)) this.#sleep();
   }
 
   /**
@@ -89,34 +106,34 @@ export class WaitingLine {
     return false;
   }
 
-  /** Out of the line, whether it has got what it waited for or not. */
-  delist(node: LineWaiter): void {
-    if (node.woken && this.#patience < FEW_LOOKS) this.#patience = FEW_LOOKS; // perhaps now
-    this.first = remove(this.first, node);
-    node.holder!.release();
-    node.holder = null;
+  /** See `Place.cancel`. */
+  delist(place: Place): void {
+    if (place.woken && this.#patience < FEW_LOOKS) this.#patience = FEW_LOOKS; // perhaps now
+    this.first = remove(this.first, place);
+    place.holder!.release();
+    place.holder = null;
     if (this.first !== null) {
-      if (node.woken) this.#sleep();
+      if (place.woken) this.#sleep();
       return;
     }
     doorbell.unlisten(this.look);
-    const rung = this.#line >= 0 && !this.#sleepers.leave(this.#line);
-    this.#line = -1;
-    if ((rung || node.woken) && this.isReady) this.#sleepers.wake();
+    const rung = this.#row >= 0 && !this.#sleepers.leave(this.#row);
+    this.#row = -1;
+    if ((rung || place.woken) && this.isReady) this.#sleepers.wake();
   }
 
-  /** Whether `node` may take what there is: it is first, or woken like all who stand before it. */
-  mayLook(node: LineWaiter): boolean {
+  /** Whether `place` may take what there is: it is first, or woken like all who stand before it. */
+  mayLook(place: Place): boolean {
     const { first } = this;
-    if (node === first) return true;
-    if (!node.woken) return false;
-    for (let other = first!; other !== node; other = other.after!) if (!other.woken) return false;
+    if (place === first) return true;
+    if (!place.woken) return false;
+    for (let other = first!; other !== place; other = other.after!) if (!other.woken) return false;
     return true;
   }
 
   /** It was woken for nothing, and waits on. */
-  waitOn(node: LineWaiter): void {
-    let other = node;
+  waitOn(place: Place): void {
+    let other = place;
     do { // those who were woken after it don't overtake it
       other.woken = false;
       other = other.after!;
@@ -125,8 +142,8 @@ export class WaitingLine {
   }
 
   /** The same for one who looks itself if there is something: whether there is. */
-  rest(node: LineWaiter): boolean {
-    node.woken = false;
+  rest(place: Place): boolean {
+    place.woken = false;
     return this.#enter();
   }
 
@@ -141,30 +158,30 @@ export class WaitingLine {
 
   /** First it says that it sleeps, then it looks: so nothing comes unnoticed in between. */
   #enter(): boolean {
-    if (!this.isAsleep) this.#line = this.#sleepers.enter();
+    if (!this.isAsleep) this.#row = this.#sleepers.enter();
     return this.isReady;
   }
 
   #rouse(): void {
     let isAnyServed = false;
-    for (let node = this.first; node !== null;) {
-      const next: LineWaiter | null = node.after === this.first ? null : node.after;
-      const canGoOn = isServed(node.holder);
+    for (let place = this.first; place !== null;) {
+      const next: Place | null = place.after === this.first ? null : place.after;
+      const canGoOn = isServed(place.holder);
       isAnyServed ||= canGoOn;
-      if (!node.woken) {
-        node.woken = true;
-        node.wake();
+      if (!place.woken) {
+        place.woken = true;
+        place.owner.wake();
         if (canGoOn) return;
       }
-      node = next !== null && next.after === null ? this.first : next; // or it has left meanwhile
+      place = next !== null && next.after === null ? this.first : next; // or it has left meanwhile
     }
     if (!isAnyServed && this.first !== null) this.#passOn();
   }
 
   /** Nobody here gets to look before long: the ring is another thread's, and not for this one again. */
   #passOn(): void {
-    if (this.#line >= 0) this.#sleepers.leave(this.#line);
-    this.#line = -1;
+    if (this.#row >= 0) this.#sleepers.leave(this.#row);
+    this.#row = -1;
     if (this.queue.isReady(this.side)) this.#sleepers.wake();
   }
 }

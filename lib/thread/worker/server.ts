@@ -8,7 +8,7 @@
  */
 import { hop } from "../../loop/hop.ts";
 import { clock } from "../../loop/timers.ts";
-import { attendance, doorbell, type Holder } from "../../loop/doorbell.ts";
+import { attendance, doorbell } from "../../loop/doorbell.ts";
 import {
   Decoded,
   ELSEWHERE,
@@ -21,7 +21,7 @@ import {
   SharedQueue,
   unpack,
 } from "../memory/mod.ts";
-import { type LineWaiter, WaitingLine } from "../shared/mod.ts";
+import { Place, WaitingLine } from "../shared/mod.ts";
 import {
   type AnyFunction,
   ARGUMENTS,
@@ -74,15 +74,10 @@ export function startServing(definition: Definition | null): void {
   workerScope.postMessage(HELLO); // not before there is somebody to hear the answer
 }
 
-class Server implements LineWaiter {
-  // In line for jobs.
-  after: LineWaiter | null = null;
-  before: LineWaiter | null = null;
-  woken = false;
-  holder: Holder | null = null;
-
+class Server {
   readonly #jobs: SharedQueue;
-  readonly #line: WaitingLine;
+  /** In line for jobs. */
+  readonly #place: Place;
   readonly #table: Int32Array;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
@@ -107,7 +102,7 @@ class Server implements LineWaiter {
   constructor(start: Start, definition: Definition | null) {
     joinRegistry(start.registry, start.place);
     this.#jobs = new SharedQueue(start.jobs, start.registry);
-    this.#line = new WaitingLine(this.#jobs, RECEIVERS);
+    this.#place = new Place(new WaitingLine(this.#jobs, RECEIVERS), this);
     this.#table = new Int32Array(start.table);
     this.#outbox = new Outbox(new SharedQueue(start.toMain, start.registry), start.port);
     this.#inbox = new Inbox(
@@ -133,7 +128,7 @@ class Server implements LineWaiter {
     }
     if (!this.#life.began()) return;
     this.#outbox.send(READY, 0, undefined);
-    this.#line.enlist(this, attendance);
+    this.#place.enter(attendance);
   }
 
   /** Sends an error of the user's. */
@@ -175,7 +170,7 @@ class Server implements LineWaiter {
       this.#decoded.read(this.#jobs, slot);
       this.#jobs.free(slot);
       if (!this.#claim(id)) continue;
-      this.#leaveLine();
+      this.#place.cancel();
       this.#isWarm = true;
       this.#begin(id);
     }
@@ -202,14 +197,10 @@ class Server implements LineWaiter {
 
   /** Waits for jobs in line with the other threads: true if there may be one now. */
   #lineUp(): boolean {
-    if (this.holder !== null) return this.#line.rest(this);
-    this.#line.enlist(this, attendance); // which looks, too
+    const place = this.#place;
+    if (place.isInLine) return place.line.rest(place);
+    place.enter(attendance); // which looks, too
     return false;
-  }
-
-  /** While it is at a job, no ring must come to it that another thread could answer. */
-  #leaveLine(): void {
-    if (this.holder !== null) this.#line.delist(this);
   }
 
   /** False if the job was withdrawn before. */
@@ -292,7 +283,7 @@ class Server implements LineWaiter {
 
   async #quit(): Promise<void> {
     if (!this.#life.quits()) return;
-    this.#leaveLine();
+    this.#place.cancel();
     try {
       await this.#program.atExit();
     } catch (error) {
