@@ -18,9 +18,10 @@ import {
   type TasksOf,
 } from "../protocol/mod.ts";
 import { functionWorker } from "../worker/mod.ts";
+import type { Order } from "./job.ts";
 import { PoolClose } from "./pool_close.ts";
 import { PoolCore, type PoolSettings, type PoolStatistics } from "./pool_core.ts";
-import { type Order, PoolRun, PoolRunEvent } from "./pool_run.ts";
+import { PoolRun, RunEvent } from "./pool_run.ts";
 
 /** What is common to all pools. */
 export interface PoolOptions {
@@ -172,7 +173,7 @@ export class ThreadPool<M> implements AsyncDisposable {
     ...args: A
   ): Awaitable<Outcome<R>>;
   run(task: unknown, ...args: unknown[]): Awaitable<never> {
-    return new PoolRun<never>(this.#core, this.#order(task, args));
+    return new PoolRun<never>(new RunEvent(this.#core, this.#order(task, args)));
   }
 
   /**
@@ -189,7 +190,7 @@ export class ThreadPool<M> implements AsyncDisposable {
     ...args: A
   ): Event<Outcome<R>>;
   runEvent(task: unknown, ...args: unknown[]): Event<never> {
-    return new PoolRunEvent<never>(this.#core, this.#order(task, args));
+    return new RunEvent<never>(this.#core, this.#order(task, args));
   }
 
   #order(task: unknown, args: unknown[]): Order {

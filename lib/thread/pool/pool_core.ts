@@ -12,6 +12,7 @@
 import { reportUncaught } from "../../internal/report.ts";
 import { doorbell } from "../../loop/doorbell.ts";
 import { clock } from "../../loop/timers.ts";
+import type { WaitNode } from "../../operation/event.ts";
 import type { Result } from "../../operation/types.ts";
 import { PoolClosedError, ThreadCrashedError } from "../errors.ts";
 import { Encoded, type Packed, unpack } from "../memory/mod.ts";
@@ -33,7 +34,7 @@ import {
   START_FAILED,
 } from "../protocol/mod.ts";
 import { backgroundTimer } from "./background_timer.ts";
-import type { Job } from "./job.ts";
+import { Job, type Order } from "./job.ts";
 import { JobTable } from "./job_table.ts";
 import type { MainFunctions } from "./main_calls.ts";
 import { PoolEnd } from "./pool_end.ts";
@@ -161,32 +162,44 @@ export class PoolCore {
   }
 
   /**
-   * What a thread needs to know, as it is now, so that the caller may go on using what it has
-   * passed; `null` if a thread has to ask for it. To be used before the next call. May run code of
-   * the user's.
+   * Takes a job, for which `waiter` waits from now on; or throws, and nobody waits for anything.
+   * Encodes it, which may run code of the user's, unless that was done.
+   *
+   * @throws {PoolClosedError} if it is closed
    */
-  encode(task: string | number, args: readonly unknown[]): Encoded | null {
+  submit(order: Order, waiter: WaitNode, encoded = this.encode(order)): Job {
+    const job = new Job(order, waiter, this);
+    if (this.#end.isClosing) throw new PoolClosedError(this.settings.name);
+    if (job.isBlocking && this.#threads.size === 0) throw noThreadLeft();
+    job.hold();
+    try {
+      this.#jobs.add(job, encoded);
+    } catch (error) {
+      job.release();
+      throw error;
+    }
+    return job;
+  }
+
+  /**
+   * What a thread needs to know, as it is now, so that the caller may go on using what it has
+   * passed; `null` if a thread has to ask for it. Valid until the next call.
+   */
+  encode({ task, args }: Order): Encoded | null {
     if (encoding.encodeFast([task, ...args], MESSAGE_BYTES)) return encoding;
     checkPostable(args);
     return null;
   }
 
-  /** @throws {PoolClosedError} if it is closed */
-  submit(job: Job, encoded: Encoded | null): void {
-    if (this.#end.isClosing) throw new PoolClosedError(this.settings.name);
-    if (job.isBlocking && this.#threads.size === 0) throw noThreadLeft();
-    this.#jobs.add(job, encoded);
-  }
-
   /** Nobody waits for it any more: withdrawn if it has not begun, else its task is told. */
-  cancel(job: Job, reason: unknown): void {
+  cancel(job: Job): void {
     job.isCancelled = true;
     if (this.#jobs.withdraw(job)) return this.#end.jobEnded();
     this.#jobs.markCancelled(job);
     const thread = this.#threadOf(job.id);
     // One that has taken it in this very instant will find the message later.
     for (const told of thread === undefined ? this.#threads : [thread]) {
-      told.cancel(job.id, reason);
+      told.cancel(job.id, job.reason);
     }
     if (this.settings.graceMs < Infinity) this.#giveGrace(job, this.settings.graceMs);
   }
@@ -217,7 +230,7 @@ export class PoolCore {
     job.graceTimer = undefined;
     this.#jobs.end(job);
     this.#end.jobEnded();
-    if (!job.isCancelled) job.waiter.settled(result);
+    if (!job.isCancelled) job.settle(result);
   }
 
   /** No thread can be had: what waits for one will not get it. */
@@ -232,12 +245,13 @@ export class PoolCore {
     const job = this.#jobs.find(id);
     if (job === undefined) return;
     if (job.isCancelled) return thread.send(ARGUMENTS, id, null);
+    const { task, args, name } = job.order;
     try {
-      thread.send(ARGUMENTS, id, [job.task, ...job.args], job.args);
+      thread.send(ARGUMENTS, id, [task, ...args], args);
     } catch (cause) {
-      const error = argumentNotCloned(`run ${job.name}`, job.args, cause);
+      const error = argumentNotCloned(`run ${name}`, args, cause);
       job.isCancelled = true;
-      job.waiter.settled({ ok: false, error });
+      job.settle({ ok: false, error });
       thread.send(ARGUMENTS, id, null);
     }
   }
@@ -373,7 +387,7 @@ export class PoolCore {
     this.#abandoned++;
     if (this.#abandoned === 1) {
       this.#warn(
-        `${job.name} was aborted and has not ended in time, so its thread was given up; a task that ` +
+        `${job.order.name} was aborted and has not ended in time, so its thread was given up; a task that ` +
           `computes for long should ask cancelRequested() now and then`,
       );
     }
