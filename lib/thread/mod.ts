@@ -29,8 +29,7 @@
  */
 export { asyncContextThreads } from "./async_context.ts";
 export type { AsyncContextThreads } from "./async_context.ts";
-export { PoolClosedError, ThreadCrashedError } from "./errors.ts";
-export { webWorkerThreads } from "./memory/mod.ts";
+export { PoolClosedError, ThreadCrashedError, webWorkerThreads } from "./memory/mod.ts";
 export type { Codec } from "./memory/mod.ts";
 export { ThreadPool } from "./pool/mod.ts";
 export type { FunctionPoolOptions, PoolOptions, PoolStatistics } from "./pool/mod.ts";

@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { PoolClosedError, ThreadCrashedError } from "./errors.ts";
 export { isPoolThread, threadId, webWorkerThreads, workerName } from "./identity.ts";
 export { addOwnStack, addStackOf, pack, unpack } from "./packed_error.ts";
 export type { Packed } from "./packed_error.ts";

@@ -7,9 +7,9 @@
  */
 import { show } from "../../internal/check.ts";
 import { Abort, Deadlock, FiberAborted, Timeout } from "../../operation/errors.ts";
-import { ChannelClosedError } from "../../channel/error.ts";
+import { ChannelClosedError } from "../../channel/mod.ts";
 import { Inactive } from "../../trigger/inactive.ts";
-import { PoolClosedError, ThreadCrashedError } from "../errors.ts";
+import { PoolClosedError, ThreadCrashedError } from "./errors.ts";
 
 /** An error, taken apart; or any other value that was thrown. */
 export type Packed =

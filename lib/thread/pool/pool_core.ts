@@ -14,8 +14,13 @@ import { doorbell } from "../../loop/doorbell.ts";
 import { clock } from "../../loop/timers.ts";
 import type { WaitNode } from "../../operation/event.ts";
 import type { Result } from "../../operation/types.ts";
-import { PoolClosedError, ThreadCrashedError } from "../errors.ts";
-import { Encoded, type Packed, unpack } from "../memory/mod.ts";
+import {
+  Encoded,
+  type Packed,
+  PoolClosedError,
+  ThreadCrashedError,
+  unpack,
+} from "../memory/mod.ts";
 import {
   argumentNotCloned,
   ARGUMENTS,

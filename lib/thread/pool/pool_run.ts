@@ -8,8 +8,9 @@
  *     Job.settle ◀ PoolCore, which hears of its end ◀ the mailbox of that thread ◀──┘
  */
 import type { Abort } from "../../operation/errors.ts";
-import { Arm, BASE, COMPOSITE, EventBase, type WaitNode } from "../../operation/event.ts";
+import { Arm, EventBase, type WaitNode } from "../../operation/event.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
+import { BASE, COMPOSITE } from "../../operation/select_wait.ts";
 import { FAILED } from "../../operation/wait.ts";
 import { addOwnStack, type Encoded } from "../memory/mod.ts";
 import type { Job, Order } from "./job.ts";

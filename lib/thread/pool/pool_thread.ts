@@ -1,7 +1,13 @@
 /** A thread of a pool, as main sees it: its worker, and the two ways of talking to it. */
 import { doorbell } from "../../loop/doorbell.ts";
-import { ThreadCrashedError } from "../errors.ts";
-import { ownRegistry, pack, type Registry, SharedQueue, workerName } from "../memory/mod.ts";
+import {
+  ownRegistry,
+  pack,
+  type Registry,
+  SharedQueue,
+  ThreadCrashedError,
+  workerName,
+} from "../memory/mod.ts";
 import {
   ABANDONED,
   atJob,

@@ -1,4 +1,4 @@
-import type { ChannelStatistics } from "../../channel/channel.ts";
+import type { ChannelStatistics } from "../../channel/mod.ts";
 import { checkOverflow, type Overflow } from "../../channel/core.ts";
 import { ChannelIterator } from "../../channel/iterator.ts";
 import { count } from "../../internal/circle.ts";

@@ -19,9 +19,9 @@
  *    commit.
  */
 import type { CancelHandle } from "../../operation/types.ts";
-import { CUSTOM, EventBase, type WaitNode } from "../../operation/event.ts";
+import { EventBase, type WaitNode } from "../../operation/event.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
-import { SelectWait } from "../../operation/select_wait.ts";
+import { CUSTOM, SelectWait } from "../../operation/select_wait.ts";
 import {
   COLD,
   COMMITTED,

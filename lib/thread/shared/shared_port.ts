@@ -1,6 +1,6 @@
 /** A shared channel as one thread sees it: the queue, and those who wait here. */
 import type { ChannelFailure } from "../../channel/core.ts";
-import { ChannelClosedError } from "../../channel/error.ts";
+import { ChannelClosedError } from "../../channel/mod.ts";
 import {
   CLOSED,
   CLOSERS,

@@ -1,4 +1,4 @@
-import { currentFiberOrNull } from "../../fiber/core/fiber.ts";
+import { currentFiberOrNull } from "../../fiber/core/mod.ts";
 import { show } from "../../internal/check.ts";
 import type { Awaitable } from "../../operation/types.ts";
 import { fromPromise } from "../../promise/mod.ts";
