@@ -1,10 +1,11 @@
+/** The jobs that main keeps back, as the threads have enough to choose from, or their queue is full. */
 import { append, remove } from "../../internal/circle.ts";
 import { attendance } from "../../loop/doorbell.ts";
 import { SENDERS, type SharedQueue } from "../memory/mod.ts";
 import { Place, WaitingLine } from "../shared/mod.ts";
 import type { Job } from "./job.ts";
 
-/** Jobs that can't be offered to the threads yet: first in, first out, and any of them can leave. */
+/** Jobs that aren't offered to the threads yet: first in, first out, and any of them can leave. */
 export class Backlog {
   first: Job | null = null;
   size = 0;
@@ -27,7 +28,7 @@ export class Backlog {
     if (this.size === 0) this.#place.cancel();
   }
 
-  /** Those that are in it, in order. */
+  /** All of them, in order. */
   jobs(): Job[] {
     const jobs: Job[] = [];
     for (let job = this.first; job !== null; job = job.after === this.first ? null : job.after) {
@@ -36,7 +37,10 @@ export class Backlog {
     return jobs;
   }
 
-  /** Threads make room without telling main: those who take what was withdrawn. */
+  /**
+   * Has `offer` called when the queue has room. The end of a job makes room, too, but a thread that
+   * skips a job that was withdrawn tells nobody.
+   */
   awaitRoom(): void {
     if (!this.#place.isInLine) this.#place.enter(attendance);
   }

@@ -50,7 +50,7 @@ export class Job implements Linked<Job>, CancelHandle {
     return this.#holder instanceof BlockingLoop;
   }
 
-  /** Somebody waits for it, from now until `settle` or `cancel`; or until `release`, if it can't be taken. */
+  /** Somebody waits for it from now on, until `settle` or `cancel`; or `release`, if the pool won't take it. */
   hold(): void {
     this.#holder.hold();
   }

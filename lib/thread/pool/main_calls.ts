@@ -47,7 +47,7 @@ export class MainCalls {
     this.send(REPLY_FAILED, id, pack(error));
   }
 
-  /** Nobody waits for the answer any more. */
+  /** Nobody waits for the answer any more: aborts the fiber that works on it. */
   cancel(id: number, reason: string): void {
     void this.#running.get(id)?.abort(reason);
   }

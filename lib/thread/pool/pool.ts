@@ -1,4 +1,4 @@
-/** Pools of threads: what users see. */
+/** `ThreadPool`: what users see of it. `pool_run.ts` says which way a job goes. */
 import {
   checkCount,
   checkDuration,

@@ -1,6 +1,6 @@
 /**
- * The wait for the end of a pool. It works in a fiber that is aborting (law 12), and then nothing
- * cancels it. An abort that comes later ends the wait, and the closing goes on.
+ * The wait for the end of a pool, `ThreadPool.close()`. It works in a fiber that is aborting (law 12),
+ * and then nothing cancels it. An abort that comes later ends the wait, and the closing goes on.
  */
 import {
   COLD,
@@ -52,7 +52,7 @@ export class PoolClose implements SettleNode {
     hubOf(this.promise!).enlist(this);
   }
 
-  /** While it gives way the closing has not begun, which it must. */
+  /** Not while it gives way: the closing has not begun then, and it must. */
   interrupt(): boolean {
     return this.state !== YIELDED && !this.isCleanUp && this.leave();
   }

@@ -2,12 +2,20 @@
  * A pool, in main: what becomes of its jobs, and of its threads.
  *
  * Each job ends in exactly one of four ways: its result comes, its thread dies, it is withdrawn, or
- * the pool can't start threads any more. Whichever comes first takes it out of the table of jobs,
- * in `#endJob` or `withdraw`, and what comes later doesn't find it there.
+ * the pool can't start threads any more. Whichever comes first takes it out of the table of jobs, in
+ * `#endJob` or in `withdraw`; what comes later doesn't find it there.
+ *
+ *     submit ─▶ the table ──▶ RESULT or FAILURE, `#failAll` ──▶ #endJob ─▶ the waiter is told
+ *                  └──cancel──▶ not begun: withdrawn, gone
+ *                               begun: the task is told, and has `graceMs` to end; what comes of it
+ *                               is dropped, but the job counts until then (`isCancelled`)
  *
  * Each thread goes once, too, in `#left`: it has died, has ended as it was told, or is given up. It
- * takes the job along that it was at, and another one is started in its place (`Refill`), unless
+ * takes along the job that it was at, and another thread is started in its place (`Refill`), unless
  * the pool is on its way to its end (`PoolEnd`).
+ *
+ * To be called whenever it may be true: `#jobs.moveUp` when jobs have ended, `#end.jobEnded` when that
+ * may have been the last, `#end.threadLeft` likewise.
  */
 import { reportUncaught } from "../../internal/report.ts";
 import { doorbell } from "../../loop/doorbell.ts";
@@ -77,11 +85,11 @@ export interface PoolStatistics {
   readonly abandoned: number;
 }
 
-/** A thread that dies before, and before it got a job done, has died at once. */
+/** A thread that dies within this time, and without having got a job done, has "died at once". */
 const SHORT_LIFE_MS = 1000;
-/** So many starts in a row may fail before the jobs that wait for a thread fail, too. */
+/** When so many starts in a row have failed, and no thread is left, the jobs fail as well. */
 const MOST_FAILED_STARTS = 5;
-/** How often a job that no thread has taken is rung for again. */
+/** How long a job waits before another thread is rung for it. */
 const PASS_ON_MS = 500;
 
 const encoding = new Encoded();
@@ -131,8 +139,8 @@ export class PoolCore {
   }
 
   /**
-   * A thread that was rung for a job may be busy with what an earlier task has left behind: now and
-   * then another one is rung.
+   * Now and then rings for another thread: the one that was rung for a job may be busy with what an
+   * earlier task has left behind.
    */
   readonly #passOn = (): void => {
     if (this.#jobs.size === 0) return;
@@ -196,24 +204,26 @@ export class PoolCore {
     return null;
   }
 
-  /** Nobody waits for it any more: withdrawn if it has not begun, else its task is told. */
+  /** Nobody waits for it any more: it is withdrawn if it has not begun, else its task is told. */
   cancel(job: Job): void {
     job.isCancelled = true;
     if (this.#jobs.withdraw(job)) return this.#end.jobEnded();
     this.#jobs.markCancelled(job);
     const thread = this.#threadOf(job.id);
-    // One that has taken it in this very instant will find the message later.
+    // A thread that is just about to claim it doesn't show it yet: so all are told, and one knows it.
     for (const told of thread === undefined ? this.#threads : [thread]) {
       told.cancel(job.id, job.reason);
     }
     if (this.settings.graceMs < Infinity) this.#giveGrace(job, this.settings.graceMs);
   }
 
+  /** If its task has not ended after `ms`, its thread is given up. */
   #giveGrace(job: Job, ms: number): void {
     job.graceTimer?.cancel();
     job.graceTimer = backgroundTimer(ms, () => this.#abandonThreadOf(job));
   }
 
+  /** The program ends: all that were cancelled have no more than `ms` from now on. */
   #limitGrace(ms: number): void {
     for (const job of this.#jobs.all()) {
       if (job.isCancelled) this.#giveGrace(job, Math.min(this.settings.graceMs, ms));
@@ -230,6 +240,7 @@ export class PoolCore {
     if (job !== undefined) this.#endJob(job, result);
   }
 
+  /** It is over; if somebody still waits for it, that is told. */
   #endJob(job: Job, result: Result<unknown>): void {
     job.graceTimer?.cancel();
     job.graceTimer = undefined;
@@ -241,11 +252,12 @@ export class PoolCore {
   /** No thread can be had: what waits for one will not get it. */
   #failAll(jobs: readonly Job[], error: unknown): void {
     for (const job of jobs) {
-      // One may have been cancelled when another one failed: as two branches of a select.
+      // The failure of one may have cancelled another: two branches of a select.
       if (!job.isCancelled) this.#endJob(job, { ok: false, error });
     }
   }
 
+  /** A thread has begun a job whose arguments did not fit into the queue, and asks for them. */
   #sendArguments(thread: PoolThread, id: number): void {
     const job = this.#jobs.find(id);
     if (job === undefined) return;
@@ -255,7 +267,7 @@ export class PoolCore {
       thread.send(ARGUMENTS, id, [task, ...args], args);
     } catch (cause) {
       const error = argumentNotCloned(`run ${name}`, args, cause);
-      job.isCancelled = true;
+      job.isCancelled = true; // its waiter is told now; the job ends when the thread has left it
       job.settle({ ok: false, error });
       thread.send(ARGUMENTS, id, null);
     }
@@ -282,6 +294,7 @@ export class PoolCore {
     }
   }
 
+  /** A message of a thread. */
   #handle(thread: PoolThread, type: number, id: number, value: unknown): void {
     if (thread.isGone) return;
     const where = `thread ${thread.id} of pool "${this.settings.name}"`;
@@ -313,6 +326,7 @@ export class PoolCore {
     }
   }
 
+  /** It has made its state. The pool is open once all have. */
   #ready(thread: PoolThread): void {
     thread.started(true);
     this.#refill.succeeded();
@@ -323,6 +337,7 @@ export class PoolCore {
     this.#opened.resolve();
   }
 
+  /** It could not make its state, or ended before it had: while the pool opens, that is its failure. */
   #startFailed(thread: PoolThread, error: unknown): void {
     this.#left(thread, { isCertain: true });
     if (!this.#isOpen) return this.#opened.reject(error);
@@ -330,6 +345,7 @@ export class PoolCore {
     this.#notStarted(thread.crashed("could not start, and neither could others before", error));
   }
 
+  /** Tries again later. If no thread is left to wait for, the jobs fail, or the error is reported. */
   #notStarted(error: unknown): void {
     const failures = this.#refill.retry();
     if (failures < MOST_FAILED_STARTS || this.#threads.size > 0) return;
@@ -338,7 +354,7 @@ export class PoolCore {
     if (jobs.length === 0 && failures === MOST_FAILED_STARTS) reportSurvived(error);
   }
 
-  /** It has died of `error`, or ended on its own account. */
+  /** It has died of `error`, or without one it has ended by itself. */
   #died(thread: PoolThread, error: unknown): void {
     if (thread.isGone) return;
     const wasReady = thread.isReady;
@@ -359,7 +375,7 @@ export class PoolCore {
     this.#refill.replace({ diedAtOnce });
   }
 
-  /** It is gone. Whether it took a job with it, which somebody waited for. */
+  /** It is gone, with the job `current`. Whether somebody waited for that one, and so hears of it. */
   #left(
     thread: PoolThread,
     how: { isCertain: boolean },
@@ -368,7 +384,7 @@ export class PoolCore {
   ): boolean {
     this.#threads.delete(thread);
     thread.remove(how);
-    this.#jobs.ringAgain(); // it may have been rung for a job that another one must take now
+    this.#jobs.ringAgain(); // another one must take the job for which it may have been rung
     const job = this.#jobs.find(current);
     const isMissed = job !== undefined && !job.isCancelled;
     if (job !== undefined) {
@@ -383,7 +399,7 @@ export class PoolCore {
     return isMissed;
   }
 
-  /** A task that was told to end has not, within its grace period. */
+  /** A task that was told to end has not, within its grace period: gives its thread up. */
   #abandonThreadOf(job: Job): void {
     const thread = this.#threadOf(job.id);
     thread?.listen(); // it may have ended just now
@@ -409,7 +425,7 @@ export class PoolCore {
     return this.#end.close();
   }
 
-  /** For who closes it and doesn't wait: an error of `atExit` is reported. */
+  /** `close` for somebody who doesn't wait: an error of `atExit` is reported. */
   closeAsync(): void {
     this.#end.closeAsync();
   }
@@ -428,7 +444,7 @@ export class PoolCore {
     };
   }
 
-  /** A job whose end is known is over, though its thread may not have got so far. */
+  /** Whether it is at a job. One whose result has come is over, though its thread may not say so yet. */
   #isBusy(thread: PoolThread): boolean {
     const job = this.#jobs.find(thread.currentJob);
     return thread.isReady && job !== undefined && !this.#jobs.isQueued(job);
@@ -441,7 +457,7 @@ function noThreadLeft(): ThreadCrashedError {
   );
 }
 
-/** What a thread died of doesn't end the process: without a handler it is printed. */
+/** For the uncaught handler. Without one it is printed: the death of a thread doesn't end the process. */
 function reportSurvived(error: unknown): void {
   reportUncaught(error, (error) => console.error(error));
 }

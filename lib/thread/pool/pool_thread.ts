@@ -1,4 +1,14 @@
-/** A thread of a pool, as main sees it: its worker, and the two ways of talking to it. */
+/**
+ * A thread of a pool, as main sees it: its worker, what they share, and the mailboxes between them.
+ *
+ * It starts in steps: the worker loads its module, which says HELLO (`serve` does); main answers with
+ * `Start`, the memory that they share; the thread makes its state, and says READY in a message. So long
+ * main holds the doorbell, to hear of it; `started` ends that, whatever came of it.
+ *
+ * Main ends it by `quit`, when it is idle, or by giving it up: `abandon…` decides with a
+ * compare-and-set on the thread's word (states.ts), so main knows at what the thread was. After
+ * `remove` nothing that it says counts.
+ */
 import { doorbell } from "../../loop/doorbell.ts";
 import {
   ownRegistry,
@@ -44,7 +54,7 @@ export interface ThreadSettings {
 
 export class PoolThread {
   readonly id: number;
-  /** When it was started, for who wonders how long it has lived. */
+  /** When it was started. */
   readonly since: number = performance.now();
   readonly #registry: Registry;
   readonly #place: number;
@@ -53,7 +63,7 @@ export class PoolThread {
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
   readonly #port: MessagePort;
-  /** The other end, until it is handed over. */
+  /** The thread's end of it, until that is handed over. */
   #itsPort: MessagePort | undefined;
   readonly calls: MainCalls;
   #helloTimer: ReturnType<typeof setTimeout> | undefined;
@@ -94,7 +104,7 @@ export class PoolThread {
     }
     this.#worker.onerror = (event) => {
       event.preventDefault(); // it would be an error of main's
-      this.listen(); // what it has said before counts
+      this.listen(); // first, what it has said before
       onCrash(event.error ?? new Error(event.message));
     };
     const start: Start = {
@@ -115,7 +125,7 @@ export class PoolThread {
     this.#worker.onmessage = ({ data }) => {
       if (data !== HELLO) return;
       clearTimeout(this.#helloTimer);
-      this.#worker.onmessage = null; // the rest is the user's own affair
+      this.#worker.onmessage = null; // other messages are the user's
       this.#worker.postMessage(start, [port2]);
       this.#itsPort = undefined;
     };
@@ -127,7 +137,7 @@ export class PoolThread {
         ),
       );
     }, HELLO_MS);
-    doorbell.hold(); // while it starts
+    doorbell.hold(); // until `started`
     this.#inbox.start();
     setWorkerRef(this.#worker, false);
   }
@@ -141,7 +151,7 @@ export class PoolThread {
     doorbell.release();
   }
 
-  /** The number of the job that it has, or had when it died. */
+  /** The number of the job that it is at, or was at when it died. */
   get currentJob(): number | undefined {
     return jobOf(Atomics.load(this.#state, 0));
   }
@@ -158,7 +168,7 @@ export class PoolThread {
     this.send(QUIT, 0, undefined);
   }
 
-  /** Lets in what it has said. */
+  /** Handles what it has said. */
   listen(): void {
     this.#inbox.wake();
   }
@@ -183,9 +193,9 @@ export class PoolThread {
   }
 
   /**
-   * It is gone, or given up: nothing of what it says counts any more. Its place is free again if
-   * it is certain that it will never wait there. It may still be running, so its memory is
-   * dropped and never used again.
+   * It is gone, or given up: nothing that it says counts any more. If its end `isCertain`, its place in
+   * the table of threads is free again. Otherwise it may still be running: its place stays taken, and
+   * the memory that it shares is dropped and never used again.
    */
   remove({ isCertain }: { isCertain: boolean }): void {
     if (this.isGone) return;
@@ -211,9 +221,9 @@ export class PoolThread {
 }
 
 /**
- * Whether a worker keeps the program alive. Those of a pool don't: whoever waits for one of them
- * does, and one that can't be stopped must not. Deno has a method for that under a symbol, for its
- * own `node:worker_threads`; without it the program has to close its pools.
+ * Says whether a worker keeps the program alive. Those of a pool don't: whoever waits for a job does,
+ * and a thread that can't be stopped must not. Deno has a method for that, under a symbol, for its
+ * `node:worker_threads`. Where there is none, a program has to close its pools, or it doesn't end.
  */
 function setWorkerRef(worker: Worker, on: boolean): void {
   const prototype = Object.getPrototypeOf(worker);

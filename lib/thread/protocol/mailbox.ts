@@ -1,9 +1,12 @@
 /**
- * Messages between main and a thread, one direction each: a shared queue for what is small and
- * plain, and beside it a port for everything else, whose messages are taken when the queue says
- * that they are there. So there is one order, whatever way a value takes.
+ * Messages between main and a thread, in one direction: `Outbox` sends them, `Inbox` handles them.
  *
- * A message has a type, the number of what it is about, and a value.
+ * A message has a type, the number of what it is about, and a value. It goes through a shared queue.
+ * A value that is not small and plain goes through a `MessagePort` beside it, and is taken from there
+ * when its message comes out of the queue: so there is one order, whatever way a value takes.
+ *
+ * Nothing here waits for room: what the queue has no room for is kept by the outbox, in order, until it
+ * is woken. And all of it works in a thread that blocks, whose event loop stands still.
  */
 import { attendance, doorbell } from "../../loop/doorbell.ts";
 import {
@@ -20,7 +23,7 @@ import { Place, WaitingLine } from "../shared/mod.ts";
 import { checkPostable } from "./postable.ts";
 import { takeTransfers } from "./transfer.ts";
 
-/** Low bits of a message's extra word: its type. */
+/** The type of a message is in the low bits of the slot's extra word, its number above. */
 const TYPE_BITS = 4;
 const TYPE_MASK = (1 << TYPE_BITS) - 1;
 /** Numbers of jobs and calls are below this. */
@@ -37,8 +40,9 @@ interface Message {
 export class Outbox {
   /** In line for room. */
   readonly #place: Place;
-  /** What there was no room for. */
+  /** Messages that there was no room for, in order. */
   #unsent: Message[] = [];
+  /** To be called when there are none left. */
   #caughtUp: (() => void) | undefined;
 
   constructor(readonly queue: SharedQueue, readonly port: MessagePort) {
@@ -56,7 +60,7 @@ export class Outbox {
     const transfers = transferring && takeTransfers(transferring);
     if (transfers !== undefined || !encoding.encodeFast(value, this.queue.slotBytes)) {
       checkPostable(transferring ?? []);
-      // In a set, because Deno's receiveMessageOnPort looks at every key of what it has received.
+      // In a set, as Deno's receiveMessageOnPort would visit every key of an object or array.
       this.port.postMessage(new Set([value]), transfers ?? []);
       encoding.encodeElsewhere();
     }
@@ -66,7 +70,7 @@ export class Outbox {
     if (!this.#place.isInLine) this.#place.enter(attendance);
   }
 
-  /** Sends what there is room for now. */
+  /** There may be room: sends what fits. */
   wake(): void {
     let sent = 0;
     for (const { extra, encoded } of this.#unsent) {
@@ -89,14 +93,14 @@ export class Outbox {
     return this.#unsent.length > 0;
   }
 
-  /** Calls `f` once nothing waits for room any more. For one who finds that it is behind. */
+  /** Calls `f` once nothing waits for room any more. Only while it `isBehind`. */
   onceCaughtUp(f: () => void): void {
     this.#caughtUp = f;
   }
 
   /**
-   * For who ends: sleeps the thread until all is sent. However long that takes: whoever is to read
-   * it does so, or terminates this thread, or is gone together with it.
+   * For a thread that ends: sleeps it until all is sent, however long that takes. Main reads it, or
+   * terminates this thread, or is gone together with it.
    */
   flush(): void {
     while (this.isBehind) {
@@ -105,7 +109,7 @@ export class Outbox {
     }
   }
 
-  /** Nobody listens any more. */
+  /** Nobody reads its messages any more. */
   stop(): void {
     this.#unsent = [];
     this.#place.cancel();
@@ -125,7 +129,7 @@ export class Inbox {
     readonly queue: SharedQueue,
     readonly port: MessagePort,
     readonly handle: Handler,
-    /** Called after each bunch of messages, before it waits for more. */
+    /** Called when it has handled all that there was, before it waits for more. */
     readonly afterBunch?: () => void,
   ) {
     this.#place = new Place(new WaitingLine(queue, RECEIVERS), this);
@@ -136,24 +140,24 @@ export class Inbox {
     this.#place.enter(attendance);
   }
 
-  /** What has not been handled never will be. */
+  /** Messages that have not been handled never will be. */
   stop(): void {
     this.#place.cancel();
   }
 
   /**
-   * Handles all that is there. At once, as a thread that blocks runs no microtasks; what handles a
-   * message may block, too, and call this again: the messages after it are handled within it.
+   * Handles all that is there: at once, as a thread that blocks runs no microtasks. A handler may
+   * block in turn, and call this again: then the messages after its own are handled within it.
    */
   wake(): void {
     const place = this.#place;
     try {
       do {
-        while (place.isInLine && this.#next()); // until it is stopped by what it said
+        while (place.isInLine && this.#next()); // a message may lead to `stop`
         this.afterBunch?.();
       } while (place.isInLine && place.line.rest(place));
     } finally {
-      place.woken = false; // whatever happened, it can be woken again
+      place.woken = false; // also after an error: it can be woken again
     }
   }
 
@@ -175,13 +179,13 @@ interface WorkerThreads {
 }
 
 let workerThreads: WorkerThreads | undefined;
-/** How long a message may be on its way that was posted. */
+/** How long a value that was posted may be on its way. */
 const PATIENCE_MS = 10_000;
 /** How long the end of a thread sleeps at a time while there is no room, should no ring come. */
 const FLUSH_MS = 100;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
-/** The next message of `port`, which has been posted; without a turn of the event loop. */
+/** The next value of `port`, which has been posted before its message: without a turn of the event loop. */
 function receiveNow(port: MessagePort): unknown {
   const { process } = globalThis as unknown as {
     process: { getBuiltinModule(name: string): WorkerThreads };
@@ -195,7 +199,7 @@ function receiveNow(port: MessagePort): unknown {
   throw new Error("Cannot receive a message that was posted: please report this");
 }
 
-/** The extra word of a message; for queues that are filled and read by hand. */
+/** The extra word of a message: for the queue of jobs, which has no mailboxes. */
 export function extraOf(type: number, id: number): number {
   return (id << TYPE_BITS) | type;
 }

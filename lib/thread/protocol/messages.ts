@@ -18,10 +18,11 @@ export const FAILURE = 4;
 export const NEED_ARGUMENTS = 5;
 export const CALL = 6;
 export const CALL_CANCELLED = 7;
-/** It dies of an error outside of any task. */
+/** It dies of an error outside of a task. */
 export const CRASHED = 8;
-/** It ends, as it was asked to (then with what `atExit` threw, if it did), or not. */
+/** It ends. The number is 1 if it was told to, else 0. */
 export const ENDED = 9;
+/** Its clean-up (`atExit`) has failed. */
 export const EXIT_FAILED = 10;
 
 // From main to a thread.

@@ -8,9 +8,9 @@
  *     FREE ──main──▶ QUEUED ──thread──▶ RUNNING ──main──▶ FREE       it was taken; the result came
  *                      └─────main─────▶ FREE                         it was withdrawn before that
  *
- * An entry carries the number of its job, and is used again at once: a thread that comes upon the
- * number of a job that was withdrawn finds that the entry says something else, and forgets it. Main
- * sets the bit CANCELLED of a job that runs; the task may poll it, and is told besides.
+ * An entry has the number of its job in it, and is used again at once: a thread that takes the number
+ * of a job that was withdrawn from the queue finds another number in the entry, and skips it. For a
+ * job that runs, main sets the bit CANCELLED; the task may poll it, and gets a message, too.
  *
  * Each thread has a word that says what it is doing:
  *
@@ -18,9 +18,8 @@
  *         └──main──▶ ABANDONED ◀──main─────────┘
  *
  * A thread says which job it is about to claim *before* it does, so that none is lost with a thread
- * that dies. Main gives up a thread together with the job that it meant: if the thread has gone on
- * to another one, the compare-and-set fails. A thread that was given up finds out when it wants to
- * be IDLE, and ends.
+ * that dies. Main gives up a thread at a certain job: if the thread has gone on to another one, the
+ * compare-and-set fails. A thread that was given up finds out when it wants to be IDLE, and ends.
  */
 
 // Phases of a job, in the low bits of its entry; above them the job's number.

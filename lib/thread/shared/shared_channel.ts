@@ -1,3 +1,4 @@
+/** `SharedChannel`: what users see of it. Its ends meet in a queue (memory/shared_queue.ts). */
 import type { ChannelStatistics } from "../../channel/mod.ts";
 import { checkOverflow, type Overflow } from "../../channel/core.ts";
 import { ChannelIterator } from "../../channel/iterator.ts";
@@ -83,7 +84,7 @@ const OVERFLOW_FLAGS: Record<Overflow, number> = {
 const HAS_CODEC = 1;
 const ACTION = "make the shared channel";
 
-/** The ends that this realm has of each channel: one each, so that its waiters stand in one line. */
+/** This realm's port of each channel: a single one, so that all who wait here stand in one line. */
 const ports: Map<string, WeakRef<SharedPort<unknown>>> = new Map();
 const forgotten = new FinalizationRegistry((token: string) => {
   if (ports.get(token)?.deref() === undefined) ports.delete(token);

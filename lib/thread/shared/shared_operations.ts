@@ -1,8 +1,8 @@
 /**
  * The waits of a shared channel: for an item, for room, and for the close. Each is written down once,
- * as an event, which is the rule of the operation too: `SharedReceive` and `SharedSend` are hot, and
- * have written out that they complete at once (see `wait.ts`). What waits for nothing but a send keeps
- * its item as it was when the wait began.
+ * as an event, which is also the rule of the operation (see `rule_wait.ts`). The operations
+ * `SharedReceive` and `SharedSend` are hot, and have it written out that they complete at once (see
+ * `wait.ts`).
  *
  * Nobody is ever handed anything. A ring says that the queue may be ready; whoever is woken looks
  * again, and the compare-and-set in the queue decides. So as events they are custom ones, which a

@@ -1,5 +1,6 @@
 /**
- * Those of this thread who wait for one side of a shared queue: for items, or for room.
+ * The line of those who wait, in this thread, for one side of a shared queue: for items, for room, or
+ * for its close.
  *
  * The thread stands once in the queue's table of sleepers, for all of them; here they wait in line.
  * Nobody is ever handed anything: when the queue may be ready, the first in line is woken, and
@@ -7,12 +8,13 @@
  * thread alone, an item is taken in the same step in which the waiter goes on, and a thread that
  * dies while it waits takes nothing with it.
  *
- * Woken are always the first few in line. Whoever was woken and leaves the line, because it got
- * what it wanted or because it was cancelled, sees to it that the next one has a look.
+ * A place is *woken* from when its owner was told to look until it has looked (`waitOn`, `rest`) or
+ * left (`cancel`). Those who are woken are always the first few in line. Whoever is woken and leaves,
+ * with what it wanted or cancelled, must have the next one look: there may be more than it took.
  *
- * They may wait on several loops: on JavaScript's, and on one that blocks the thread meanwhile. As
- * long as that one runs nobody else goes on, so those who wait on another loop are woken, but keep
- * nobody behind them waiting; and if there is nobody who could go on, another thread is rung.
+ * They may wait on several loops: on JavaScript's, and on one that blocks the thread meanwhile. While
+ * that one runs nobody else goes on. So those who wait on another loop are woken, but don't keep the
+ * ones behind them waiting; and if nobody here could go on, another thread is rung.
  */
 import { append, type Linked, remove } from "../../internal/circle.ts";
 import { loopOf } from "../../fiber/time.ts";
@@ -27,7 +29,7 @@ import type { SharedQueue, Side, Sleepers } from "../memory/mod.ts";
 /** How often a loop that doesn't know the doorbell looks by itself. */
 const POLL_MS = 1;
 
-/** How often it looks again before somebody gets in line, some 20 ns each. */
+/** How often one looks again before it gets in line, at some 20 ns each; and how often at least, once that paid. */
 const MOST_LOOKS = 100;
 const FEW_LOOKS = 8;
 
@@ -60,9 +62,9 @@ export class Place implements Linked<Place>, CancelHandle {
 
 export class WaitingLine {
   first: Place | null = null;
-  /** Items that were given back, and are here rather than in the queue. */
+  /** How many items the port keeps here, as they were given back and the queue had no room. */
   returned = 0;
-  /** Where this thread stands in the table of sleepers; -1: nowhere. */
+  /** The row of this thread in the table of sleepers; -1: none. */
   #row = -1;
   #patience = MOST_LOOKS;
   readonly #sleepers: Sleepers;
@@ -87,13 +89,13 @@ export class WaitingLine {
     this.first = append(this.first, place);
     place.woken = false;
     place.holder = holder;
-    // Or those before it see to it that it is woken.
+    // Otherwise its turn comes when those before it leave.
     if (this.first === place || !isServed(this.first.holder)) this.#sleep();
   }
 
   /**
-   * Whether the queue becomes ready within a moment, for one who is about to get in line: to be
-   * woken takes longer than the other thread does as a rule. Not if it was in vain lately.
+   * Whether the queue becomes ready within a moment, for one who is about to get in line: the other
+   * thread is often done sooner than this one could be woken. Each time in vain it looks less often.
    */
   isWorthWaiting(): boolean {
     if (this.first !== null) return false;
@@ -108,7 +110,7 @@ export class WaitingLine {
 
   /** See `Place.cancel`. */
   delist(place: Place): void {
-    if (place.woken && this.#patience < FEW_LOOKS) this.#patience = FEW_LOOKS; // perhaps now
+    if (place.woken && this.#patience < FEW_LOOKS) this.#patience = FEW_LOOKS; // things move again
     this.first = remove(this.first, place);
     place.holder!.release();
     place.holder = null;
@@ -131,17 +133,17 @@ export class WaitingLine {
     return true;
   }
 
-  /** It was woken for nothing, and waits on. */
+  /** Its owner has looked and found nothing: it waits to be woken again. */
   waitOn(place: Place): void {
     let other = place;
-    do { // those who were woken after it don't overtake it
+    do { // with those who were woken after it, or they would overtake it
       other.woken = false;
       other = other.after!;
     } while (other !== this.first && other.woken);
     this.#sleep();
   }
 
-  /** The same for one who looks itself if there is something: whether there is. */
+  /** The same for an owner that is about to look again by itself: whether there is something. */
   rest(place: Place): boolean {
     place.woken = false;
     return this.#enter();
@@ -156,7 +158,7 @@ export class WaitingLine {
     if (this.#enter()) this.#rouse();
   }
 
-  /** First it says that it sleeps, then it looks: so nothing comes unnoticed in between. */
+  /** First says that this thread sleeps, then looks: so nothing comes unnoticed in between. */
   #enter(): boolean {
     if (!this.isAsleep) this.#row = this.#sleepers.enter();
     return this.isReady;
@@ -173,12 +175,13 @@ export class WaitingLine {
         place.owner.wake();
         if (canGoOn) return;
       }
-      place = next !== null && next.after === null ? this.first : next; // or it has left meanwhile
+      // If `next` has left the line meanwhile, begin anew: those who are woken are skipped.
+      place = next !== null && next.after === null ? this.first : next;
     }
     if (!isAnyServed && this.first !== null) this.#passOn();
   }
 
-  /** Nobody here gets to look before long: the ring is another thread's, and not for this one again. */
+  /** Nobody here will look before long: another thread gets the ring, as this one no longer sleeps. */
   #passOn(): void {
     if (this.#row >= 0) this.#sleepers.leave(this.#row);
     this.#row = -1;
@@ -186,7 +189,7 @@ export class WaitingLine {
   }
 }
 
-/** The loop for which this thread does what it does: that of the fiber that runs, if one does. */
+/** The loop on whose behalf this thread runs now: that of the running fiber, if there is one. */
 function servedLoop(): unknown {
   return doorbell.servedLoop ?? loopOf(execution.current as Waiter | null);
 }
@@ -205,7 +208,7 @@ export function holderFor(waiter: Waiter | null): Holder {
   return loop instanceof BlockingLoop ? loop : new Poller(loop);
 }
 
-/** For loops of the user's. */
+/** For loops of the user's, which know no doorbell: looks by itself, again and again. */
 class Poller implements Holder {
   #timer: CancelHandle | undefined;
 

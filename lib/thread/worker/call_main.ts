@@ -1,3 +1,7 @@
+/**
+ * Calling main's functions from a thread of a pool: `runInMain` blocks the thread, `callMain` suspends.
+ * Both send the call through the thread's `ThreadCalls`, and listen for the abort of the current job.
+ */
 import { currentFiberOrNull } from "../../fiber/core/mod.ts";
 import { show } from "../../internal/check.ts";
 import type { Awaitable } from "../../operation/types.ts";
@@ -6,7 +10,7 @@ import { addOwnStack, addStackOf } from "../memory/mod.ts";
 import { abortOfCurrentJob, currentJobOrNone } from "./task.ts";
 import type { ThreadCalls } from "./thread_calls.ts";
 
-/** Those of this thread, if it belongs to a pool. */
+/** The calls of this thread, if it belongs to a pool. */
 let ownCalls: ThreadCalls | undefined;
 
 export function setThreadCalls(calls: ThreadCalls): void {
@@ -65,7 +69,7 @@ export function runInMain(name: string, ...args: unknown[]): unknown {
  */
 export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
   const calls = callsFor(name);
-  // A fiber is told by its own abort, which `protect` may keep from it.
+  // A fiber hears of it by its own abort, which `protect` may hold back. Other code must be told.
   const job = currentFiberOrNull() === null ? currentJobOrNone() : undefined;
   const here = new Error();
   return fromPromise((signal) =>
@@ -84,7 +88,7 @@ export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
           forget();
           reject(abort);
         })
-        : undefined; // what cleans up may still call
+        : undefined; // it was aborted before: a call that cleans up goes ahead
       const cancel = () => {
         stopListening?.();
         forget();
@@ -94,7 +98,7 @@ export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
   );
 }
 
-/** `call`, which may be made where nothing shows any more who asked for it. */
+/** Makes the call; an error gets the stack of `here`, as nothing else leads to whoever asked for it. */
 function callFrom(here: Error, call: () => number): number {
   try {
     return call();

@@ -1,4 +1,4 @@
-/** Where the module is that threads without a module of the user's run. */
+/** The module of threads that are sent functions, as a URL: a worker is made of one. */
 
 export const functionWorker = {
   url: new URL("./function_worker.ts", import.meta.url).href,

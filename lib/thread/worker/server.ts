@@ -1,10 +1,20 @@
 /**
  * A thread of a pool, from within: it takes jobs from the common queue, one after the other.
  *
- * In line with the other threads it waits for a ring, or dozes, takes a job, *leaves the line*, so
- * that it is rung for no job that another thread could do, and performs it: in a step, or as a
- * fiber or a promise that ends when it likes. The job is left when its result is sent, and only
- * then is the next one taken. Now and then the thread's own event loop has a turn in between.
+ *     in line ──rung, or it dozes──▶ takes an item ──claims it──▶ at the job ──result sent──▶ in line
+ *        ▲                                │
+ *        └──────── the queue is empty ────┘     (an item whose job was withdrawn is skipped)
+ *
+ * What holds, and who sees to it:
+ *  - A job is never lost with the thread: the thread says which job it is about to claim *before* it
+ *    does (`#claim`), and says that it has left it only *after* the result is sent (`#finish`). In
+ *    between main knows whom to ask, or to bury.
+ *  - A ring is never lost on a thread that is busy: at a job it is not in line, so that it isn't rung
+ *    for a job that another thread could do (`#workOn`).
+ *  - One job at a time: while a task runs on as a fiber or a promise, or its result waits for room in
+ *    the outbox, no other job is taken.
+ *  - The thread's own event loop gets a turn after a slice of jobs (`#workNextTurn`), and messages of
+ *    main are let in whenever the thread blocks or is asked about its job.
  */
 import { hop } from "../../loop/hop.ts";
 import { clock } from "../../loop/timers.ts";
@@ -66,12 +76,12 @@ export function startServing(definition: Definition | null): void {
   if (started) throw new Error("Cannot serve tasks: serve was called in this thread already");
   started = true;
   const onMessage = ({ data }: MessageEvent<Start>) => {
-    if (data?.kind !== "weft.start") return; // the user's own affair
+    if (data?.kind !== "weft.start") return; // a message of the user's
     workerScope.removeEventListener("message", onMessage);
     new Server(data, definition).start();
   };
   workerScope.addEventListener("message", onMessage);
-  workerScope.postMessage(HELLO); // not before there is somebody to hear the answer
+  workerScope.postMessage(HELLO); // only now, as main answers at once
 }
 
 class Server {
@@ -86,17 +96,21 @@ class Server {
   readonly #program: Program;
   readonly #life: ThreadLife;
   readonly #calls: ThreadCalls;
+  /** The job that it is at, from the claim until its result is sent or waits in the outbox. */
   #job: CurrentJob | null = null;
-  /** What it is to do for that: a task by name, or a function by number. */
+  /** What that job is: a task by name, or a function by number. */
   #task: string | number = "";
-  /** Whether the result of a job waits for room: until it is sent, the thread is at that job. */
+  /** Whether the result of the last job waits in the outbox: no other job is taken meanwhile. */
   #isReporting = false;
+  /** Whether a call of `#work` is on its way. */
   #scheduled = false;
+  /** Whether `#workOn` runs, and so goes on by itself when a job has ended. */
   #working = false;
   /** Until when jobs may follow each other before the event loop has to have a turn. */
   #turnEnd = 0;
-  /** Whether it had a job a moment ago. */
+  /** Whether it had a job a moment ago, and so is likely to get the next one soon. */
   #isWarm = false;
+  /** Goes on with the job whose arguments it has asked main for. */
   #argumentsCame: ((args: unknown) => void) | undefined;
 
   constructor(start: Start, definition: Definition | null) {
@@ -138,7 +152,10 @@ class Server {
 
   // Jobs -----------------------------------------------------------------------------------------
 
-  /** There may be jobs. */
+  /**
+   * There may be jobs. They are looked for in a microtask: whoever calls this may be in the middle of
+   * something, such as a task that blocks.
+   */
   wake(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -155,6 +172,7 @@ class Server {
     }
   };
 
+  /** Takes jobs until one goes on by itself, or there are none, or the event loop is due. */
   #workOn(): void {
     for (;;) {
       if (this.#job !== null || this.#isReporting) return;
@@ -167,10 +185,10 @@ class Server {
         return;
       }
       const id = idOf(this.#jobs.words[slot + EXTRA]!);
-      this.#decoded.read(this.#jobs, slot);
+      this.#decoded.read(this.#jobs, slot); // its arguments stay there until `#begin`
       this.#jobs.free(slot);
       if (!this.#claim(id)) continue;
-      this.#place.cancel();
+      this.#place.cancel(); // a ring that it had for this job goes on to the next thread
       this.#isWarm = true;
       this.#begin(id);
     }
@@ -186,8 +204,8 @@ class Server {
   }
 
   /**
-   * After a job the whole thread sleeps for a moment, in line: woken in this way it is at the next
-   * job in a fraction of the time that its event loop takes to wake up. True if it was rung.
+   * After a job the whole thread sleeps for a moment, in line: a thread that is woken so begins the
+   * next job in a fraction of the time that an event loop takes to wake up. True if it was rung.
    */
   #doze(): boolean {
     if (!this.#isWarm || this.#scheduled) return false;
@@ -195,15 +213,18 @@ class Server {
     return this.#isWarm;
   }
 
-  /** Waits for jobs in line with the other threads: true if there may be one now. */
+  /** Gets in line with the other threads, or stays there: true if there may be a job now. */
   #lineUp(): boolean {
     const place = this.#place;
     if (place.isInLine) return place.line.rest(place);
-    place.enter(attendance); // which looks, too
+    place.enter(attendance); // which looks as well, and then calls `wake`
     return false;
   }
 
-  /** False if the job was withdrawn before. */
+  /**
+   * False if the job was withdrawn before. Main looks at the thread's word when the thread has died: so
+   * that comes first, or a job that was claimed would be nobody's.
+   */
   #claim(id: number): boolean {
     this.#life.aimsAt(id);
     const queued = entry(id, QUEUED);
@@ -213,6 +234,7 @@ class Server {
     return false;
   }
 
+  /** Performs the job, whose arguments have been read, or must be asked for. */
   #begin(id: number): void {
     const job = new CurrentJob(id, this.#table, () => this.#inbox.wake());
     this.#job = job;
@@ -228,7 +250,7 @@ class Server {
   }
 
   #perform(job: CurrentJob, [name, ...args]: [string | number, ...unknown[]]): void {
-    if (job.isCancelled) return this.#finish(job, RESULT, undefined);
+    if (job.isCancelled) return this.#finish(job, RESULT, undefined); // its task need not even begin
     this.#task = name;
     setCurrentJob(job);
     let task: AnyFunction;
@@ -246,6 +268,7 @@ class Server {
     if (running !== undefined) job.onAbort((abort) => void running.abort(abort.cause));
   }
 
+  /** The task has ended: sends what came of it, and leaves the job once that is sent. */
   #finish(job: CurrentJob, type: typeof RESULT | typeof FAILURE, value: unknown): void {
     if (this.#job !== job || this.#life.isOver) return;
     try {
@@ -262,7 +285,7 @@ class Server {
     setCurrentJob(undefined);
     this.#job = null;
     if (!this.#outbox.isBehind) return this.#leaveJob(job.id);
-    // Another job that is stuck, or ends the thread, would take this result along.
+    // Before the result is sent, another job might get stuck, or end the thread, and the result with it.
     this.#isReporting = true;
     this.#outbox.onceCaughtUp(() => {
       this.#isReporting = false;
@@ -270,17 +293,19 @@ class Server {
     });
   }
 
-  /** What it is at, for people. */
+  /** What it is doing, for people. */
   #nameTask(): string {
     const name = this.#task;
     if (typeof name === "string") return `task "${name}"`;
     return `function ${this.#program.task(name, this.#listen).name || "(anonymous)"}`;
   }
 
+  /** Says that it is idle; unless main has given it up meanwhile, it looks for the next job. */
   #leaveJob(id: number): void {
     if (this.#life.leaves(id) && !this.#working) this.wake();
   }
 
+  /** As main has told it to, when no job was left. */
   async #quit(): Promise<void> {
     if (!this.#life.quits()) return;
     this.#place.cancel();
@@ -296,6 +321,7 @@ class Server {
 
   #handle(type: number, id: number, value: unknown): void {
     switch (type) {
+      // What is about a job that is over, or a call that was cancelled, comes too late.
       case ARGUMENTS:
         if (this.#job?.id === id) this.#argumentsCame?.(value);
         break;
@@ -316,5 +342,6 @@ class Server {
     }
   }
 
+  /** Sleeps the thread until main has said something. */
   readonly #listen = (): void => this.#calls.listen();
 }

@@ -1,4 +1,4 @@
-/** Calls of this thread into main, from the call to the answer; main's side is in main_calls.ts. */
+/** Calls of this thread into main, from the call to the answer; main's side is in pool/main_calls.ts. */
 import { show } from "../../internal/check.ts";
 import { doorbell } from "../../loop/doorbell.ts";
 import {
@@ -42,7 +42,7 @@ export class ThreadCalls {
     try {
       this.outbox.send(CALL, id, [name, ...args], args);
     } catch (error) {
-      checkPostable(args); // it has a better word for that
+      checkPostable(args); // its error says what to do
       throw argumentNotCloned(`call ${name} in main`, args, error);
     }
     this.#answers.set(id, answer);
@@ -61,7 +61,7 @@ export class ThreadCalls {
     answer?.(ok, value);
   }
 
-  /** Sleeps the whole thread until main has said something, and lets that in. */
+  /** Sleeps the whole thread until main has said something, and handles that. */
   listen(): void {
     doorbell.sleep(LISTEN_MS);
     this.outbox.wake();

@@ -1,12 +1,12 @@
 /**
- * The life of a thread of a pool, from within: what it says that it is at, and how it ends.
+ * The life of a thread of a pool, from within: what it says that it is doing, and how it ends.
  *
- * Main reads the first in the thread's word (protocol.ts), and may set it to ABANDONED; whoever is
- * first with the compare-and-set decides. So each step here that finds the word changed ends the
- * thread, without another word: main has given it up, and listens no more.
+ * What it is doing stands in the thread's word (states.ts), which main reads, and may set to
+ * ABANDONED; a compare-and-set decides who was first. A step that finds the word changed ends the
+ * thread in silence: main has given it up, and no longer listens.
  *
- * Otherwise a thread never ends without a message, the last one that it sends: whether it does what
- * it was told, an error has escaped from what it runs, or that has called `Deno.exit` or `close`.
+ * Otherwise the last thing that a thread does is to send a message that it ends: because it was told
+ * to, or an error has escaped from what it runs, or its code has called `Deno.exit` or `close`.
  */
 import { pack } from "../memory/mod.ts";
 import {
@@ -49,12 +49,12 @@ export class ThreadLife {
     return this.#phase === "told to quit";
   }
 
-  /** Whether it has said goodbye; it may go on for a moment. */
+  /** Whether it has said that it ends; its code may still run for a moment. */
   get isOver(): boolean {
     return this.#phase === "over";
   }
 
-  /** It has made its state. False, as below: it was given up, and ends. */
+  /** It has made its state. False, here and below: it was given up, and ends. */
   began(): boolean {
     return this.#change(STARTING, IDLE);
   }
@@ -64,7 +64,7 @@ export class ThreadLife {
     Atomics.store(this.#word, 0, atJob(job));
   }
 
-  /** It didn't get that job. */
+  /** It did not get the job that it aimed at. */
   missed(): void {
     Atomics.store(this.#word, 0, IDLE);
   }
@@ -74,14 +74,14 @@ export class ThreadLife {
     return this.#change(atJob(job), IDLE);
   }
 
-  /** Main has told it to quit: whether that is news. */
+  /** Main has told it to quit: whether for the first time. */
   toldToQuit(): boolean {
     if (this.#phase !== "serving") return false;
     this.#phase = "told to quit";
     return true;
   }
 
-  /** From now on it cleans up. */
+  /** It takes no more jobs, and cleans up. */
   quits(): boolean {
     if (!this.#change(IDLE, QUITTING)) return false;
     this.#phase = "quitting";
@@ -100,7 +100,7 @@ export class ThreadLife {
     closeWorker();
   }
 
-  /** What it was told to do is no crash. */
+  /** Tells main that it ends, and whether that is what it was told. */
   #sayGoodbye(): void {
     if (this.isOver) return;
     const isExpected = this.#phase === "quitting";
@@ -109,7 +109,7 @@ export class ThreadLife {
     this.outbox.flush();
   }
 
-  /** Whatever else this thread may die of, main is told. */
+  /** Has main told of whatever else this thread may die of. */
   watchOver(): void {
     const crash = (error: unknown) => {
       if (this.isOver) return;
@@ -124,7 +124,7 @@ export class ThreadLife {
       event.preventDefault();
       crash(event.reason);
     });
-    workerScope.addEventListener("unload", () => this.#sayGoodbye()); // Deno.exit(), for one
+    workerScope.addEventListener("unload", () => this.#sayGoodbye()); // after Deno.exit(), say
     workerScope.close = () => this.end();
   }
 }
