@@ -276,6 +276,7 @@ const others: Record<string, string> = {
   BlockWait: "it always waits",
   SuspendWait: "it always waits, and may complete while it enters",
   KidsGone: "it is there only while there are kids",
+  PoolRun: "it always waits for a thread",
   RuleWait: "it follows its event: those that are waited for by one are in the table themselves",
   PoolClose: "has a test of its own below",
   FiberCore: "no operation, but it inherits, too",

@@ -34,7 +34,7 @@ export class Job implements Linked<Job>, CancelHandle {
   here: Error | undefined = undefined;
   graceTimer: CancelHandle | undefined = undefined;
   /** What keeps the waiter's loop going meanwhile. */
-  readonly #holder: Holder;
+  readonly holder: Holder;
 
   constructor(
     readonly order: Order,
@@ -42,35 +42,26 @@ export class Job implements Linked<Job>, CancelHandle {
     /** Its pool. */
     readonly pool: { cancel(job: Job): void },
   ) {
-    this.#holder = holderFor(waiter.waiter);
+    this.holder = holderFor(waiter.waiter);
   }
 
   /** Whether its waiter blocks the thread, so that the event loop stands still. */
   get isBlocking(): boolean {
-    return this.#holder instanceof BlockingLoop;
-  }
-
-  /** Somebody waits for it from now on, until `settle` or `cancel`; or `release`, if the pool won't take it. */
-  hold(): void {
-    this.#holder.hold();
-  }
-
-  release(): void {
-    this.#holder.release();
+    return this.holder instanceof BlockingLoop;
   }
 
   /** How it ended. Not for one that was cancelled. */
   settle(result: Result<unknown>): void {
     const { waiter } = this;
     waiter.handle = null; // first: there is nothing left to withdraw
-    this.release();
+    this.holder.release();
     if (!result.ok && this.here !== undefined) addOwnStack(result.error, this.here);
     waiter.settled(result);
   }
 
   /** Its waiter has left. */
   cancel(): void {
-    this.release();
+    this.holder.release();
     this.pool.cancel(this);
   }
 }

@@ -18,7 +18,6 @@ import {
   type TasksOf,
 } from "../protocol/mod.ts";
 import { functionWorker } from "../worker/mod.ts";
-import type { Order } from "./job.ts";
 import { PoolClose } from "./pool_close.ts";
 import { PoolCore, type PoolSettings, type PoolStatistics } from "./pool_core.ts";
 import { PoolRun, RunEvent } from "./pool_run.ts";
@@ -39,8 +38,8 @@ export interface PoolOptions {
   maxQueued?: number;
   /**
    * How long a task may go on, in ms, after it was aborted, before its thread is given up; and a
-   * thread after it was told to end, but never less than a second. Default 1000; `Infinity`: as long
-   * as it likes.
+   * thread after it was told to end, but never less than a second. Default 1000; `Infinity`: as
+   * long as it likes.
    */
   graceMs?: number;
 }
@@ -68,8 +67,8 @@ export interface FunctionPoolOptions<S> extends PoolOptions {
  * Cancellation: a job whose wait is cancelled is withdrawn if no thread has begun it. Otherwise its
  * task is told (`taskSignal`, `cancelRequested`, and each suspension of a task that is a fiber),
  * what becomes of it is dropped, and the thread is free when it has ended; if that takes longer
- * than `graceMs`, the thread is given up and another one started. So a result is data: what has to be
- * closed, the task closes, or keeps in the state of its thread for `atExit`.
+ * than `graceMs`, the thread is given up and another one started. So a result is data: what has to
+ * be closed, the task closes, or keeps in the state of its thread for `atExit`.
  *
  * A thread that dies takes its job along, which fails with `ThreadCrashedError`; others don't
  * notice, and a new one is started, after a pause if threads die at once. The death of one that
@@ -173,7 +172,7 @@ export class ThreadPool<M> implements AsyncDisposable {
     ...args: A
   ): Awaitable<Outcome<R>>;
   run(task: unknown, ...args: unknown[]): Awaitable<never> {
-    return new PoolRun<never>(new RunEvent(this.#core, this.#order(task, args)));
+    return new PoolRun<never>(this.#event(task, args));
   }
 
   /**
@@ -190,16 +189,18 @@ export class ThreadPool<M> implements AsyncDisposable {
     ...args: A
   ): Event<Outcome<R>>;
   runEvent(task: unknown, ...args: unknown[]): Event<never> {
-    return new RunEvent<never>(this.#core, this.#order(task, args));
+    return this.#event(task, args);
   }
 
-  #order(task: unknown, args: unknown[]): Order {
+  #event(task: unknown, args: unknown[]): RunEvent<never> {
     const core = this.#core;
     const hasModule = core.settings.isModule;
-    if (typeof task === "string" && hasModule) return { task, args, name: `task "${task}"` };
+    if (typeof task === "string" && hasModule) {
+      return new RunEvent(core, task, args, `task "${task}"`);
+    }
     if (typeof task === "function" && !hasModule) {
       const id = core.define(sourceOf("run in the pool", "f", task));
-      return { task: id, args, name: `function ${task.name || "(anonymous)"}` };
+      return new RunEvent(core, id, args, `function ${task.name || "(anonymous)"}`);
     }
     throw new TypeError(
       `Cannot run in thread pool "${core.settings.name}": expected ${
@@ -213,8 +214,8 @@ export class ThreadPool<M> implements AsyncDisposable {
   /**
    * Closes it: nothing more can be run, what was begun or queued is finished, each thread runs its
    * `atExit`, and ends. Idempotent. A thread that has not ended `graceMs` after it was told to, but
-   * no less than a second, is given up, and the console says so: its `atExit` doesn't end, or what a
-   * task has left behind keeps it from even beginning.
+   * no less than a second, is given up, and the console says so: its `atExit` doesn't end, or what
+   * a task has left behind keeps it from even beginning.
    *
    * Suspends until all threads are gone; in a `finally` it needs no `protect`: in a fiber that is
    * aborting already it waits to the end. An abort that comes while it waits ends the wait, and the

@@ -2,8 +2,8 @@
  * A pool, in main: what becomes of its jobs, and of its threads.
  *
  * Each job ends in exactly one of four ways: its result comes, its thread dies, it is withdrawn, or
- * the pool can't start threads any more. Whichever comes first takes it out of the table of jobs, in
- * `#endJob` or in `withdraw`; what comes later doesn't find it there.
+ * the pool can't start threads any more. Whichever comes first takes it out of the table of jobs,
+ * in `#endJob` or in `withdraw`; what comes later doesn't find it there.
  *
  *     submit ─▶ the table ──▶ RESULT or FAILURE, `#failAll` ──▶ #endJob ─▶ the waiter is told
  *                  └──cancel──▶ not begun: withdrawn, gone
@@ -14,8 +14,8 @@
  * takes along the job that it was at, and another thread is started in its place (`Refill`), unless
  * the pool is on its way to its end (`PoolEnd`).
  *
- * To be called whenever it may be true: `#jobs.moveUp` when jobs have ended, `#end.jobEnded` when that
- * may have been the last, `#end.threadLeft` likewise.
+ * To be called whenever it may be true: `#jobs.moveUp` when jobs have ended, `#end.jobEnded` when
+ * that may have been the last, `#end.threadLeft` likewise.
  */
 import { reportUncaught } from "../../internal/report.ts";
 import { doorbell } from "../../loop/doorbell.ts";
@@ -184,11 +184,11 @@ export class PoolCore {
     const job = new Job(order, waiter, this);
     if (this.#end.isClosing) throw new PoolClosedError(this.settings.name);
     if (job.isBlocking && this.#threads.size === 0) throw noThreadLeft();
-    job.hold();
+    job.holder.hold();
     try {
       this.#jobs.add(job, encoded);
     } catch (error) {
-      job.release();
+      job.holder.release();
       throw error;
     }
     return job;
@@ -210,7 +210,8 @@ export class PoolCore {
     if (this.#jobs.withdraw(job)) return this.#end.jobEnded();
     this.#jobs.markCancelled(job);
     const thread = this.#threadOf(job.id);
-    // A thread that is just about to claim it doesn't show it yet: so all are told, and one knows it.
+    // A thread that is just about to claim it doesn't show it yet: so all are told, and one knows
+    // it.
     for (const told of thread === undefined ? this.#threads : [thread]) {
       told.cancel(job.id, job.reason);
     }
@@ -337,7 +338,9 @@ export class PoolCore {
     this.#opened.resolve();
   }
 
-  /** It could not make its state, or ended before it had: while the pool opens, that is its failure. */
+  /**
+   * It could not make its state, or ended before it had: while the pool opens, that is its failure.
+   */
   #startFailed(thread: PoolThread, error: unknown): void {
     this.#left(thread, { isCertain: true });
     if (!this.#isOpen) return this.#opened.reject(error);
@@ -345,7 +348,9 @@ export class PoolCore {
     this.#notStarted(thread.crashed("could not start, and neither could others before", error));
   }
 
-  /** Tries again later. If no thread is left to wait for, the jobs fail, or the error is reported. */
+  /**
+   * Tries again later. If no thread is left to wait for, the jobs fail, or the error is reported.
+   */
   #notStarted(error: unknown): void {
     const failures = this.#refill.retry();
     if (failures < MOST_FAILED_STARTS || this.#threads.size > 0) return;
@@ -375,7 +380,9 @@ export class PoolCore {
     this.#refill.replace({ diedAtOnce });
   }
 
-  /** It is gone, with the job `current`. Whether somebody waited for that one, and so hears of it. */
+  /**
+   * It is gone, with the job `current`. Whether somebody waited for that one, and so hears of it.
+   */
   #left(
     thread: PoolThread,
     how: { isCertain: boolean },
@@ -444,7 +451,10 @@ export class PoolCore {
     };
   }
 
-  /** Whether it is at a job. One whose result has come is over, though its thread may not say so yet. */
+  /**
+   * Whether it is at a job. One whose result has come is over, though its thread may not say so
+   * yet.
+   */
   #isBusy(thread: PoolThread): boolean {
     const job = this.#jobs.find(thread.currentJob);
     return thread.isReady && job !== undefined && !this.#jobs.isQueued(job);
@@ -457,7 +467,10 @@ function noThreadLeft(): ThreadCrashedError {
   );
 }
 
-/** For the uncaught handler. Without one it is printed: the death of a thread doesn't end the process. */
+/**
+ * For the uncaught handler. Without one it is printed: the death of a thread doesn't end the
+ * process.
+ */
 function reportSurvived(error: unknown): void {
   reportUncaught(error, (error) => console.error(error));
 }

@@ -11,7 +11,7 @@ import type { Abort } from "../../operation/errors.ts";
 import { Arm, EventBase, type WaitNode } from "../../operation/event.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
 import { BASE, COMPOSITE } from "../../operation/select_wait.ts";
-import { FAILED } from "../../operation/wait.ts";
+import { COLD, FAILED, inherit, Wait } from "../../operation/wait.ts";
 import { addOwnStack, type Encoded } from "../memory/mod.ts";
 import type { Job, Order } from "./job.ts";
 import type { PoolCore } from "./pool_core.ts";
@@ -21,10 +21,27 @@ import type { PoolCore } from "./pool_core.ts";
  * that may run code of the user's: between the attempts and the end of the enlisting none may run
  * (see `select_wait.ts`).
  */
-export class RunEvent<T> extends EventBase<T> {
-  /** `encoded`: of the one arm that it has expanded into; else it is encoded when it enlists. */
-  constructor(readonly core: PoolCore, readonly order: Order, readonly encoded?: Encoded | null) {
+export class RunEvent<T> extends EventBase<T> implements Order {
+  declare readonly core: PoolCore;
+  declare readonly task: string | number;
+  declare readonly args: readonly unknown[];
+  declare readonly name: string;
+  /** Of the one arm that this has expanded into. Else it is encoded when it enlists. */
+  declare readonly encoded: Encoded | null | undefined;
+
+  constructor(
+    core: PoolCore,
+    task: string | number,
+    args: readonly unknown[],
+    name: string,
+    encoded?: Encoded | null,
+  ) {
     super();
+    this.core = core;
+    this.task = task;
+    this.args = args;
+    this.name = name;
+    this.encoded = encoded;
   }
 
   override kind(): number {
@@ -33,8 +50,9 @@ export class RunEvent<T> extends EventBase<T> {
 
   override expand(arm: Arm): Arm[] | null {
     if (this.encoded !== undefined) return null;
-    const encoded = this.core.encode(this.order)?.copy() ?? null;
-    return [arm.over(new RunEvent(this.core, this.order, encoded))];
+    const { core, task, args, name } = this;
+    const encoded = core.encode(this)?.copy() ?? null;
+    return [arm.over(new RunEvent(core, task, args, name, encoded))];
   }
 
   /** It always waits, so it need not give way first. */
@@ -43,7 +61,7 @@ export class RunEvent<T> extends EventBase<T> {
   }
 
   override enlist(node: WaitNode): void {
-    const job = this.core.submit(this.order, node, this.encoded);
+    const job = this.core.submit(this, node, this.encoded);
     node.handle = job; // which `withdraw` cancels
     if (!(node instanceof Arm)) return;
     job.here = new Error();
@@ -51,19 +69,34 @@ export class RunEvent<T> extends EventBase<T> {
   }
 
   describe(): string {
-    return `${this.order.name} in thread pool "${this.core.settings.name}"`;
+    return `${this.name} in thread pool "${this.core.settings.name}"`;
   }
 }
 
+export interface PoolRun<T> extends RuleWait<T> {}
+
 /** `run`. It knows why it is cancelled, and throws where the user waits. */
-export class PoolRun<T> extends RuleWait<T> {
-  override interrupt(error: Abort): boolean {
+export class PoolRun<T> {
+  constructor(rule: RunEvent<unknown>) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.rule = rule;
+    this.after = null;
+    this.before = null;
+    this.handle = null;
+  }
+
+  interrupt(error: Abort): boolean {
     if (this.handle !== null) (this.handle as Job).reason = error.cause;
     return this.leave();
   }
 
-  override conclude(): T {
+  conclude(): T {
     if (this.state === FAILED) addOwnStack(this.value);
-    return super.conclude();
+    return Wait.prototype.conclude.call(this) as T;
   }
 }
+
+inherit(PoolRun, RuleWait);
