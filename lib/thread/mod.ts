@@ -1,8 +1,8 @@
 /**
  * Threads: pools of them, and what they share.
  *
- * {@linkcode ThreadPool} is mwt's (seed): threads with a state of their own, which run the tasks
- * that a module serves ({@linkcode serve}) or functions that are sent to them, and call back into
+ * {@linkcode ThreadPool} is after mwt: threads with a state of their own, which run the tasks that
+ * a module serves ({@linkcode serve}) or functions that are sent to them, and call back into
  * main ({@linkcode runInMain}). {@linkcode SharedChannel} and {@linkcode SharedTrigger} reach from
  * thread to thread, with Eio's rule across domains: complete or cancel, decided by one
  * compare-and-set. The queue beneath them is Dmitry Vyukov's.

@@ -1,7 +1,9 @@
 /** Which thread this is: its number, and how it got it. */
 import type { ThreadModule } from "../../trigger/mod.ts";
 
-/** Threads of a pool have their number in the name of their worker, so they know it from the start. */
+/**
+ * Threads of a pool have their number in the name of their worker, so they know it from the start.
+ */
 const NAME = /^weft thread (\d+)\b/;
 
 /** Workers that no pool has made take a random number from here on. */
@@ -37,7 +39,9 @@ export function setThreadId(number: number): void {
   id = number;
 }
 
-/** The number of this thread. A worker that no pool has made, and that has met no other, takes one. */
+/**
+ * The number of this thread. A worker that no pool has made, and that has met no other, takes one.
+ */
 export function threadId(): number {
   return id ??= FOREIGN + Math.floor(Math.random() * FOREIGN);
 }

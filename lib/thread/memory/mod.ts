@@ -1,6 +1,7 @@
 /**
  * What lies in shared memory: the table of threads with their doorbells (`Registry`), the bounded
- * queue (`SharedQueue`) with those who sleep on it, and the forms that values and errors take there.
+ * queue (`SharedQueue`) with those who sleep on it, and the forms that values and errors take
+ * there.
  *
  * @module
  */

@@ -3,8 +3,8 @@
  *
  * An error is taken apart into plain data, so that it travels as everything else does, and put
  * together again as an instance of the same class, if that is JavaScript's or Weft's. The other end
- * doesn't know a class of the user's: there the error is of the nearest class that it extends, and has
- * its name. A thrown value that is no error travels as it is.
+ * doesn't know a class of the user's: there the error is of the nearest class that it extends, and
+ * has its name. A thrown value that is no error travels as it is.
  */
 import { show } from "../../internal/check.ts";
 import { Abort, Deadlock, FiberAborted, Timeout } from "../../operation/errors.ts";
@@ -103,7 +103,9 @@ function isError(thrown: unknown): thrown is Error {
   }
 }
 
-/** The fields of a built-in error that aren't enumerable, besides those that every error may have. */
+/**
+ * The fields of a built-in error that aren't enumerable, besides those that every error may have.
+ */
 function hiddenFields(base: string): readonly string[] {
   return base === "SuppressedError" ? ["error", "suppressed"] : [];
 }
@@ -150,8 +152,8 @@ function read(object: object, key: string): unknown {
 }
 
 /**
- * A copy, whose getters have become values, as they could throw when it is sent; or a text that shows
- * it, if it can't be copied to another thread.
+ * A copy, whose getters have become values, as they could throw when it is sent; or a text that
+ * shows it, if it can't be copied to another thread.
  */
 function cloneable(value: unknown): unknown {
   try {

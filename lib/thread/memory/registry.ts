@@ -17,7 +17,9 @@ const PLACES = 1 << 14;
 const HEADER = 4;
 const NEXT_ID = 2;
 const LAST_PLACE = 3;
-/** Words of a place: its doorbell, and who has it (0: nobody, else the number of the thread + 1). */
+/**
+ * Words of a place: its doorbell, and who has it (0: nobody, else the number of the thread + 1).
+ */
 const WORDS = 2;
 const BYTES = (HEADER + PLACES * WORDS) * 4;
 
@@ -82,7 +84,9 @@ function makeRegistry(): Registry {
   return new Registry(words.buffer as SharedArrayBuffer);
 }
 
-/** Joins a table, unless that was done before. `taken`: the place that main took for this thread. */
+/**
+ * Joins a table, unless that was done before. `taken`: the place that main took for this thread.
+ */
 export function joinRegistry(
   buffer: SharedArrayBuffer,
   taken?: number,

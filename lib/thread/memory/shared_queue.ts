@@ -18,14 +18,15 @@
  * The lowest bit of TAIL says that the queue is closed: so an item is either in before the close,
  * or refused. Exactly one thread sets it, and must then say in STATUS why: because it is over, or
  * because of a failure, which has a place of its own behind the slots. Until that is said nobody is
- * told that the queue is closed; it takes no longer than to fill a slot, and nothing runs in between.
+ * told that the queue is closed; it takes no longer than to fill a slot, and nothing runs in
+ * between.
  *
- * The stack may overflow anywhere. A sender to whom that happens before the publication publishes the
- * slot as VOID, which receivers pass over: nothing was sent, and nobody is blocked. A receiver that
- * couldn't read its slot keeps it, and reads it later. Both do so without a call, for which there may
- * be no room on the stack. In a queue that forgets, nobody may have to wait for that receiver: it
- * puts the slot aside meanwhile, which shows as an odd sequence, 1 more than it was. A sender that
- * comes upon it may forget the item; a compare-and-set decides between the two.
+ * The stack may overflow anywhere. A sender to whom that happens before the publication publishes
+ * the slot as VOID, which receivers pass over: nothing was sent, and nobody is blocked. A receiver
+ * that couldn't read its slot keeps it, and reads it later. Both do so without a call, for which
+ * there may be no room on the stack. In a queue that forgets, nobody may have to wait for that
+ * receiver: it puts the slot aside meanwhile, which shows as an odd sequence, 1 more than it was. A
+ * sender that comes upon it may forget the item; a compare-and-set decides between the two.
  *
  * A queue that forgets its oldest items when it is full (FORGETS) has more slots than it holds
  * items. So a sender always gets one, and then takes out what is too much: an item is forgotten
@@ -86,7 +87,10 @@ const FAILURE_WORDS = DATA + FAILURE_BYTES / 4;
 export const RECEIVERS = 0;
 export const SENDERS = 1;
 export const CLOSERS = 2;
-/** Not 0: whoever frees a slot looks for sleepers. To be set by one who freed a slot and could not ring. */
+/**
+ * Not 0: whoever frees a slot looks for sleepers. To be set by one who freed a slot and could not
+ * ring.
+ */
 export const SENDERS_ASLEEP: number = SIDES[SENDERS] + MAYBE_ASLEEP;
 const RECEIVERS_ASLEEP = SIDES[RECEIVERS] + MAYBE_ASLEEP;
 export type Side = typeof RECEIVERS | typeof SENDERS | typeof CLOSERS;
@@ -242,7 +246,9 @@ export class SharedQueue {
     return true;
   }
 
-  /** Puts in a number, whose form is `kind`: whether there was room. For queues that don't forget. */
+  /**
+   * Puts in a number, whose form is `kind`: whether there was room. For queues that don't forget.
+   */
   putNumber(kind: number, value: number): boolean {
     const slot = this.claim();
     if (slot <= NOT_NOW) return false;
@@ -277,7 +283,9 @@ export class SharedQueue {
     }
   }
 
-  /** Reads HEAD only if what it was last isn't enough: receivers keep writing it, so a read is slow. */
+  /**
+   * Reads HEAD only if what it was last isn't enough: receivers keep writing it, so a read is slow.
+   */
   #isFull(tail: number): boolean {
     const known = (tail - this.#knownHead) | 0;
     if (known >= 0 && known < 2 * this.#limit) return false;
@@ -297,7 +305,9 @@ export class SharedQueue {
     }
   }
 
-  /** Forgets the item of the slot that is in the way, if it was put aside: it is the oldest of all. */
+  /**
+   * Forgets the item of the slot that is in the way, if it was put aside: it is the oldest of all.
+   */
   #forgetAside(): void {
     const { words } = this;
     const index = this.#slotOf(Atomics.load(words, TAIL)) + SEQUENCE;
@@ -317,7 +327,8 @@ export class SharedQueue {
       // If its sender is still writing, then that one trims after this one.
       if (((Atomics.load(words, slot + SEQUENCE) - head - 2) | 0) < 0) return;
       if (Atomics.compareExchange(words, HEAD, head, (head + 2) | 0) !== head) continue;
-      // Without a call, as the stack might overflow there and the slot be lost. Nobody waits for room.
+      // Without a call, as the stack might overflow there and the slot be lost. Nobody waits for
+      // room.
       Atomics.store(words, slot + SEQUENCE, (words[slot + SEQUENCE]! + 2 * this.mask) | 0);
     }
   }
@@ -368,8 +379,8 @@ export class SharedQueue {
   }
 
   /**
-   * From now on nothing goes in; true for the one who closed it. If it has failed, `failure` writes why
-   * into the slot that it is given; if the stack overflows there, nobody is told why.
+   * From now on nothing goes in; true for the one who closed it. If it has failed, `failure` writes
+   * why into the slot that it is given; if the stack overflows there, nobody is told why.
    */
   close(failure?: (slot: number) => void): boolean {
     const { words } = this;

@@ -1,6 +1,6 @@
 /**
- * Small arrays of bytes that share a buffer, as Node's `Buffer`s do: to make one with a buffer of its
- * own takes ten times as long. A channel has them with `pooledBytes`.
+ * Small arrays of bytes that share a buffer, as Node's `Buffer`s do: to make one with a buffer of
+ * its own takes ten times as long. A channel has them with `pooledBytes`.
  */
 import { DATA, type SharedQueue } from "./shared_queue.ts";
 

@@ -42,7 +42,9 @@ export class Sleepers {
     readonly wakesLast: boolean,
   ) {}
 
-  /** Notes that this thread sleeps: its row in the table, to be given to `leave`; -1: it is full. */
+  /**
+   * Notes that this thread sleeps: its row in the table, to be given to `leave`; -1: it is full.
+   */
   enter(): number {
     const { words, base } = this;
     const ticket = Atomics.add(words, base + NEXT_TICKET, 1);

@@ -73,8 +73,8 @@ export class Encoded {
   }
 
   /**
-   * Takes `value` in the form in which it will be written. Plain data of more than `mostBytes` is not
-   * looked at to its end, as its JSON would be longer still.
+   * Takes `value` in the form in which it will be written. Plain data of more than `mostBytes` is
+   * not looked at to its end, as its JSON would be longer still.
    *
    * @throws {TypeError} if the value can't be copied to another thread
    */
@@ -270,7 +270,9 @@ function isSimple(value: unknown): boolean {
   return typeof value !== "function" && typeof value !== "symbol" && typeof value !== "bigint";
 }
 
-/** How many bytes of JSON may still come: an object that is reached on many ways counts each time. */
+/**
+ * How many bytes of JSON may still come: an object that is reached on many ways counts each time.
+ */
 let bytesLeft = 0;
 
 /** Whether JSON gives it back as it was, in not too much more than `mostBytes`. */

@@ -1,4 +1,6 @@
-/** The jobs that main keeps back, as the threads have enough to choose from, or their queue is full. */
+/**
+ * The jobs that main keeps back, as the threads have enough to choose from, or their queue is full.
+ */
 import { append, remove } from "../../internal/circle.ts";
 import { attendance } from "../../loop/doorbell.ts";
 import { SENDERS, type SharedQueue } from "../memory/mod.ts";

@@ -10,8 +10,8 @@
  *
  * An index of the table belongs to its job from the offer to the end, and only main makes it FREE.
  * The item of a job that was withdrawn stays in the queue until a thread comes upon it. Its number
- * must mean nothing then, so an index has another number each time (`id % TABLE_SIZE` is the index);
- * no number comes again before the queue has long been filled and emptied.
+ * must mean nothing then, so an index has another number each time (`id % TABLE_SIZE` is the
+ * index); no number comes again before the queue has long been filled and emptied.
  */
 import { Encoded, ownRegistry, RECEIVERS, SharedQueue, WAKES_LAST } from "../memory/mod.ts";
 import {
@@ -79,8 +79,8 @@ export class JobTable {
   }
 
   /**
-   * False if so many are offered already, or the queue has no room. The entry is QUEUED before the item
-   * is in the queue: a thread may take that at once.
+   * False if so many are offered already, or the queue has no room. The entry is QUEUED before the
+   * item is in the queue: a thread may take that at once.
    */
   #offer(job: Job, encoded: Encoded): boolean {
     if (TABLE_SIZE - this.#freeIndices.length >= this.mostOffered) return false;

@@ -1,6 +1,7 @@
 /**
- * The wait for the end of a pool, `ThreadPool.close()`. It works in a fiber that is aborting (law 12),
- * and then nothing cancels it. An abort that comes later ends the wait, and the closing goes on.
+ * The wait for the end of a pool, `ThreadPool.close()`. It works in a fiber that is aborting (law
+ * 12), and then nothing cancels it. An abort that comes later ends the wait, and the closing goes
+ * on.
  */
 import {
   COLD,

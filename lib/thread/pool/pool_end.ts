@@ -3,10 +3,11 @@
  *
  *     open ──close──▶ finishing ──no job is left──▶ quitting ──no thread is left──▶ gone
  *
- * `close` begins it, and the rest follows: `jobEnded` and `threadLeft` must be called whenever one has,
- * as it may have been the last. Threads are told to quit when no job is left, not before. Those that
- * have not ended in time are given up, and the console is told. A pool that the program has not closed
- * closes itself when the event loop has nothing left to do, and then waits a second at most.
+ * `close` begins it, and the rest follows: `jobEnded` and `threadLeft` must be called whenever one
+ * has, as it may have been the last. Threads are told to quit when no job is left, not before.
+ * Those that have not ended in time are given up, and the console is told. A pool that the program
+ * has not closed closes itself when the event loop has nothing left to do, and then waits a second
+ * at most.
  */
 import { reportUncaught } from "../../internal/report.ts";
 import { doorbell } from "../../loop/doorbell.ts";
@@ -72,7 +73,10 @@ export class PoolEnd {
     this.close().catch(reportUncaught);
   }
 
-  /** The event loop has nothing left to do, and nobody has closed the pool. True: it goes on, for `atExit`. */
+  /**
+   * The event loop has nothing left to do, and nobody has closed the pool. True: it goes on, for
+   * `atExit`.
+   */
   #closeAtExit(): boolean {
     if (this.isClosing) return false;
     this.#isExit = true;
@@ -115,7 +119,7 @@ export class PoolEnd {
     }
     const { warn } = this.pool;
     if (kept > 0) {
-      warn(`${givenUp(kept)}: what a task has left behind kept it from its end for ${ms} ms`);
+      warn(`${givenUp(kept)}: what a task has left behind kept it from ending for ${ms} ms`);
     }
     if (cleaningUp > 0) {
       const advice = this.#isExit ? "close the pool if it needs longer" : "graceMs may be longer";

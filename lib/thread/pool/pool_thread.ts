@@ -1,9 +1,10 @@
 /**
  * A thread of a pool, as main sees it: its worker, what they share, and the mailboxes between them.
  *
- * It starts in steps: the worker loads its module, which says HELLO (`serve` does); main answers with
- * `Start`, the memory that they share; the thread makes its state, and says READY in a message. So long
- * main holds the doorbell, to hear of it; `started` ends that, whatever came of it.
+ * It starts in steps: the worker loads its module, which says HELLO (`serve` does); main answers
+ * with `Start`, the memory that they share; the thread makes its state, and says READY in a
+ * message. So long main holds the doorbell, to hear of it; `started` ends that, whatever came of
+ * it.
  *
  * Main ends it by `quit`, when it is idle, or by giving it up: `abandon…` decides with a
  * compare-and-set on the thread's word (states.ts), so main knows at what the thread was. After
@@ -193,9 +194,9 @@ export class PoolThread {
   }
 
   /**
-   * It is gone, or given up: nothing that it says counts any more. If its end `isCertain`, its place in
-   * the table of threads is free again. Otherwise it may still be running: its place stays taken, and
-   * the memory that it shares is dropped and never used again.
+   * It is gone, or given up: nothing that it says counts any more. If its end `isCertain`, its
+   * place in the table of threads is free again. Otherwise it may still be running: its place stays
+   * taken, and the memory that it shares is dropped and never used again.
    */
   remove({ isCertain }: { isCertain: boolean }): void {
     if (this.isGone) return;
@@ -221,9 +222,10 @@ export class PoolThread {
 }
 
 /**
- * Says whether a worker keeps the program alive. Those of a pool don't: whoever waits for a job does,
- * and a thread that can't be stopped must not. Deno has a method for that, under a symbol, for its
- * `node:worker_threads`. Where there is none, a program has to close its pools, or it doesn't end.
+ * Says whether a worker keeps the program alive. Those of a pool don't: whoever waits for a job
+ * does, and a thread that can't be stopped must not. Deno has a method for that, under a symbol,
+ * for its `node:worker_threads`. Where there is none, a program has to close its pools, or it
+ * doesn't end.
  */
 function setWorkerRef(worker: Worker, on: boolean): void {
   const prototype = Object.getPrototypeOf(worker);

@@ -1,6 +1,7 @@
 /**
- * Starts threads in the place of those that are gone: at once as a rule, and after longer and longer
- * pauses where that doesn't help. There are two kinds of trouble, each with pauses of its own:
+ * Starts threads in the place of those that are gone: at once as a rule, and after longer and
+ * longer pauses where that doesn't help. There are two kinds of trouble, each with pauses of its
+ * own:
  *
  * - threads *die at once*, before they got anything done: each pause is twice the one before, until
  *   a thread lives longer;

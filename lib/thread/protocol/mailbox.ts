@@ -1,12 +1,13 @@
 /**
  * Messages between main and a thread, in one direction: `Outbox` sends them, `Inbox` handles them.
  *
- * A message has a type, the number of what it is about, and a value. It goes through a shared queue.
- * A value that is not small and plain goes through a `MessagePort` beside it, and is taken from there
- * when its message comes out of the queue: so there is one order, whatever way a value takes.
+ * A message has a type, the number of what it is about, and a value. It goes through a shared
+ * queue. A value that is not small and plain goes through a `MessagePort` beside it, and is taken
+ * from there when its message comes out of the queue: so there is one order, whatever way a value
+ * takes.
  *
- * Nothing here waits for room: what the queue has no room for is kept by the outbox, in order, until it
- * is woken. And all of it works in a thread that blocks, whose event loop stands still.
+ * Nothing here waits for room: what the queue has no room for is kept by the outbox, in order,
+ * until it is woken. And all of it works in a thread that blocks, whose event loop stands still.
  */
 import { attendance, doorbell } from "../../loop/doorbell.ts";
 import {
@@ -185,7 +186,10 @@ const PATIENCE_MS = 10_000;
 const FLUSH_MS = 100;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
-/** The next value of `port`, which has been posted before its message: without a turn of the event loop. */
+/**
+ * The next value of `port`, which has been posted before its message: without a turn of the event
+ * loop.
+ */
 function receiveNow(port: MessagePort): unknown {
   const { process } = globalThis as unknown as {
     process: { getBuiltinModule(name: string): WorkerThreads };

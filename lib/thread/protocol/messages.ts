@@ -1,9 +1,9 @@
 /**
  * The messages between main and a thread of a pool: their types, and how the two meet.
  *
- * A message is a type, the number of the job or the call that it is about, and a value; `Outbox` and
- * `Inbox` (mailbox.ts) carry it. Jobs themselves go another way, through a queue that all threads of
- * the pool take from; what the two sides say of a job without a message is in states.ts.
+ * A message is a type, the number of the job or the call that it is about, and a value; `Outbox`
+ * and `Inbox` (mailbox.ts) carry it. Jobs themselves go another way, through a queue that all
+ * threads of the pool take from; what the two sides say of a job without a message is in states.ts.
  *
  * A thread begins by saying HELLO, once its module listens; main answers with `Start`, the memory
  * that they share from then on.

@@ -36,7 +36,9 @@ export function perform(
   done(returned);
 }
 
-/** Whether a function returned something that is to be performed: it was a generator function, say. */
+/**
+ * Whether a function returned something that is to be performed: it was a generator function, say.
+ */
 function isOperation(value: unknown): value is Operation<unknown> {
   if (Object.prototype.toString.call(value) === "[object Generator]") return true;
   return isPromiseLike(value) && Symbol.iterator in value; // an Awaitable

@@ -1,6 +1,6 @@
 /**
- * What can't be sent to another thread, and the errors that say so: of a call, one of whose arguments
- * can't be cloned, and of a result that can't be cloned.
+ * What can't be sent to another thread, and the errors that say so: of a call, one of whose
+ * arguments can't be cloned, and of a result that can't be cloned.
  */
 import { show } from "../../internal/check.ts";
 import { SharedChannel, SharedTrigger } from "../shared/mod.ts";
@@ -51,7 +51,9 @@ function reasonNotCloned(value: unknown): string | undefined {
   }
 }
 
-/** The message of what `structuredClone` threw, which may be anything, from a getter of the user's. */
+/**
+ * The message of what `structuredClone` threw, which may be anything, from a getter of the user's.
+ */
 function reasonOf(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error).replace(/\.$/, "");

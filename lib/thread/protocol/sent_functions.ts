@@ -1,7 +1,7 @@
 /**
  * Functions that are sent to threads as their source, and made anew there: so they have nothing of
- * what they captured. Main gives each source a number (`SentFunctions`), and tells the threads; a job
- * names the number (`ReceivedFunctions`).
+ * what they captured. Main gives each source a number (`SentFunctions`), and tells the threads; a
+ * job names the number (`ReceivedFunctions`).
  */
 import { checkFunction } from "../../internal/check.ts";
 

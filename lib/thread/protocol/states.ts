@@ -8,9 +8,10 @@
  *     FREE ──main──▶ QUEUED ──thread──▶ RUNNING ──main──▶ FREE       it was taken; the result came
  *                      └─────main─────▶ FREE                         it was withdrawn before that
  *
- * An entry has the number of its job in it, and is used again at once: a thread that takes the number
- * of a job that was withdrawn from the queue finds another number in the entry, and skips it. For a
- * job that runs, main sets the bit CANCELLED; the task may poll it, and gets a message, too.
+ * An entry has the number of its job in it, and is used again at once: a thread that takes the
+ * number of a job that was withdrawn from the queue finds another number in the entry, and skips
+ * it. For a job that runs, main sets the bit CANCELLED; the task may poll it, and gets a message,
+ * too.
  *
  * Each thread has a word that says what it is doing:
  *

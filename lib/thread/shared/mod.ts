@@ -1,6 +1,6 @@
 /**
- * What any two threads can share: `SharedChannel` and `SharedTrigger`. Both are made of memory and of
- * a line of waiters in each thread (`WaitingLine`), which pools use for their own queues, too.
+ * What any two threads can share: `SharedChannel` and `SharedTrigger`. Both are made of memory and
+ * of a line of waiters in each thread (`WaitingLine`), which pools use for their own queues, too.
  *
  * @module
  */

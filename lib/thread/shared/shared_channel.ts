@@ -57,7 +57,10 @@ export interface SharedChannelOptions<T> {
    * their `buffer`. Default false: each has a buffer of its own.
    */
   pooledBytes?: boolean;
-  /** For people: shown in errors, and where a `Deadlock` says what a fiber waits on. Travels with the handle. */
+  /**
+   * For people: shown in errors, and where a `Deadlock` says what a fiber waits on. Travels with
+   * the handle.
+   */
   name?: string;
 }
 
@@ -96,10 +99,10 @@ const forgotten = new FinalizationRegistry((token: string) => {
  * waits while there is no room, or an item is forgotten (`overflow`). It works in fibers, with
  * `await`, in threads that block, and in `select`, together with everything else.
  *
- * It has the surface of `Channel`, and two things differ. Its capacity is at least 1: for sender and
- * receiver to meet both would have to commit in one step, which two threads don't have. And an item
- * is in the channel until a receiver runs and takes it, though one may be waiting; so it counts,
- * and with `overflow` it may still be forgotten.
+ * It has the surface of `Channel`, and two things differ. Its capacity is at least 1: for sender
+ * and receiver to meet both would have to commit in one step, which two threads don't have. And an
+ * item is in the channel until a receiver runs and takes it, though one may be waiting; so it
+ * counts, and with `overflow` it may still be forgotten.
  *
  * Items are copied. Plain data (as JSON has it), strings, numbers and `Uint8Array`s are fast; what
  * else JavaScript itself can clone (`Map`, `Date`, `undefined` inside of objects, …) is slower;
@@ -218,8 +221,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
 
   /**
    * Sends a copy of `value` if that needs no waiting: whether it was sent. Never suspends, and
-   * doesn't wait behind those who do. With "dropOldest" it always is, perhaps at the cost of another
-   * item. Throws as `send` does.
+   * doesn't wait behind those who do. With "dropOldest" it always is, perhaps at the cost of
+   * another item. Throws as `send` does.
    */
   trySend(value: T): boolean {
     const port = this.#port;
@@ -252,8 +255,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
 
   /**
    * Receives the next item if there is one, else `undefined`, also when the channel is closed and
-   * drained. Never suspends, and doesn't wait behind those who do. Throws the error that the channel
-   * has failed with, once it is drained.
+   * drained. Never suspends, and doesn't wait behind those who do. Throws the error that the
+   * channel has failed with, once it is drained.
    */
   tryReceive(): Option<T> {
     const item = this.#port.take();

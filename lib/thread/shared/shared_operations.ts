@@ -1,6 +1,6 @@
 /**
- * The waits of a shared channel: for an item, for room, and for the close. Each is written down once,
- * as an event, which is also the rule of the operation (see `rule_wait.ts`). The operations
+ * The waits of a shared channel: for an item, for room, and for the close. Each is written down
+ * once, as an event, which is also the rule of the operation (see `rule_wait.ts`). The operations
  * `SharedReceive` and `SharedSend` are hot, and have it written out that they complete at once (see
  * `wait.ts`).
  *
@@ -8,15 +8,15 @@
  * again, and the compare-and-set in the queue decides. So as events they are custom ones, which a
  * select attempts again when it is woken. The rules of a look:
  *
- *  - Whose turn it is: those in line come first, so a wait looks only if nobody is in line, or if one
- *    of its own places there says so (`mayLook`).
- *  - A look in vain: its place must wait to be woken again (`sleepOn`), or a later ring would be lost
- *    on a waiter that is taken for one that is still going to look.
- *  - Success: the wait is committed *before* it leaves the line. Leaving wakes the next one, who may
- *    be a task of a scheduler that resumes it there and then, and which might cancel this one.
- *  - Codecs and getters are code of the user's, and may do anything to this very wait. Encoding comes
- *    before the look, and if the wait has changed then, this look is off. Decoding comes after the
- *    commit.
+ *  - Whose turn it is: those in line come first, so a wait looks only if nobody is in line, or if
+ *    one of its own places there says so (`mayLook`).
+ *  - A look in vain: its place must wait to be woken again (`sleepOn`), or a later ring would be
+ *    lost on a waiter that is taken for one that is still going to look.
+ *  - Success: the wait is committed *before* it leaves the line. Leaving wakes the next one, who
+ *    may be a task of a scheduler that resumes it there and then, and which might cancel this one.
+ *  - Codecs and getters are code of the user's, and may do anything to this very wait. Encoding
+ *    comes before the look, and if the wait has changed then, this look is off. Decoding comes
+ *    after the commit.
  */
 import type { CancelHandle } from "../../operation/types.ts";
 import { EventBase, type WaitNode } from "../../operation/event.ts";
@@ -89,8 +89,8 @@ abstract class SharedEvent<T> extends EventBase<T> {
   }
 
   /**
-   * Whether `wait` finds the channel closed, and waits for just that, too: then this is what happens,
-   * rather than that a send or a receive fails.
+   * Whether `wait` finds the channel closed, and waits for just that, too: then this is what
+   * happens, rather than that a send or a receive fails.
    */
   protected leavesItToClose(wait: Wait<unknown>, port: object): boolean {
     return wait.state === WAITING && wait instanceof SelectWait &&
@@ -298,7 +298,9 @@ export class SharedSend<T> {
 
 inherit(SharedSend, RuleWait);
 
-/** The close itself, whoever closes it. Holds nothing of its waiters, so there is one per channel. */
+/**
+ * The close itself, whoever closes it. Holds nothing of its waiters, so there is one per channel.
+ */
 export class SharedCloseEvent extends SharedEvent<void> {
   constructor(readonly port: SharedPort<unknown>) {
     super(port.closers);

@@ -1,12 +1,12 @@
 /**
- * A shared channel as one thread sees it: the queue, the lines of those who wait here, and the items
- * that this thread has and the queue doesn't.
+ * A shared channel as one thread sees it: the queue, the lines of those who wait here, and the
+ * items that this thread has and the queue doesn't.
  *
- * Such items come about in two ways. A receiver is cancelled by a scheduler of somebody else's in the
- * very moment in which it has taken one: the item is given back, to the queue if that has room and
- * nobody here waits, else to a list of this port (`#returned`), from where the next receiver here has
- * it. Or the stack overflows while an item is read: its slot is noted (`#unread`), and read by the
- * next receiver here. Both count as `receivers.returned`.
+ * Such items come about in two ways. A receiver is cancelled by a scheduler of somebody else's in
+ * the very moment in which it has taken one: the item is given back, to the queue if that has room
+ * and nobody here waits, else to a list of this port (`#returned`), from where the next receiver
+ * here has it. Or the stack overflows while an item is read: its slot is noted (`#unread`), and
+ * read by the next receiver here. Both count as `receivers.returned`.
  *
  * Encoding and decoding use one `Encoded` and one `Decoded` for all channels: between encoding and
  * putting nothing else may run, nor between taking and decoding.
@@ -43,7 +43,9 @@ export const DROPS_NEWEST = 2;
 const encoding = new Encoded();
 const decoding = new Decoded();
 
-/** Ports that have items which are nowhere else: kept alive, though nobody may refer to them now. */
+/**
+ * Ports that have items which are nowhere else: kept alive, though nobody may refer to them now.
+ */
 const stranded: Set<object> = new Set();
 
 export class SharedPort<T> {
@@ -112,7 +114,9 @@ export class SharedPort<T> {
     return this.#takesNumbers && this.queue.putNumber(NUMBER, item);
   }
 
-  /** The next item, NOTHING, or DRAINED. `beforeCodec` is called when it is taken, not yet decoded. */
+  /**
+   * The next item, NOTHING, or DRAINED. `beforeCodec` is called when it is taken, not yet decoded.
+   */
   take(beforeCodec?: () => void): unknown {
     const { queue } = this;
     const slot = this.receivers.returned > 0 ? this.#unread : queue.take();
@@ -121,7 +125,8 @@ export class SharedPort<T> {
     const { words } = queue;
     if (slot === this.#unread && this.#forgets) {
       const aside = this.#aside;
-      if (Atomics.compareExchange(words, slot, aside, (aside - 1) | 0) !== aside) { // a sender has forgotten it
+      if (Atomics.compareExchange(words, slot, aside, (aside - 1) | 0) !== aside) {
+        // A sender has forgotten it.
         this.#unread = NOT_NOW;
         this.receivers.returned--;
         return this.take(beforeCodec);

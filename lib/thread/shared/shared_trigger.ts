@@ -1,12 +1,13 @@
 /**
  * A trigger between threads: two words of shared memory.
  *
- * STATE goes from INITIAL to RELEASED or to CANCELLED, once; a compare-and-set decides which. WAITER
- * says whose doorbell to ring. The one who awaits claims it first and then looks at STATE; the one who
- * releases sets STATE first and then looks at WAITER. Of the two looks at least one sees the other.
+ * STATE goes from INITIAL to RELEASED or to CANCELLED, once; a compare-and-set decides which.
+ * WAITER says whose doorbell to ring. The one who awaits claims it first and then looks at STATE;
+ * the one who releases sets STATE first and then looks at WAITER. Of the two looks at least one
+ * sees the other.
  *
- * A release in another thread has happened when STATE says so, though this thread may hear of it only
- * later: an abort that comes in between comes too late, and the wait ends well.
+ * A release in another thread has happened when STATE says so, though this thread may hear of it
+ * only later: an abort that comes in between comes too late, and the wait ends well.
  */
 import { show } from "../../internal/check.ts";
 import { doorbell, type Holder } from "../../loop/doorbell.ts";

@@ -1,6 +1,6 @@
 /**
- * The line of those who wait, in this thread, for one side of a shared queue: for items, for room, or
- * for its close.
+ * The line of those who wait, in this thread, for one side of a shared queue: for items, for room,
+ * or for its close.
  *
  * The thread stands once in the queue's table of sleepers, for all of them; here they wait in line.
  * Nobody is ever handed anything: when the queue may be ready, the first in line is woken, and
@@ -9,12 +9,13 @@
  * dies while it waits takes nothing with it.
  *
  * A place is *woken* from when its owner was told to look until it has looked (`waitOn`, `rest`) or
- * left (`cancel`). Those who are woken are always the first few in line. Whoever is woken and leaves,
- * with what it wanted or cancelled, must have the next one look: there may be more than it took.
+ * left (`cancel`). Those who are woken are always the first few in line. Whoever is woken and
+ * leaves, with what it wanted or cancelled, must have the next one look: there may be more than it
+ * took.
  *
- * They may wait on several loops: on JavaScript's, and on one that blocks the thread meanwhile. While
- * that one runs nobody else goes on. So those who wait on another loop are woken, but don't keep the
- * ones behind them waiting; and if nobody here could go on, another thread is rung.
+ * They may wait on several loops: on JavaScript's, and on one that blocks the thread meanwhile.
+ * While that one runs nobody else goes on. So those who wait on another loop are woken, but don't
+ * keep the ones behind them waiting; and if nobody here could go on, another thread is rung.
  */
 import { append, type Linked, remove } from "../../internal/circle.ts";
 import { loopOf } from "../../fiber/time.ts";
@@ -29,7 +30,10 @@ import type { SharedQueue, Side, Sleepers } from "../memory/mod.ts";
 /** How often a loop that doesn't know the doorbell looks by itself. */
 const POLL_MS = 1;
 
-/** How often one looks again before it gets in line, at some 20 ns each; and how often at least, once that paid. */
+/**
+ * How often one looks again before it gets in line, at some 20 ns each; and how often at least,
+ * once that paid.
+ */
 const MOST_LOOKS = 100;
 const FEW_LOOKS = 8;
 
@@ -95,7 +99,8 @@ export class WaitingLine {
 
   /**
    * Whether the queue becomes ready within a moment, for one who is about to get in line: the other
-   * thread is often done sooner than this one could be woken. Each time in vain it looks less often.
+   * thread is often done sooner than this one could be woken. Each time in vain it looks less
+   * often.
    */
   isWorthWaiting(): boolean {
     if (this.first !== null) return false;
@@ -181,7 +186,9 @@ export class WaitingLine {
     if (!isAnyServed && this.first !== null) this.#passOn();
   }
 
-  /** Nobody here will look before long: another thread gets the ring, as this one no longer sleeps. */
+  /**
+   * Nobody here will look before long: another thread gets the ring, as this one no longer sleeps.
+   */
   #passOn(): void {
     if (this.#row >= 0) this.#sleepers.leave(this.#row);
     this.#row = -1;

@@ -1,6 +1,7 @@
 /**
- * Calling main's functions from a thread of a pool: `runInMain` blocks the thread, `callMain` suspends.
- * Both send the call through the thread's `ThreadCalls`, and listen for the abort of the current job.
+ * Calling main's functions from a thread of a pool: `runInMain` blocks the thread, `callMain`
+ * suspends. Both send the call through the thread's `ThreadCalls`, and listen for the abort of the
+ * current job.
  */
 import { currentFiberOrNull } from "../../fiber/core/mod.ts";
 import { show } from "../../internal/check.ts";
@@ -33,9 +34,9 @@ function callsFor(name: unknown): ThreadCalls {
  * at once, with a promise, or as a fiber. Returns what it returned, or throws what it threw.
  *
  * Cancellation: if the job is aborted, before or meanwhile, it throws the `Abort`, and main's
- * function, if it is a fiber, is aborted. The rest of this thread stands still; a task that has more to do waits
- * with `callMain`. Nor may main's function wait for a job of the same pool, unless a thread is sure
- * to be free for it: one that blocks here isn't.
+ * function, if it is a fiber, is aborted. The rest of this thread stands still; a task that has
+ * more to do waits with `callMain`. Nor may main's function wait for a job of the same pool, unless
+ * a thread is sure to be free for it: one that blocks here isn't.
  *
  * @throws {TypeError} if an argument, or what main's function returned, can't be cloned, or there is
  * no such function
@@ -98,7 +99,9 @@ export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
   );
 }
 
-/** Makes the call; an error gets the stack of `here`, as nothing else leads to whoever asked for it. */
+/**
+ * Makes the call; an error gets the stack of `here`, as nothing else leads to whoever asked for it.
+ */
 function callFrom(here: Error, call: () => number): number {
   try {
     return call();

@@ -1,4 +1,7 @@
-/** The module that threads run if they are sent functions, rather than have tasks of the user's module. */
+/**
+ * The module that threads run if they are sent functions, rather than have tasks of the user's
+ * module.
+ */
 import { startServing } from "./server.ts";
 
 startServing(null);

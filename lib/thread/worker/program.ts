@@ -42,7 +42,9 @@ export class Program {
     await done;
   }
 
-  /** The task of that name, or the function of that number; `listen` waits for messages from main. */
+  /**
+   * The task of that name, or the function of that number; `listen` waits for messages from main.
+   */
   task(name: string | number, listen: () => void): AnyFunction {
     if (typeof name === "number") return this.functions.get(name, listen);
     const tasks = this.definition?.tasks ?? {};
@@ -51,7 +53,9 @@ export class Program {
     throw new TypeError(`Cannot run task ${show(name)}: the module has ${names || "no tasks"}`);
   }
 
-  /** An error of the user's code, explained if a function that was sent lacks what it had captured. */
+  /**
+   * An error of the user's code, explained if a function that was sent lacks what it had captured.
+   */
   explain(error: unknown): unknown {
     return this.definition === null ? explainCapture(error) : error;
   }

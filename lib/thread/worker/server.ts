@@ -1,20 +1,20 @@
 /**
  * A thread of a pool, from within: it takes jobs from the common queue, one after the other.
  *
- *     in line ──rung, or it dozes──▶ takes an item ──claims it──▶ at the job ──result sent──▶ in line
+ *     in line ──rung──▶ takes an item ──claims it──▶ at the job ──result sent──▶ in line
  *        ▲                                │
  *        └──────── the queue is empty ────┘     (an item whose job was withdrawn is skipped)
  *
  * What holds, and who sees to it:
- *  - A job is never lost with the thread: the thread says which job it is about to claim *before* it
- *    does (`#claim`), and says that it has left it only *after* the result is sent (`#finish`). In
- *    between main knows whom to ask, or to bury.
- *  - A ring is never lost on a thread that is busy: at a job it is not in line, so that it isn't rung
- *    for a job that another thread could do (`#workOn`).
- *  - One job at a time: while a task runs on as a fiber or a promise, or its result waits for room in
- *    the outbox, no other job is taken.
- *  - The thread's own event loop gets a turn after a slice of jobs (`#workNextTurn`), and messages of
- *    main are let in whenever the thread blocks or is asked about its job.
+ *  - A job is never lost with the thread: the thread says which job it is about to claim *before*
+ *    it does (`#claim`), and says that it has left it only *after* the result is sent (`#finish`).
+ *    In between main knows which thread has it.
+ *  - A ring is never lost on a thread that is busy: at a job it is not in line, so that it isn't
+ *    rung for a job that another thread could do (`#workOn`).
+ *  - One job at a time: while a task runs on as a fiber or a promise, or its result waits for room
+ *    in the outbox, no other job is taken.
+ *  - The thread's own event loop gets a turn after a slice of jobs (`#workNextTurn`), and messages
+ *    of main are let in whenever the thread blocks or is asked about its job.
  */
 import { hop } from "../../loop/hop.ts";
 import { clock } from "../../loop/timers.ts";
@@ -153,8 +153,8 @@ class Server {
   // Jobs -----------------------------------------------------------------------------------------
 
   /**
-   * There may be jobs. They are looked for in a microtask: whoever calls this may be in the middle of
-   * something, such as a task that blocks.
+   * There may be jobs. They are looked for in a microtask: whoever calls this may be in the middle
+   * of something, such as a task that blocks.
    */
   wake(): void {
     if (this.#scheduled) return;
@@ -222,8 +222,8 @@ class Server {
   }
 
   /**
-   * False if the job was withdrawn before. Main looks at the thread's word when the thread has died: so
-   * that comes first, or a job that was claimed would be nobody's.
+   * False if the job was withdrawn before. Main looks at the thread's word when the thread has
+   * died: so that comes first, or a job that was claimed would be nobody's.
    */
   #claim(id: number): boolean {
     this.#life.aimsAt(id);
@@ -250,7 +250,7 @@ class Server {
   }
 
   #perform(job: CurrentJob, [name, ...args]: [string | number, ...unknown[]]): void {
-    if (job.isCancelled) return this.#finish(job, RESULT, undefined); // its task need not even begin
+    if (job.isCancelled) return this.#finish(job, RESULT, undefined); // before it has begun
     this.#task = name;
     setCurrentJob(job);
     let task: AnyFunction;
@@ -285,7 +285,8 @@ class Server {
     setCurrentJob(undefined);
     this.#job = null;
     if (!this.#outbox.isBehind) return this.#leaveJob(job.id);
-    // Before the result is sent, another job might get stuck, or end the thread, and the result with it.
+    // Before the result is sent, another job might get stuck, or end the thread, and the result
+    // with it.
     this.#isReporting = true;
     this.#outbox.onceCaughtUp(() => {
       this.#isReporting = false;

@@ -1,4 +1,7 @@
-/** Calls of this thread into main, from the call to the answer; main's side is in pool/main_calls.ts. */
+/**
+ * Calls of this thread into main, from the call to the answer; main's side is in
+ * pool/main_calls.ts.
+ */
 import { show } from "../../internal/check.ts";
 import { doorbell } from "../../loop/doorbell.ts";
 import {

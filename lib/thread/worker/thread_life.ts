@@ -5,8 +5,9 @@
  * ABANDONED; a compare-and-set decides who was first. A step that finds the word changed ends the
  * thread in silence: main has given it up, and no longer listens.
  *
- * Otherwise the last thing that a thread does is to send a message that it ends: because it was told
- * to, or an error has escaped from what it runs, or its code has called `Deno.exit` or `close`.
+ * Otherwise the last thing that a thread does is to send a message that it ends: because it was
+ * told to, or an error has escaped from what it runs, or its code has called `Deno.exit` or
+ * `close`.
  */
 import { pack } from "../memory/mod.ts";
 import {
