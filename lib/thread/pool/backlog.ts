@@ -4,7 +4,7 @@
 import { append, remove } from "../../internal/circle.ts";
 import { attendance } from "../../loop/doorbell.ts";
 import { SENDERS, type SharedQueue } from "../memory/mod.ts";
-import { Place, WaitingLine } from "../shared/mod.ts";
+import { LineNode, WaitingLine } from "../shared/mod.ts";
 import type { Job } from "./job.ts";
 
 /** Jobs that aren't offered to the threads yet: first in, first out, and any of them can leave. */
@@ -12,11 +12,11 @@ export class Backlog {
   first: Job | null = null;
   size = 0;
   /** In line for room in the common queue. */
-  readonly #place: Place;
+  readonly #node: LineNode;
 
   /** `offer` is called when the queue has room again, after `awaitRoom`. */
   constructor(queue: SharedQueue, readonly offer: () => void) {
-    this.#place = new Place(new WaitingLine(queue, SENDERS), this);
+    this.#node = new LineNode(new WaitingLine(queue, SENDERS), this);
   }
 
   push(job: Job): void {
@@ -27,7 +27,7 @@ export class Backlog {
   remove(job: Job): void {
     this.first = remove(this.first, job);
     this.size--;
-    if (this.size === 0) this.#place.cancel();
+    if (this.size === 0) this.#node.cancel();
   }
 
   /** All of them, in order. */
@@ -44,11 +44,11 @@ export class Backlog {
    * skips a job that was withdrawn tells nobody.
    */
   awaitRoom(): void {
-    if (!this.#place.isInLine) this.#place.enter(attendance);
+    if (!this.#node.isInLine) this.#node.enter(attendance);
   }
 
   wake(): void {
-    this.#place.cancel();
+    this.#node.cancel();
     this.offer();
   }
 }

@@ -20,7 +20,7 @@ import {
   SENDERS,
   type SharedQueue,
 } from "../memory/mod.ts";
-import { Place, WaitingLine } from "../shared/mod.ts";
+import { LineNode, WaitingLine } from "../shared/mod.ts";
 import { checkPostable } from "./postable.ts";
 import { takeTransfers } from "./transfer.ts";
 
@@ -40,14 +40,14 @@ interface Message {
 /** The sending end. */
 export class Outbox {
   /** In line for room. */
-  readonly #place: Place;
+  readonly #node: LineNode;
   /** Messages that there was no room for, in order. */
   #unsent: Message[] = [];
   /** To be called when there are none left. */
   #caughtUp: (() => void) | undefined;
 
   constructor(readonly queue: SharedQueue, readonly port: MessagePort) {
-    this.#place = new Place(new WaitingLine(queue, SENDERS), this);
+    this.#node = new LineNode(new WaitingLine(queue, SENDERS), this);
   }
 
   /**
@@ -68,7 +68,7 @@ export class Outbox {
     const extra = (id << TYPE_BITS) | type;
     if (this.#unsent.length === 0 && this.queue.put(encoding, extra) === true) return;
     this.#unsent.push({ extra, encoded: encoding.copy() });
-    if (!this.#place.isInLine) this.#place.enter(attendance);
+    if (!this.#node.isInLine) this.#node.enter(attendance);
   }
 
   /** There may be room: sends what fits. */
@@ -76,14 +76,14 @@ export class Outbox {
     let sent = 0;
     for (const { extra, encoded } of this.#unsent) {
       while (this.queue.put(encoded, extra) !== true) {
-        if (this.#place.line.rest(this.#place)) continue;
+        if (this.#node.line.rest(this.#node)) continue;
         this.#unsent = this.#unsent.slice(sent);
         return;
       }
       sent++;
     }
     this.#unsent = [];
-    this.#place.cancel();
+    this.#node.cancel();
     const caughtUp = this.#caughtUp;
     this.#caughtUp = undefined;
     caughtUp?.();
@@ -113,7 +113,7 @@ export class Outbox {
   /** Nobody reads its messages any more. */
   stop(): void {
     this.#unsent = [];
-    this.#place.cancel();
+    this.#node.cancel();
   }
 }
 
@@ -123,7 +123,7 @@ export type Handler = (type: number, id: number, value: unknown) => void;
 /** The receiving end. */
 export class Inbox {
   /** In line for messages, from `start` to `stop`. */
-  readonly #place: Place;
+  readonly #node: LineNode;
   readonly #decoded = new Decoded();
 
   constructor(
@@ -133,17 +133,17 @@ export class Inbox {
     /** Called when it has handled all that there was, before it waits for more. */
     readonly afterBunch?: () => void,
   ) {
-    this.#place = new Place(new WaitingLine(queue, RECEIVERS), this);
+    this.#node = new LineNode(new WaitingLine(queue, RECEIVERS), this);
   }
 
   /** From now on messages are handled as they come. */
   start(): void {
-    this.#place.enter(attendance);
+    this.#node.enter(attendance);
   }
 
   /** Messages that have not been handled never will be. */
   stop(): void {
-    this.#place.cancel();
+    this.#node.cancel();
   }
 
   /**
@@ -151,14 +151,14 @@ export class Inbox {
    * block in turn, and call this again: then the messages after its own are handled within it.
    */
   wake(): void {
-    const place = this.#place;
+    const node = this.#node;
     try {
       do {
-        while (place.isInLine && this.#next()); // a message may lead to `stop`
+        while (node.isInLine && this.#next()); // a message may lead to `stop`
         this.afterBunch?.();
-      } while (place.isInLine && place.line.rest(place));
+      } while (node.isInLine && node.line.rest(node));
     } finally {
-      place.woken = false; // also after an error: it can be woken again
+      node.woken = false; // also after an error: it can be woken again
     }
   }
 

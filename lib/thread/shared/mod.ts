@@ -8,4 +8,4 @@ export { SharedChannel } from "./shared_channel.ts";
 export type { SharedChannelHandle, SharedChannelOptions } from "./shared_channel.ts";
 export { SharedTrigger } from "./shared_trigger.ts";
 export type { SharedTriggerHandle } from "./shared_trigger.ts";
-export { holderFor, Place, WaitingLine } from "./waiting_line.ts";
+export { holderFor, LineNode, WaitingLine } from "./waiting_line.ts";

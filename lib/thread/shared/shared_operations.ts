@@ -9,8 +9,8 @@
  * select attempts again when it is woken. The rules of a look:
  *
  *  - Whose turn it is: those in line come first, so a wait looks only if nobody is in line, or if
- *    one of its own places there says so (`mayLook`).
- *  - A look in vain: its place must wait to be woken again (`sleepOn`), or a later ring would be
+ *    one of its own nodes there says so (`mayLook`).
+ *  - A look in vain: its node must wait to be woken again (`sleepOn`), or a later ring would be
  *    lost on a waiter that is taken for one that is still going to look.
  *  - Success: the wait is committed *before* it leaves the line. Leaving wakes the next one, who
  *    may be a task of a scheduler that resumes it there and then, and which might cancel this one.
@@ -30,15 +30,15 @@ import {
   type FiberSlot,
   inherit,
   SPENT,
-  type Wait,
+  Wait,
   WAITING,
 } from "../../operation/wait.ts";
 import { execution } from "../../trigger/execution.ts";
 import type { Encoded } from "../memory/mod.ts";
 import { DRAINED, NOTHING, type SharedPort } from "./shared_port.ts";
-import { holderFor, Place, type WaitingLine } from "./waiting_line.ts";
+import { holderFor, LineNode, type WaitingLine } from "./waiting_line.ts";
 
-/** What all three have in common: a place in line, and whose turn it is. */
+/** What the three have in common: a node in line, and whose turn it is. */
 abstract class SharedEvent<T> extends EventBase<T> {
   constructor(readonly line: WaitingLine) {
     super();
@@ -49,9 +49,9 @@ abstract class SharedEvent<T> extends EventBase<T> {
   }
 
   override enlist(node: WaitNode): void {
-    const place = new Place(this.line, node);
-    node.handle = place; // first: it may be woken, and look, before it is back from `enter`
-    place.enter(holderFor(node.waiter));
+    const inLine = new LineNode(this.line, node);
+    node.handle = inLine; // first: it may be woken, and look, before it is back from `enter`
+    inLine.enter(holderFor(node.waiter));
   }
 
   /** An operation looks again; a select calls `attempt`, and does the rest itself. */
@@ -69,23 +69,24 @@ abstract class SharedEvent<T> extends EventBase<T> {
 
   protected mayLook(wait: Wait<unknown>): boolean {
     const { line } = this;
-    return line.first === null || this.#placesOf(wait).some((place) => line.mayLook(place));
+    return line.first === null || this.#nodesOf(wait).some((node) => line.mayLook(node));
   }
 
-  /** `waitOn` is for those that were woken after it, too: so for all places of `wait`. */
+  /** With the first of its nodes that were woken go those that were woken after it: all of them. */
   protected sleepOn(wait: Wait<unknown>): void {
-    const place = this.#placesOf(wait).find(({ woken }) => woken);
-    if (place !== undefined) this.line.waitOn(place);
+    if (wait.state !== WAITING) return; // it isn't in line yet
+    const node = this.#nodesOf(wait).find(({ woken }) => woken);
+    if (node !== undefined) this.line.waitOn(node);
   }
 
   /** Where `wait` is in this line: an operation once, a select as often as it has arms there. */
-  #placesOf(wait: Wait<unknown>): Place[] {
+  #nodesOf(wait: Wait<unknown>): LineNode[] {
     const nodes = wait instanceof SelectWait ? wait.arms : [wait as unknown as RuleWait<unknown>];
     return nodes.map(({ handle }) => handle).filter((handle) => this.#isHere(handle));
   }
 
-  #isHere(handle: CancelHandle | null): handle is Place {
-    return handle instanceof Place && handle.line === this.line;
+  #isHere(handle: CancelHandle | null): handle is LineNode {
+    return handle instanceof LineNode && handle.line === this.line;
   }
 
   /**
@@ -161,7 +162,7 @@ export class SharedReceive<T> {
     this.state = COLD;
     this.waiter = null;
     this.rule = rule;
-    this.handle = null; // it stands in no circle itself, but has a `Place` there
+    this.handle = null; // it stands in no circle itself, but has a `LineNode` there
   }
 
   [Symbol.iterator](): Iterator<never, T, unknown> {
@@ -179,7 +180,7 @@ export class SharedReceive<T> {
       fiber.context.error !== undefined || port.receivers.first !== null || --execution.left < 0
     ) return this.start();
     const item = port.take();
-    // `enter` looks once more: that costs little where it is going to wait, or to fail.
+    // `enter` looks once more: that costs little for one that is going to wait, or is at the end.
     if (item === NOTHING || item === DRAINED) return this.enter();
     this.state = SPENT;
     this.value = rule.resultOf(item);
@@ -187,6 +188,7 @@ export class SharedReceive<T> {
     return this as never;
   }
 
+  /** Before it gets in line it looks for a moment whether an item comes. */
   attempt(): boolean {
     const { rule } = this;
     const wait = this as Wait<unknown>;
@@ -196,6 +198,10 @@ export class SharedReceive<T> {
 
 inherit(SharedReceive, RuleWait);
 
+/**
+ * To send `item`. A select encodes it anew at each look; an operation sends it as it was when its
+ * wait began (`SharedSend.encoded`).
+ */
 export class SharedSendEvent<T> extends SharedEvent<void> {
   constructor(readonly port: SharedPort<T>, readonly item: T) {
     super(port.senders);
@@ -203,20 +209,20 @@ export class SharedSendEvent<T> extends SharedEvent<void> {
 
   override attempt(wait: Wait<unknown>): boolean {
     const kept = wait instanceof SharedSend ? wait.encoded as Encoded | null : null;
-    if (kept !== null) return this.put(kept, wait);
+    if (kept !== null) return this.#put(kept, wait);
     const { state } = wait;
     let encoded: Encoded;
     try {
       encoded = this.port.encode(this.item);
     } catch (error) {
-      if (wait.state !== state) return false; // as below, and what this arm would do is nothing
+      if (wait.state !== state) return false; // as below: the error is that of an arm that has lost
       throw error;
     }
-    if (wait.state !== state) return false; // a getter or the codec has brought a partner
-    return this.put(encoded, wait);
+    if (wait.state !== state) return false; // a getter or the codec has committed another arm
+    return this.#put(encoded, wait);
   }
 
-  put(encoded: Encoded, wait: Wait<unknown>): boolean {
+  #put(encoded: Encoded, wait: Wait<unknown>): boolean {
     const { port, item } = this;
     try {
       if (!this.mayLook(wait) || !port.put(encoded, item)) {
@@ -284,15 +290,22 @@ export class SharedSend<T> {
     return this as never;
   }
 
+  /** Written out: whatever the item, there is room; or there is a moment later. */
   attempt(): boolean {
-    const { port, rule } = this;
-    const wait = this as Wait<unknown>;
-    const encoded = port.encode(this.item); // valid until somebody else encodes: nobody does here
-    if (rule.put(encoded, wait) || (rule.line.isWorthWaiting() && rule.put(encoded, wait))) {
-      return true;
+    const { port, item } = this;
+    const { senders } = port;
+    const encoded = port.encode(item); // valid until somebody else encodes: nobody does here
+    if (senders.first === null) {
+      if (port.put(encoded, item)) return true;
+      if (senders.isWorthWaiting() && port.put(encoded, item)) return true;
     }
     this.encoded = encoded.copy();
     return false;
+  }
+
+  /** Its rule has nothing to add, and need not be made for that. */
+  conclude(): void {
+    Wait.prototype.conclude.call(this);
   }
 }
 

@@ -8,7 +8,7 @@
  * thread alone, an item is taken in the same step in which the waiter goes on, and a thread that
  * dies while it waits takes nothing with it.
  *
- * A place is *woken* from when its owner was told to look until it has looked (`waitOn`, `rest`) or
+ * A node is *woken* from when its owner was told to look until it has looked (`waitOn`, `rest`) or
  * left (`cancel`). Those who are woken are always the first few in line. Whoever is woken and
  * leaves, with what it wanted or cancelled, must have the next one look: there may be more than it
  * took.
@@ -37,10 +37,13 @@ const POLL_MS = 1;
 const MOST_LOOKS = 100;
 const FEW_LOOKS = 8;
 
-/** A place in the line, of an owner that waits: once, like an operation, or again and again. */
-export class Place implements Linked<Place>, CancelHandle {
-  after: Place | null = null;
-  before: Place | null = null;
+/**
+ * An owner's node in the line. An operation or an arm has one for its only wait; an owner that
+ * waits again and again, a mailbox say, uses the same one each time.
+ */
+export class LineNode implements Linked<LineNode>, CancelHandle {
+  after: LineNode | null = null;
+  before: LineNode | null = null;
   /** Whether its owner was told to look, and hasn't yet. */
   woken = false;
   /** What keeps the thread listening while it is in line; null: it is in none. */
@@ -64,8 +67,11 @@ export class Place implements Linked<Place>, CancelHandle {
   }
 }
 
+/**
+ * See the module comment. One per thread and side of a queue, so that whoever comes first is first.
+ */
 export class WaitingLine {
-  first: Place | null = null;
+  first: LineNode | null = null;
   /** How many items the port keeps here, as they were given back and the queue had no room. */
   returned = 0;
   /** The row of this thread in the table of sleepers; -1: none. */
@@ -86,15 +92,15 @@ export class WaitingLine {
     return this.#row >= 0 && this.#sleepers.isEntered(this.#row);
   }
 
-  /** See `Place.enter`. */
-  enlist(place: Place, holder: Holder): void {
+  /** See `LineNode.enter`. */
+  enlist(node: LineNode, holder: Holder): void {
     holder.hold(); // first: a loop of the user's may throw
     if (this.first === null) doorbell.listen(this.look);
-    this.first = append(this.first, place);
-    place.woken = false;
-    place.holder = holder;
+    this.first = append(this.first, node);
+    node.woken = false;
+    node.holder = holder;
     // Otherwise its turn comes when those before it leave.
-    if (this.first === place || !isServed(this.first.holder)) this.#sleep();
+    if (this.first === node || !isServed(this.first.holder)) this.#sleep();
   }
 
   /**
@@ -113,34 +119,34 @@ export class WaitingLine {
     return false;
   }
 
-  /** See `Place.cancel`. */
-  delist(place: Place): void {
-    if (place.woken && this.#patience < FEW_LOOKS) this.#patience = FEW_LOOKS; // things move again
-    this.first = remove(this.first, place);
-    place.holder!.release();
-    place.holder = null;
+  /** See `LineNode.cancel`. */
+  delist(node: LineNode): void {
+    if (node.woken && this.#patience < FEW_LOOKS) this.#patience = FEW_LOOKS; // things move again
+    this.first = remove(this.first, node);
+    node.holder!.release();
+    node.holder = null;
     if (this.first !== null) {
-      if (place.woken) this.#sleep();
+      if (node.woken) this.#sleep();
       return;
     }
     doorbell.unlisten(this.look);
     const rung = this.#row >= 0 && !this.#sleepers.leave(this.#row);
     this.#row = -1;
-    if ((rung || place.woken) && this.isReady) this.#sleepers.wake();
+    if ((rung || node.woken) && this.isReady) this.#sleepers.wake();
   }
 
-  /** Whether `place` may take what there is: it is first, or woken like all who stand before it. */
-  mayLook(place: Place): boolean {
+  /** Whether `node` may take what there is: it is first, or woken like all who stand before it. */
+  mayLook(node: LineNode): boolean {
     const { first } = this;
-    if (place === first) return true;
-    if (!place.woken) return false;
-    for (let other = first!; other !== place; other = other.after!) if (!other.woken) return false;
+    if (node === first) return true;
+    if (!node.woken) return false;
+    for (let other = first!; other !== node; other = other.after!) if (!other.woken) return false;
     return true;
   }
 
   /** Its owner has looked and found nothing: it waits to be woken again. */
-  waitOn(place: Place): void {
-    let other = place;
+  waitOn(node: LineNode): void {
+    let other = node;
     do { // with those who were woken after it, or they would overtake it
       other.woken = false;
       other = other.after!;
@@ -149,8 +155,8 @@ export class WaitingLine {
   }
 
   /** The same for an owner that is about to look again by itself: whether there is something. */
-  rest(place: Place): boolean {
-    place.woken = false;
+  rest(node: LineNode): boolean {
+    node.woken = false;
     return this.#enter();
   }
 
@@ -171,17 +177,17 @@ export class WaitingLine {
 
   #rouse(): void {
     let isAnyServed = false;
-    for (let place = this.first; place !== null;) {
-      const next: Place | null = place.after === this.first ? null : place.after;
-      const canGoOn = isServed(place.holder);
+    for (let node = this.first; node !== null;) {
+      const next: LineNode | null = node.after === this.first ? null : node.after;
+      const canGoOn = isServed(node.holder);
       isAnyServed ||= canGoOn;
-      if (!place.woken) {
-        place.woken = true;
-        place.owner.wake();
+      if (!node.woken) {
+        node.woken = true;
+        node.owner.wake();
         if (canGoOn) return;
       }
       // If `next` has left the line meanwhile, begin anew: those who are woken are skipped.
-      place = next !== null && next.after === null ? this.first : next;
+      node = next !== null && next.after === null ? this.first : next;
     }
     if (!isAnyServed && this.first !== null) this.#passOn();
   }

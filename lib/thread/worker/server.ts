@@ -31,7 +31,7 @@ import {
   SharedQueue,
   unpack,
 } from "../memory/mod.ts";
-import { Place, WaitingLine } from "../shared/mod.ts";
+import { LineNode, WaitingLine } from "../shared/mod.ts";
 import {
   type AnyFunction,
   ARGUMENTS,
@@ -87,7 +87,7 @@ export function startServing(definition: Definition | null): void {
 class Server {
   readonly #jobs: SharedQueue;
   /** In line for jobs. */
-  readonly #place: Place;
+  readonly #node: LineNode;
   readonly #table: Int32Array;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
@@ -116,7 +116,7 @@ class Server {
   constructor(start: Start, definition: Definition | null) {
     joinRegistry(start.registry, start.place);
     this.#jobs = new SharedQueue(start.jobs, start.registry);
-    this.#place = new Place(new WaitingLine(this.#jobs, RECEIVERS), this);
+    this.#node = new LineNode(new WaitingLine(this.#jobs, RECEIVERS), this);
     this.#table = new Int32Array(start.table);
     this.#outbox = new Outbox(new SharedQueue(start.toMain, start.registry), start.port);
     this.#inbox = new Inbox(
@@ -142,7 +142,7 @@ class Server {
     }
     if (!this.#life.began()) return;
     this.#outbox.send(READY, 0, undefined);
-    this.#place.enter(attendance);
+    this.#node.enter(attendance);
   }
 
   /** Sends an error of the user's. */
@@ -188,7 +188,7 @@ class Server {
       this.#decoded.read(this.#jobs, slot); // its arguments stay there until `#begin`
       this.#jobs.free(slot);
       if (!this.#claim(id)) continue;
-      this.#place.cancel(); // a ring that it had for this job goes on to the next thread
+      this.#node.cancel(); // a ring that it had for this job goes on to the next thread
       this.#isWarm = true;
       this.#begin(id);
     }
@@ -215,9 +215,9 @@ class Server {
 
   /** Gets in line with the other threads, or stays there: true if there may be a job now. */
   #lineUp(): boolean {
-    const place = this.#place;
-    if (place.isInLine) return place.line.rest(place);
-    place.enter(attendance); // which looks as well, and then calls `wake`
+    const node = this.#node;
+    if (node.isInLine) return node.line.rest(node);
+    node.enter(attendance); // which looks as well, and then calls `wake`
     return false;
   }
 
@@ -309,7 +309,7 @@ class Server {
   /** As main has told it to, when no job was left. */
   async #quit(): Promise<void> {
     if (!this.#life.quits()) return;
-    this.#place.cancel();
+    this.#node.cancel();
     try {
       await this.#program.atExit();
     } catch (error) {
