@@ -78,7 +78,6 @@ class CloseWait implements Linked<CloseWait> {
 
   constructor(closing: Closing) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.closing = closing;

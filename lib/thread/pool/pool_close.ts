@@ -27,7 +27,6 @@ export class PoolClose implements SettleNode {
   /** `close` starts the closing; `leaveAlone` is told that nobody hears any more how it ends. */
   constructor(close: () => Promise<void>, leaveAlone: () => void) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.close = close;

@@ -79,7 +79,6 @@ export interface PoolRun<T> extends RuleWait<T> {}
 export class PoolRun<T> {
   constructor(rule: RunEvent<unknown>) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.rule = rule;

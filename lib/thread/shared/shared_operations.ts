@@ -158,7 +158,6 @@ export class SharedReceive<T> {
 
   constructor(rule: SharedReceiveEvent<unknown>) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.rule = rule;
@@ -184,7 +183,6 @@ export class SharedReceive<T> {
     if (item === NOTHING || item === DRAINED) return this.enter();
     this.state = SPENT;
     this.value = rule.resultOf(item);
-    this.done = true;
     return this as never;
   }
 
@@ -257,7 +255,6 @@ export class SharedSend<T> {
 
   constructor(port: SharedPort<T>, item: T) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.port = port;
@@ -286,7 +283,6 @@ export class SharedSend<T> {
     ) return this.start();
     if (!port.putNumber(item)) return this.enter();
     this.state = SPENT;
-    this.done = true;
     return this as never;
   }
 
