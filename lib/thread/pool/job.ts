@@ -24,7 +24,7 @@ export class Job implements Linked<Job>, CancelHandle {
   before: Job | null = null;
   /** Its number, once it was offered to the threads; -1 while it is in the backlog. */
   id = -1;
-  /** How it is sent; the arguments, if that is not within the queue. */
+  /** In the backlog: what to offer. Without it, a thread has to ask for the arguments. */
   encoded: Encoded | undefined = undefined;
   /** Nobody waits for it any more. */
   isCancelled = false;
