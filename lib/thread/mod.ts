@@ -1,8 +1,8 @@
 /**
  * Threads: pools of them, and what they share.
  *
- * {@linkcode ThreadPool} is mwt's (seed): threads with a state of their own, which run the tasks
- * that a module serves ({@linkcode serve}) or functions that are sent to them, and call back into
+ * {@linkcode ThreadPool} is after mwt: threads with a state of their own, which run the tasks that
+ * a module serves ({@linkcode serve}) or functions that are sent to them, and call back into
  * main ({@linkcode runInMain}). {@linkcode SharedChannel} and {@linkcode SharedTrigger} reach from
  * thread to thread, with Eio's rule across domains: complete or cancel, decided by one
  * compare-and-set. The queue beneath them is Dmitry Vyukov's.
@@ -29,25 +29,24 @@
  */
 export { asyncContextThreads } from "./async_context.ts";
 export type { AsyncContextThreads } from "./async_context.ts";
-export { webWorkerThreads } from "./memory/identity.ts";
-export { SharedChannel } from "./shared/shared_channel.ts";
-export type { SharedChannelHandle, SharedChannelOptions } from "./shared/shared_channel.ts";
-export { SharedTrigger } from "./shared/shared_trigger.ts";
-export type { SharedTriggerHandle } from "./shared/shared_trigger.ts";
-export type { Codec } from "./memory/values.ts";
-export { callMain, runInMain } from "./worker/call_main.ts";
-export { PoolClosedError, ThreadCrashedError } from "./errors.ts";
-export { ThreadPool } from "./pool/pool.ts";
+export { PoolClosedError, ThreadCrashedError, webWorkerThreads } from "./memory/mod.ts";
+export type { Codec } from "./memory/mod.ts";
+export { ThreadPool } from "./pool/mod.ts";
+export type { FunctionPoolOptions, PoolOptions, PoolStatistics } from "./pool/mod.ts";
+export { noop, transfer } from "./protocol/mod.ts";
 export type {
   ArgumentsOf,
-  FunctionPoolOptions,
   Outcome,
-  PoolOptions,
   ResultOf,
+  ServeOptions,
+  Service,
+  Tasks,
   TasksOf,
-} from "./pool/pool.ts";
-export type { PoolStatistics } from "./pool/pool_core.ts";
-export { serve } from "./worker/serve.ts";
-export type { ServeOptions, Service, Tasks } from "./worker/serve.ts";
-export { cancelRequested, taskSignal } from "./worker/task.ts";
-export { noop, transfer } from "./memory/transfer.ts";
+} from "./protocol/mod.ts";
+export { SharedChannel, SharedTrigger } from "./shared/mod.ts";
+export type {
+  SharedChannelHandle,
+  SharedChannelOptions,
+  SharedTriggerHandle,
+} from "./shared/mod.ts";
+export { callMain, cancelRequested, runInMain, serve, taskSignal } from "./worker/mod.ts";

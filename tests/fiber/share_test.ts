@@ -278,7 +278,7 @@ const others: Record<string, string> = {
   KidsGone: "it is there only while there are kids",
   PoolRun: "it always waits for a thread",
   RuleWait: "it follows its event: those that are waited for by one are in the table themselves",
-  Closing: "has a test of its own below",
+  PoolClose: "has a test of its own below",
   FiberCore: "no operation, but it inherits, too",
 };
 

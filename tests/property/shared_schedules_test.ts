@@ -33,14 +33,12 @@ import { Random } from "../../lib/internal/random.ts";
 import { doorbell } from "../../lib/loop/doorbell.ts";
 import { ownRegistry } from "../../lib/thread/memory/registry.ts";
 import {
-  DRAINED,
-  NOTHING,
   SharedReceive,
   SharedReceiveEvent,
   SharedSend,
   SharedSendEvent,
 } from "../../lib/thread/shared/shared_operations.ts";
-import { SharedPort } from "../../lib/thread/shared/shared_port.ts";
+import { DRAINED, NOTHING, SharedPort } from "../../lib/thread/shared/shared_port.ts";
 import { RECEIVERS, SENDERS, SharedQueue } from "../../lib/thread/memory/shared_queue.ts";
 import { withShare } from "../kit/share.ts";
 import { runSchedules, shareOf, type Tally } from "./seeds.ts";
@@ -334,7 +332,9 @@ class Schedule {
     const now = () => port.receivers.first === null && (this.items.length > 0 || this.closed);
     const outcome = yield* this.#wait(
       program,
-      new SharedReceive<number>(port, orThrow) as unknown as Awaitable<unknown>,
+      new SharedReceive<unknown>(
+        new SharedReceiveEvent<unknown>(port as SharedPort<unknown>, orThrow),
+      ),
       lines.receivers,
       now,
     );

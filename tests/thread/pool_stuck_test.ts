@@ -192,7 +192,7 @@ Deno.test("ThreadPool.close() gives up a thread that is kept from its end by wha
   );
   Atomics.store(free, 0, 1);
   assertEquals(warnings, [
-    'Thread pool "pool": a thread was given up: what a task has left behind kept it from its end for ' +
+    'Thread pool "pool": a thread was given up: what a task has left behind kept it from ending for ' +
     "1000 ms",
   ]);
 });

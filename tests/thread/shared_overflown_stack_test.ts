@@ -3,8 +3,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { run } from "@weft/weft";
 import { SharedChannel } from "@weft/weft/thread";
 import { ownRegistry } from "../../lib/thread/memory/registry.ts";
-import { DRAINED, NOTHING } from "../../lib/thread/shared/shared_operations.ts";
-import { SharedPort } from "../../lib/thread/shared/shared_port.ts";
+import { DRAINED, NOTHING, SharedPort } from "../../lib/thread/shared/shared_port.ts";
 import {
   CAN_FAIL,
   CLOSED,

@@ -1,10 +1,12 @@
-/** Which thread this is. */
+/** Which thread this is: its number, and how it got it. */
 import type { ThreadModule } from "../../trigger/mod.ts";
 
-/** Threads of ours carry their number in the name of their worker: so they know it from the start. */
+/**
+ * Threads of a pool have their number in the name of their worker, so they know it from the start.
+ */
 const NAME = /^weft thread (\d+)\b/;
 
-/** Numbers of threads that were made by hand start here. */
+/** Workers that no pool has made take a random number from here on. */
 const FOREIGN = 2 ** 24;
 
 const scope = globalThis as { WorkerGlobalScope?: unknown; name?: unknown };
@@ -37,7 +39,9 @@ export function setThreadId(number: number): void {
   id = number;
 }
 
-/** The number of this thread; for one that was made by hand and has met no other, a random one. */
+/**
+ * The number of this thread. A worker that no pool has made, and that has met no other, takes one.
+ */
 export function threadId(): number {
   return id ??= FOREIGN + Math.floor(Math.random() * FOREIGN);
 }

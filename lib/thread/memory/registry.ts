@@ -4,9 +4,9 @@
  * A piece of shared memory, which travels with everything that threads share (channels, triggers,
  * the start of a thread), so that whoever holds one can ring whoever waits on it. The first realm
  * that needs a table makes one; the others join it when they receive their first handle. A realm
- * that has made one before it met the other's joins that as well, and has a place in both.
+ * that had made a table of its own before it met another one has a place in both from then on.
  *
- * Numbers are never used again, places are: once their thread is certainly gone.
+ * The number of a thread is never used again. Its place is, once the thread is certainly gone.
  */
 import { doorbell, ring } from "../../loop/doorbell.ts";
 import { hasOwnNumber, setThreadId, threadId } from "./identity.ts";
@@ -17,7 +17,9 @@ const PLACES = 1 << 14;
 const HEADER = 4;
 const NEXT_ID = 2;
 const LAST_PLACE = 3;
-/** Words of a place: its doorbell, and who has it (0: nobody, else the number of the thread + 1). */
+/**
+ * Words of a place: its doorbell, and who has it (0: nobody, else the number of the thread + 1).
+ */
 const WORDS = 2;
 const BYTES = (HEADER + PLACES * WORDS) * 4;
 
@@ -30,7 +32,7 @@ export class Registry {
 
   /** A new thread: its number, and its place. */
   enter(id = this.nextId()): { id: number; place: number } {
-    // On from the last one, so that a place rests: queues may still hold notes of who was there.
+    // On from the last one, so that a free place rests: queues may still name who was there.
     const from = Atomics.load(this.words, LAST_PLACE);
     for (let i = 1; i <= PLACES; i++) {
       const place = (from + i) % PLACES;
@@ -46,7 +48,7 @@ export class Registry {
     return Atomics.add(this.words, NEXT_ID, 1);
   }
 
-  /** The thread is gone for good: nobody will ever look at this doorbell. */
+  /** The thread is gone for good: nobody will ever look at this doorbell again. */
   leave(place: number): void {
     Atomics.store(this.words, ownerWord(place), 0);
   }
@@ -82,7 +84,9 @@ function makeRegistry(): Registry {
   return new Registry(words.buffer as SharedArrayBuffer);
 }
 
-/** Joins a table, unless that was done before; `place` if one was taken for this thread. */
+/**
+ * Joins a table, unless that was done before. `taken`: the place that main took for this thread.
+ */
 export function joinRegistry(
   buffer: SharedArrayBuffer,
   taken?: number,
@@ -100,7 +104,7 @@ export function joinRegistry(
   return known;
 }
 
-/** Whether what is said to be a handle has what every handle has: memory, and a table of threads. */
+/** Whether `handle`, which anybody may have made up, has memory and a table of threads. */
 export function hasMemory(
   handle: { readonly buffer: unknown; readonly registry: unknown },
 ): boolean {

@@ -16,16 +16,17 @@
  * there is no code of the user's and no wait, and a worker's thread isn't stopped there either.
  *
  * The lowest bit of TAIL says that the queue is closed: so an item is either in before the close,
- * or refused. Whoever sets it, and one does, then says in STATUS why: because it is over, or because
- * of a failure, which has a place of its own behind the slots. Until that is said nobody is told
- * that the queue is closed; it takes no longer than to fill a slot, and nothing runs in between.
+ * or refused. Exactly one thread sets it, and must then say in STATUS why: because it is over, or
+ * because of a failure, which has a place of its own behind the slots. Until that is said nobody is
+ * told that the queue is closed; it takes no longer than to fill a slot, and nothing runs in
+ * between.
  *
- * The stack may overflow anywhere. Where that happens to a sender before the publication, the slot
- * is published as VOID, which receivers pass over: nothing was sent, and nobody is blocked. That, and
- * what a receiver does in its place, is done without a call, for which there may be no room. A receiver
- * that couldn't read its slot reads it later. So that nobody has to wait for that, in a queue that
- * forgets it puts the slot aside meanwhile: an odd sequence, 1 more than it was. A sender that comes
- * upon it may forget the item; a compare-and-set decides.
+ * The stack may overflow anywhere. A sender to whom that happens before the publication publishes
+ * the slot as VOID, which receivers pass over: nothing was sent, and nobody is blocked. A receiver
+ * that couldn't read its slot keeps it, and reads it later. Both do so without a call, for which
+ * there may be no room on the stack. In a queue that forgets, nobody may have to wait for that
+ * receiver: it puts the slot aside meanwhile, which shows as an odd sequence, 1 more than it was. A
+ * sender that comes upon it may forget the item; a compare-and-set decides between the two.
  *
  * A queue that forgets its oldest items when it is full (FORGETS) has more slots than it holds
  * items. So a sender always gets one, and then takes out what is too much: an item is forgotten
@@ -62,7 +63,7 @@ const VOID = -1;
 
 /**
  * A flag of a queue: of several sleepers the one that fell asleep last is woken, for it is the one
- * that is warm. Others are up to who uses the queue.
+ * whose caches are warm. The flags below this one are up to whoever uses the queue.
  */
 export const WAKES_LAST = 1 << 16;
 
@@ -86,7 +87,10 @@ const FAILURE_WORDS = DATA + FAILURE_BYTES / 4;
 export const RECEIVERS = 0;
 export const SENDERS = 1;
 export const CLOSERS = 2;
-/** The word that has publishers and receivers look for sleepers: set where a ring was missed. */
+/**
+ * Not 0: whoever frees a slot looks for sleepers. To be set by one who freed a slot and could not
+ * ring.
+ */
 export const SENDERS_ASLEEP: number = SIDES[SENDERS] + MAYBE_ASLEEP;
 const RECEIVERS_ASLEEP = SIDES[RECEIVERS] + MAYBE_ASLEEP;
 export type Side = typeof RECEIVERS | typeof SENDERS | typeof CLOSERS;
@@ -96,7 +100,7 @@ const OPEN = 0;
 const OVER = 1;
 const FAILED = 2;
 
-/** How often who finds it closed looks whether it is said why; somebody is just about to. */
+/** How often one who finds it closed looks for the reason, which the closer is about to write. */
 const CLOSING_LOOKS = 10_000;
 /** How often a sender that can't wait looks whether a slot is free, before it sleeps a moment. */
 const FULL_LOOKS = 1000;
@@ -107,7 +111,6 @@ export const NOT_NOW = 0;
 export const CLOSED = -1;
 
 const CLOSED_BIT = 1;
-/** A line of the table: the ticket, and the place + 1 below. */
 
 /** What knows how to fill a slot. */
 export interface Content {
@@ -238,12 +241,14 @@ export class SharedQueue {
         Atomics.store(words, slot + SEQUENCE, (sequence + 2) | 0);
         throw error;
       }
-      Atomics.store(words, RECEIVERS_ASLEEP, 1); // it is in, and the ring is for the next one
+      Atomics.store(words, RECEIVERS_ASLEEP, 1); // it is in; whoever publishes next rings
     }
     return true;
   }
 
-  /** Puts in a number, whose form is `kind`: whether there was room. For queues that don't forget. */
+  /**
+   * Puts in a number, whose form is `kind`: whether there was room. For queues that don't forget.
+   */
   putNumber(kind: number, value: number): boolean {
     const slot = this.claim();
     if (slot <= NOT_NOW) return false;
@@ -253,7 +258,7 @@ export class SharedQueue {
     this.numbers[(slot + DATA) >> 1] = value;
     try {
       this.publish(slot);
-    } catch { // as above, but for that it is filled
+    } catch { // as in `put`, but the slot is filled already
       if (words[slot + SEQUENCE] === sequence) {
         Atomics.store(words, slot + SEQUENCE, (sequence + 2) | 0);
       }
@@ -278,7 +283,9 @@ export class SharedQueue {
     }
   }
 
-  /** HEAD is looked at only where what was known of it doesn't do: receivers keep writing it. */
+  /**
+   * Reads HEAD only if what it was last isn't enough: receivers keep writing it, so a read is slow.
+   */
   #isFull(tail: number): boolean {
     const known = (tail - this.#knownHead) | 0;
     if (known >= 0 && known < 2 * this.#limit) return false;
@@ -291,7 +298,7 @@ export class SharedQueue {
     for (let looks = 1;; looks++) {
       const slot = this.claim();
       if (slot !== NOT_NOW) return slot;
-      // Others are reading, writing, or about to take out what is too much: they are awake.
+      // The others are reading, writing, or about to `trim`: they are awake, and soon done.
       this.trim();
       this.#forgetAside();
       if (looks % FULL_LOOKS === 0) Atomics.wait(this.words, STATUS, OPEN, MOMENT_MS);
@@ -299,8 +306,7 @@ export class SharedQueue {
   }
 
   /**
-   * The slot that is in the way may be one that was put aside (an odd sequence): its item is older than
-   * all others.
+   * Forgets the item of the slot that is in the way, if it was put aside: it is the oldest of all.
    */
   #forgetAside(): void {
     const { words } = this;
@@ -321,7 +327,8 @@ export class SharedQueue {
       // If its sender is still writing, then that one trims after this one.
       if (((Atomics.load(words, slot + SEQUENCE) - head - 2) | 0) < 0) return;
       if (Atomics.compareExchange(words, HEAD, head, (head + 2) | 0) !== head) continue;
-      // Without a call, or the slot might be lost. Nobody waits for room.
+      // Without a call, as the stack might overflow there and the slot be lost. Nobody waits for
+      // room.
       Atomics.store(words, slot + SEQUENCE, (words[slot + SEQUENCE]! + 2 * this.mask) | 0);
     }
   }
@@ -372,20 +379,20 @@ export class SharedQueue {
   }
 
   /**
-   * From now on nothing goes in; true for who closed it. If it has failed, `failure` writes why into
-   * the slot that it is given; if the stack overflows there, then nobody is told why.
+   * From now on nothing goes in; true for the one who closed it. If it has failed, `failure` writes
+   * why into the slot that it is given; if the stack overflows there, nobody is told why.
    */
   close(failure?: (slot: number) => void): boolean {
     const { words } = this;
     if ((Atomics.or(words, TAIL, CLOSED_BIT) & CLOSED_BIT) !== 0) return false;
     try {
       failure?.(this.failureSlot);
-    } catch { // the stack overflows: no calls, and what is unsaid holds up everybody
+    } catch { // the stack overflows: no calls; STATUS below must be said, or everybody is held up
       words[this.failureSlot + KIND] = VOID;
     }
     Atomics.store(words, STATUS, failure === undefined ? OVER : FAILED);
-    // Who comes later looks and sees it. Without the limit, one who sleeps again because a sender
-    // is still writing would be woken again and again.
+    // Whoever comes later looks first and sees it. `wakeAll` has a limit, for one who goes back to
+    // sleep because a sender is still writing would be woken again and again.
     for (const side of [CLOSERS, RECEIVERS, SENDERS] as const) this.sleepers[side].wakeAll();
     return true;
   }

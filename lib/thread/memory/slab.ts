@@ -1,13 +1,16 @@
-/** Small arrays of bytes that share a buffer: one with a buffer of its own takes ten times as long. */
+/**
+ * Small arrays of bytes that share a buffer, as Node's `Buffer`s do: to make one with a buffer of
+ * its own takes ten times as long. A channel has them with `pooledBytes`.
+ */
 import { DATA, type SharedQueue } from "./shared_queue.ts";
 
-/** Kept as a whole for as long as one of its pieces is. */
+/** A slab is kept as a whole while one of its pieces is in use. */
 const SLAB_BYTES = 1 << 15;
 /** What is larger gets a buffer of its own. */
 const LARGEST_PIECE = SLAB_BYTES >> 5;
 
 let words = new Int32Array(0);
-/** How many bytes of the slab have been given away. */
+/** How many bytes of the current slab have been given away. */
 let used = 0;
 
 /** A copy of the first `length` bytes of what is in a slot. */

@@ -8,7 +8,7 @@
  * the two looks at least one sees the other. A thread that was rung and finds more than it takes
  * passes the ring on; so does one that was rung and has lost interest. A ring that goes to a thread
  * that dies is lost: therefore everybody who sleeps looks again now and then. A full table is no
- * harm either: who finds no line is not rung, but looks all the same.
+ * harm either: whoever finds no free row is not rung, but looks all the same.
  */
 import type { Registry } from "./registry.ts";
 
@@ -16,11 +16,11 @@ import type { Registry } from "./registry.ts";
 /** Not 0: there may be sleepers. */
 export const MAYBE_ASLEEP = 0;
 const NEXT_TICKET = 1;
-/** How many lines were ever in use: the rest needn't be looked at. */
-const USED_LINES = 2;
+/** How many rows were ever in use: the rest needn't be looked at. */
+const USED_ROWS = 2;
 const TABLE = 16;
-const LINES = 64;
-/** How many words it takes, in lines of the cache of its own. */
+const ROWS = 64;
+/** How many words it takes, so that it fills cache lines of its own. */
 export const SLEEPERS_WORDS = 112;
 
 // An entry: the place of a thread, plus 1, below the ticket, of which there is as much as fits.
@@ -42,38 +42,40 @@ export class Sleepers {
     readonly wakesLast: boolean,
   ) {}
 
-  /** Notes that this thread sleeps: its line in the table, to be given to `leave`; -1: it is full. */
+  /**
+   * Notes that this thread sleeps: its row in the table, to be given to `leave`; -1: it is full.
+   */
   enter(): number {
     const { words, base } = this;
     const ticket = Atomics.add(words, base + NEXT_TICKET, 1);
     const entry = (ticket << TICKET_SHIFT) | (this.thread.place + 1);
-    for (let line = 0; line < LINES; line++) {
-      if (Atomics.compareExchange(words, base + TABLE + line, 0, entry) !== 0) continue;
-      this.#noteUsed(line + 1);
+    for (let row = 0; row < ROWS; row++) {
+      if (Atomics.compareExchange(words, base + TABLE + row, 0, entry) !== 0) continue;
+      this.#noteUsed(row + 1);
       Atomics.store(words, base + MAYBE_ASLEEP, 1); // last: who sees it finds the entry
-      return line;
+      return row;
     }
     return -1;
   }
 
-  #noteUsed(lines: number): void {
+  #noteUsed(rows: number): void {
     const { words } = this;
-    const index = this.base + USED_LINES;
-    for (let used = Atomics.load(words, index); used < lines; used = Atomics.load(words, index)) {
-      Atomics.compareExchange(words, index, used, lines);
+    const index = this.base + USED_ROWS;
+    for (let used = Atomics.load(words, index); used < rows; used = Atomics.load(words, index)) {
+      Atomics.compareExchange(words, index, used, rows);
     }
   }
 
-  /** Whether this thread still stands in `line`: nobody has rung for it. */
-  isEntered(line: number): boolean {
-    const entry = Atomics.load(this.words, this.base + TABLE + line);
+  /** Whether this thread still stands in `row`: nobody has rung for it. */
+  isEntered(row: number): boolean {
+    const entry = Atomics.load(this.words, this.base + TABLE + row);
     return (entry & PLACE_MASK) === this.thread.place + 1;
   }
 
   /** It no longer sleeps; false if it has been rung. */
-  leave(line: number): boolean {
+  leave(row: number): boolean {
     const { words } = this;
-    const index = this.base + TABLE + line;
+    const index = this.base + TABLE + row;
     const entry = Atomics.load(words, index);
     return (entry & PLACE_MASK) === this.thread.place + 1 &&
       Atomics.compareExchange(words, index, entry, 0) === entry;
@@ -88,13 +90,13 @@ export class Sleepers {
       let first = -1;
       let firstEntry = 0;
       let others = false;
-      const used = Atomics.load(words, base + USED_LINES);
-      for (let line = 0; line < used; line++) {
-        const entry = Atomics.load(words, base + TABLE + line);
+      const used = Atomics.load(words, base + USED_ROWS);
+      for (let row = 0; row < used; row++) {
+        const entry = Atomics.load(words, base + TABLE + row);
         if (entry === 0) continue;
         others ||= first >= 0;
         if (first >= 0 && isOlder(entry, firstEntry) === this.wakesLast) continue;
-        first = line;
+        first = row;
         firstEntry = entry;
       }
       if (first < 0) return false;
@@ -112,12 +114,12 @@ export class Sleepers {
 
   /** Wakes each that sleeps now. Who comes while it does so is not waited for. */
   wakeAll(): void {
-    for (let n = 0; n < LINES && this.wake(); n++);
+    for (let n = 0; n < ROWS && this.wake(); n++);
   }
 
   /** How many threads sleep: for tests and people. */
   get count(): number {
-    const table = this.words.subarray(this.base + TABLE, this.base + TABLE + LINES);
+    const table = this.words.subarray(this.base + TABLE, this.base + TABLE + ROWS);
     return table.reduce((n, entry) => entry === 0 ? n : n + 1, 0);
   }
 }

@@ -37,7 +37,7 @@ const JSON_ASCII = 8;
 const JSON_WIDE = 9;
 const CLONE = 10;
 const CUSTOM = 11;
-/** Not here: it comes by another way, or none has been asked for yet. */
+/** Not in the slot: the value comes by another way. */
 export const ELSEWHERE = 12;
 
 /** Text up to this length is copied character by character, as no call pays off. */
@@ -46,7 +46,7 @@ const SHORT_TEXT = 200;
 const MOST_PLAIN_BYTES = 1 << 20;
 /** How deep plain data may be. */
 const DEEPEST = 100;
-/** How many characters a call can make a string of. */
+/** Of how many characters a call can make a string. */
 const CHUNK = 8192;
 
 const encoder = new TextEncoder();
@@ -61,7 +61,7 @@ export class Encoded {
   text = "";
   bytes: Uint8Array | undefined = undefined;
 
-  /** As it is now, whatever becomes of the value. */
+  /** A copy that stays as it is, whatever becomes of the value. */
   copy(): Encoded {
     const copy = new Encoded();
     copy.kind = this.kind;
@@ -73,8 +73,8 @@ export class Encoded {
   }
 
   /**
-   * As it is to be written. Plain data of more than `mostBytes` is not looked at to its end: what
-   * comes of it is certainly longer, too.
+   * Takes `value` in the form in which it will be written. Plain data of more than `mostBytes` is
+   * not looked at to its end, as its JSON would be longer still.
    *
    * @throws {TypeError} if the value can't be copied to another thread
    */
@@ -107,8 +107,8 @@ export class Encoded {
   }
 
   /**
-   * `encode`, unless that takes the slow way, or more than `mostBytes`, or would make a copy of
-   * memory that is to be shared.
+   * The same where it is fast: false if it takes the structured clone, or more than `mostBytes`, or
+   * would copy memory that is to be shared.
    */
   encodeFast(value: unknown, mostBytes: number): boolean {
     if (typeof value === "object" && value !== null && !(value instanceof Uint8Array)) {
@@ -122,7 +122,7 @@ export class Encoded {
     return this.kind !== CLONE && this.length <= mostBytes;
   }
 
-  /** In the place of a value. */
+  /** Stands for a value that comes by another way. */
   encodeElsewhere(): void {
     this.kind = ELSEWHERE;
     this.length = 0;
@@ -176,7 +176,7 @@ export class Encoded {
   }
 }
 
-/** The short way for numbers; `SharedQueue.putNumber` is the other half. */
+/** Reads a number that `SharedQueue.putNumber` has written. */
 export function readNumber(queue: SharedQueue, slot: number): number {
   return queue.numbers[(slot + DATA) >> 1]!;
 }
@@ -244,14 +244,14 @@ export class Decoded {
   }
 }
 
-/** How many bytes there are to write: no more, as the next slot is another thread's. */
+/** How many bytes there are to write. It must be right: behind them is another thread's slot. */
 function lengthOf(bytes: Uint8Array): number {
   const { length } = bytes;
   if (length === 0 || length !== bytes.byteLength) checkBytes(bytes, length);
   return length;
 }
 
-/** Bytes whose memory is gone look as if there were none; to write them would throw. */
+/** Bytes whose memory is gone have length 0, and writing them would throw. */
 function checkBytes(bytes: Uint8Array, length: number): void {
   let cause: unknown;
   try {
@@ -270,7 +270,9 @@ function isSimple(value: unknown): boolean {
   return typeof value !== "function" && typeof value !== "symbol" && typeof value !== "bigint";
 }
 
-/** How many bytes of JSON may still come: so what is reached on many ways isn't walked for ever. */
+/**
+ * How many bytes of JSON may still come: an object that is reached on many ways counts each time.
+ */
 let bytesLeft = 0;
 
 /** Whether JSON gives it back as it was, in not too much more than `mostBytes`. */
@@ -303,7 +305,7 @@ function isPlainArray(array: readonly unknown[], depth: number): boolean {
   for (let i = 0; i < length; i++) { // a hole is `undefined`, too
     if (!isPlainValue(array[i], depth - 1)) return false;
   }
-  // As the match of a regular expression, it may have more than its elements.
+  // It may have more than its elements: the match of a regular expression does.
   return Object.getPrototypeOf(array) === Array.prototype && Object.keys(array).length === length;
 }
 

@@ -1,24 +1,22 @@
+/**
+ * The jobs that main keeps back, as the threads have enough to choose from, or their queue is full.
+ */
 import { append, remove } from "../../internal/circle.ts";
-import { attendance, type Holder } from "../../loop/doorbell.ts";
+import { attendance } from "../../loop/doorbell.ts";
+import { SENDERS, type SharedQueue } from "../memory/mod.ts";
+import { LineNode, WaitingLine } from "../shared/mod.ts";
 import type { Job } from "./job.ts";
-import { SENDERS, type SharedQueue } from "../memory/shared_queue.ts";
-import { SharedSide, type SharedWaiter } from "../shared/waiting.ts";
 
-/** Jobs that can't be offered to the threads yet: first in, first out, and any of them can leave. */
-export class Backlog implements SharedWaiter {
-  // In line for room in the common queue.
-  after: SharedWaiter | null = null;
-  before: SharedWaiter | null = null;
-  woken = false;
-  holder: Holder | null = null;
-
+/** Jobs that aren't offered to the threads yet: first in, first out, and any of them can leave. */
+export class Backlog {
   first: Job | null = null;
   size = 0;
-  readonly #side: SharedSide;
+  /** In line for room in the common queue. */
+  readonly #node: LineNode;
 
   /** `offer` is called when the queue has room again, after `awaitRoom`. */
   constructor(queue: SharedQueue, readonly offer: () => void) {
-    this.#side = new SharedSide(queue, SENDERS);
+    this.#node = new LineNode(new WaitingLine(queue, SENDERS), this);
   }
 
   push(job: Job): void {
@@ -29,10 +27,10 @@ export class Backlog implements SharedWaiter {
   remove(job: Job): void {
     this.first = remove(this.first, job);
     this.size--;
-    if (this.size === 0) this.#leaveLine();
+    if (this.size === 0) this.#node.cancel();
   }
 
-  /** Those that are in it, in order. */
+  /** All of them, in order. */
   jobs(): Job[] {
     const jobs: Job[] = [];
     for (let job = this.first; job !== null; job = job.after === this.first ? null : job.after) {
@@ -41,17 +39,16 @@ export class Backlog implements SharedWaiter {
     return jobs;
   }
 
-  /** Threads make room without telling main: those who take what was withdrawn. */
+  /**
+   * Has `offer` called when the queue has room. The end of a job makes room, too, but a thread that
+   * skips a job that was withdrawn tells nobody.
+   */
   awaitRoom(): void {
-    if (this.holder === null) this.#side.enlist(this, attendance);
+    if (!this.#node.isInLine) this.#node.enter(attendance);
   }
 
   wake(): void {
-    this.#leaveLine();
+    this.#node.cancel();
     this.offer();
-  }
-
-  #leaveLine(): void {
-    if (this.holder !== null) this.#side.delist(this);
   }
 }

@@ -4,30 +4,28 @@
  *     add ──▶ backlog ──▶ offered (QUEUED ──▶ RUNNING) ──▶ end
  *                └──────────────┴──── withdraw ────▶ gone
  *
- * So many jobs are *offered* to the threads at a time: each has an entry in the table that they
- * share (protocol.ts) and an item in their common queue. The others are in the *backlog*, which is
- * main's alone, and move up as jobs end; while there is one, nobody passes it.
+ * Up to a limit, jobs are *offered* to the threads: each has an entry in the table that they share
+ * (states.ts) and an item in their common queue. The others are in the *backlog*, which is main's
+ * alone, and move up as jobs end; while somebody is in it, nobody passes.
  *
  * An index of the table belongs to its job from the offer to the end, and only main makes it FREE.
  * The item of a job that was withdrawn stays in the queue until a thread comes upon it. Its number
- * must mean nothing then, so an index has another number each time; no number comes again before
- * the queue has long been filled and emptied.
+ * must mean nothing then, so an index has another number each time (`id % TABLE_SIZE` is the
+ * index); no number comes again before the queue has long been filled and emptied.
  */
-import { Backlog } from "./backlog.ts";
-import { extraOf } from "../shared/flow.ts";
-import type { Job } from "./job.ts";
+import { Encoded, ownRegistry, RECEIVERS, SharedQueue, WAKES_LAST } from "../memory/mod.ts";
 import {
   CANCELLED,
   entry,
+  extraOf,
   FREE,
   indexOf,
   JOB_LIMIT,
   QUEUED,
   TABLE_SIZE,
-} from "../worker/protocol.ts";
-import { ownRegistry } from "../memory/registry.ts";
-import { RECEIVERS, SharedQueue, WAKES_LAST } from "../memory/shared_queue.ts";
-import { Encoded } from "../memory/values.ts";
+} from "../protocol/mod.ts";
+import { Backlog } from "./backlog.ts";
+import type { Job } from "./job.ts";
 
 /** How many jobs the common queue holds. */
 const QUEUE_CAPACITY = 1024;
@@ -55,7 +53,7 @@ export class JobTable {
     this.#backlog = new Backlog(this.#queue, () => this.moveUp());
   }
 
-  /** What the threads take part in. */
+  /** What the threads need of it. */
   get memory(): { readonly jobs: SharedArrayBuffer; readonly table: SharedArrayBuffer } {
     return { jobs: this.#queue.buffer, table: this.#table.buffer as SharedArrayBuffer };
   }
@@ -80,14 +78,17 @@ export class JobTable {
     }
   }
 
-  /** False if it may not be offered now, or the queue has no room. */
+  /**
+   * False if so many are offered already, or the queue has no room. The entry is QUEUED before the
+   * item is in the queue: a thread may take that at once.
+   */
   #offer(job: Job, encoded: Encoded): boolean {
     if (TABLE_SIZE - this.#freeIndices.length >= this.mostOffered) return false;
     const index = this.#freeIndices.pop();
     if (index === undefined) return false;
     const last = this.#lastIds[index]!;
     const id = last < 0 ? index : (last + TABLE_SIZE) % JOB_LIMIT;
-    Atomics.store(this.#table, index, entry(id, QUEUED)); // before a thread can see it
+    Atomics.store(this.#table, index, entry(id, QUEUED));
     if (this.#queue.put(encoded, extraOf(0, id)) !== true) {
       this.#freeIndices.push(index);
       this.#backlog.awaitRoom();
@@ -114,7 +115,7 @@ export class JobTable {
     return true;
   }
 
-  /** Tells a job that a thread has begun: `cancelRequested` sees it. */
+  /** For a job that a thread has begun: `cancelRequested` sees it. */
   markCancelled(job: Job): void {
     Atomics.or(this.#table, indexOf(job.id), CANCELLED);
   }
@@ -136,12 +137,12 @@ export class JobTable {
     return job?.id === id ? job : undefined;
   }
 
-  /** Whether it waits for a thread. */
+  /** Whether it still waits for a thread. */
   isQueued(job: Job): boolean {
     return job.id < 0 || Atomics.load(this.#table, indexOf(job.id)) === entry(job.id, QUEUED);
   }
 
-  /** Those that are offered, in no order, then the backlog. */
+  /** All jobs: those that are offered, in no order, then the backlog. */
   all(): Job[] {
     return [...this.#offered.filter((job) => job !== undefined), ...this.#backlog.jobs()];
   }

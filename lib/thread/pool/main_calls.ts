@@ -1,10 +1,7 @@
-/** Calls of one thread into main. */
-import { type Main, main } from "../../fiber/mod.ts";
-import { isPromiseLike } from "../../internal/check.ts";
-import type { Operation } from "../../operation/types.ts";
-import { resultNotCloned } from "../shared/postable.ts";
-import { REPLY, REPLY_FAILED } from "../worker/protocol.ts";
-import { pack } from "../memory/wire.ts";
+/** Calls of one thread into main; the thread's side is in worker/thread_calls.ts. */
+import type { Main } from "../../fiber/mod.ts";
+import { pack } from "../memory/mod.ts";
+import { perform, REPLY, REPLY_FAILED, resultNotCloned } from "../protocol/mod.ts";
 
 // deno-lint-ignore no-explicit-any -- the functions of main that threads may call
 export type MainFunctions = Readonly<Record<string, (...args: any[]) => unknown>>;
@@ -20,22 +17,13 @@ export class MainCalls {
 
   /** Calls the function, and sends what comes of it. */
   answer(id: number, [name, ...args]: readonly [string, ...unknown[]]): void {
-    const reply = (value: unknown) => this.#reply(id, name, value);
-    const fail = (error: unknown) => this.send(REPLY_FAILED, id, pack(error));
-    let result: unknown;
-    try {
-      result = this.#function(name)(...args);
-      if (!isOperation(result)) {
-        if (!isPromiseLike(result)) return reply(result);
-        return void Promise.resolve(result).then(reply, fail);
-      }
-    } catch (error) {
-      return fail(error);
-    }
-    const operation = result;
-    const running = main(() => operation, { name: `${name}, called by a thread` });
-    this.#running.set(id, running);
-    running.then(reply, fail).then(() => this.#running.delete(id));
+    const running = perform(
+      () => this.#function(name)(...args),
+      `${name}, called by a thread`,
+      (value) => this.#reply(id, name, value),
+      (error) => this.#fail(id, error),
+    );
+    if (running !== undefined) this.#running.set(id, running);
   }
 
   #function(name: string): (...args: unknown[]) => unknown {
@@ -48,13 +36,18 @@ export class MainCalls {
   #reply(id: number, name: string, value: unknown): void {
     try {
       this.send(REPLY, id, value, [value]);
+      this.#running.delete(id);
     } catch (cause) {
-      const error = resultNotCloned(`send the answer of ${name} to the thread`, value, cause);
-      this.send(REPLY_FAILED, id, pack(error));
+      this.#fail(id, resultNotCloned(`send the answer of ${name} to the thread`, value, cause));
     }
   }
 
-  /** Nobody waits for the answer any more. */
+  #fail(id: number, error: unknown): void {
+    this.#running.delete(id);
+    this.send(REPLY_FAILED, id, pack(error));
+  }
+
+  /** Nobody waits for the answer any more: aborts the fiber that works on it. */
   cancel(id: number, reason: string): void {
     void this.#running.get(id)?.abort(reason);
   }
@@ -62,10 +55,4 @@ export class MainCalls {
   cancelAll(reason: string): void {
     for (const id of this.#running.keys()) this.cancel(id, reason);
   }
-}
-
-/** Whether a function returned something that is to be performed: it was a generator function, say. */
-export function isOperation(value: unknown): value is Operation<unknown> {
-  if (Object.prototype.toString.call(value) === "[object Generator]") return true;
-  return isPromiseLike(value) && Symbol.iterator in value; // an Awaitable
 }

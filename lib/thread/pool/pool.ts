@@ -1,4 +1,4 @@
-/** Pools of threads: what users see. */
+/** `ThreadPool`: what users see of it. `pool_run.ts` says which way a job goes. */
 import {
   checkCount,
   checkDuration,
@@ -8,13 +8,19 @@ import {
   show,
 } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
-import type { Awaitable, Operation } from "../../operation/types.ts";
+import type { Awaitable } from "../../operation/types.ts";
 import { fromPromise } from "../../promise/mod.ts";
-import { sourceOf } from "../worker/closure.ts";
+import {
+  type ArgumentsOf,
+  type Outcome,
+  type ResultOf,
+  sourceOf,
+  type TasksOf,
+} from "../protocol/mod.ts";
+import { functionWorker } from "../worker/mod.ts";
+import { PoolClose } from "./pool_close.ts";
 import { PoolCore, type PoolSettings, type PoolStatistics } from "./pool_core.ts";
-import { type Order, PoolRun, PoolRunEvent } from "./pool_run.ts";
-import type { Service } from "../worker/serve.ts";
-import { Closing } from "./closing.ts";
+import { PoolRun, RunEvent } from "./pool_run.ts";
 
 /** What is common to all pools. */
 export interface PoolOptions {
@@ -32,8 +38,8 @@ export interface PoolOptions {
   maxQueued?: number;
   /**
    * How long a task may go on, in ms, after it was aborted, before its thread is given up; and a
-   * thread after it was told to end, but never less than a second. Default 1000; `Infinity`: as long
-   * as it likes.
+   * thread after it was told to end, but never less than a second. Default 1000; `Infinity`: as
+   * long as it likes.
    */
   graceMs?: number;
 }
@@ -45,27 +51,6 @@ export interface FunctionPoolOptions<S> extends PoolOptions {
   /** Called once in each thread with its state, before it ends. A self-contained function. */
   atExit?: (state: S) => void | Promise<void>;
 }
-
-/** The tasks of a module: of its default export, or of the module. */
-// deno-lint-ignore no-explicit-any -- whatever the state may be
-export type TasksOf<M> = M extends Service<any, infer T> ? T
-  // deno-lint-ignore no-explicit-any -- whatever the state may be
-  : M extends { default: Service<any, infer T> } ? T
-  : never;
-
-/** The arguments of a task, without the state. */
-export type ArgumentsOf<F> = F extends (state: never, ...args: infer A) => unknown ? A : never;
-
-/** What comes of a task, however it is written. */
-export type ResultOf<F> = F extends (...args: never[]) => infer R ? Outcome<R> : never;
-
-/** What comes of `R`: of a generator what it returns, of a promise its value. */
-export type Outcome<R> = R extends Generator<unknown, infer T, never> ? T
-  // deno-lint-ignore no-explicit-any -- whatever is sent into it
-  : R extends Generator<any, infer T, any> ? T
-  : R extends Awaitable<infer T> ? T
-  : R extends Operation<infer T> ? (R extends Iterable<unknown> ? R : T)
-  : Awaited<R>;
 
 /**
  * A pool of threads, each with a state of its own that its jobs are given.
@@ -82,8 +67,8 @@ export type Outcome<R> = R extends Generator<unknown, infer T, never> ? T
  * Cancellation: a job whose wait is cancelled is withdrawn if no thread has begun it. Otherwise its
  * task is told (`taskSignal`, `cancelRequested`, and each suspension of a task that is a fiber),
  * what becomes of it is dropped, and the thread is free when it has ended; if that takes longer
- * than `graceMs`, the thread is given up and another one started. So a result is data: what has to be
- * closed, the task closes, or keeps in the state of its thread for `atExit`.
+ * than `graceMs`, the thread is given up and another one started. So a result is data: what has to
+ * be closed, the task closes, or keeps in the state of its thread for `atExit`.
  *
  * A thread that dies takes its job along, which fails with `ThreadCrashedError`; others don't
  * notice, and a new one is started, after a pause if threads die at once. The death of one that
@@ -187,7 +172,7 @@ export class ThreadPool<M> implements AsyncDisposable {
     ...args: A
   ): Awaitable<Outcome<R>>;
   run(task: unknown, ...args: unknown[]): Awaitable<never> {
-    return new PoolRun<never>(this.#core, this.#order(task, args));
+    return new PoolRun<never>(this.#event(task, args));
   }
 
   /**
@@ -204,16 +189,18 @@ export class ThreadPool<M> implements AsyncDisposable {
     ...args: A
   ): Event<Outcome<R>>;
   runEvent(task: unknown, ...args: unknown[]): Event<never> {
-    return new PoolRunEvent<never>(this.#core, this.#order(task, args));
+    return this.#event(task, args);
   }
 
-  #order(task: unknown, args: unknown[]): Order {
+  #event(task: unknown, args: unknown[]): RunEvent<never> {
     const core = this.#core;
     const hasModule = core.settings.isModule;
-    if (typeof task === "string" && hasModule) return { task, args, name: `task "${task}"` };
+    if (typeof task === "string" && hasModule) {
+      return new RunEvent(core, task, args, `task "${task}"`);
+    }
     if (typeof task === "function" && !hasModule) {
       const id = core.define(sourceOf("run in the pool", "f", task));
-      return { task: id, args, name: `function ${task.name || "(anonymous)"}` };
+      return new RunEvent(core, id, args, `function ${task.name || "(anonymous)"}`);
     }
     throw new TypeError(
       `Cannot run in thread pool "${core.settings.name}": expected ${
@@ -227,8 +214,8 @@ export class ThreadPool<M> implements AsyncDisposable {
   /**
    * Closes it: nothing more can be run, what was begun or queued is finished, each thread runs its
    * `atExit`, and ends. Idempotent. A thread that has not ended `graceMs` after it was told to, but
-   * no less than a second, is given up, and the console says so: its `atExit` doesn't end, or what a
-   * task has left behind keeps it from even beginning.
+   * no less than a second, is given up, and the console says so: its `atExit` doesn't end, or what
+   * a task has left behind keeps it from even beginning.
    *
    * Suspends until all threads are gone; in a `finally` it needs no `protect`: in a fiber that is
    * aborting already it waits to the end. An abort that comes while it waits ends the wait, and the
@@ -237,7 +224,7 @@ export class ThreadPool<M> implements AsyncDisposable {
    * @throws what `atExit` threw
    */
   close(): Awaitable<void> {
-    return new Closing(() => this.#core.close(), () => this.#core.closeAsync());
+    return new PoolClose(() => this.#core.close(), () => this.#core.closeAsync());
   }
 
   /** The same without waiting; what `atExit` throws is reported. Never suspends. */
@@ -261,16 +248,6 @@ type ThreadProgram = Pick<PoolSettings, "module" | "isModule" | "init" | "atExit
 
 const ACTION = "make the thread pool";
 
-/** What threads without a module of the user's run. */
-const functionWorker = {
-  module: new URL("../worker/function_worker.ts", import.meta.url).href,
-  /**
-   * Never called. What is merely the URL of a worker is no part of the module graph: `deno cache`
-   * would not fetch it, and `deno compile` would leave it out.
-   */
-  inGraph: () => import("../worker/function_worker.ts"),
-};
-
 function moduleUrl(module: URL | string): string {
   const url = URL.parse(module);
   if (url !== null) return url.href;
@@ -287,7 +264,7 @@ function functionsOf<S>(
   checkOptions(ACTION, options);
   const { init, atExit } = options ?? {};
   return {
-    module: functionWorker.module,
+    module: functionWorker.url,
     isModule: false,
     init: init === undefined ? null : sourceOf(ACTION, "init", init),
     atExit: atExit === undefined ? null : sourceOf(ACTION, "atExit", atExit),

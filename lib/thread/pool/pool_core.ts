@@ -3,28 +3,38 @@
  *
  * Each job ends in exactly one of four ways: its result comes, its thread dies, it is withdrawn, or
  * the pool can't start threads any more. Whichever comes first takes it out of the table of jobs,
- * in `#endJob` or `withdraw`, and what comes later doesn't find it there.
+ * in `#endJob` or in `withdraw`; what comes later doesn't find it there.
+ *
+ *     submit ─▶ the table ──▶ RESULT or FAILURE, `#failAll` ──▶ #endJob ─▶ the waiter is told
+ *                  └──cancel──▶ not begun: withdrawn, gone
+ *                               begun: the task is told, and has `graceMs` to end; what comes of it
+ *                               is dropped, but the job counts until then (`isCancelled`)
  *
  * Each thread goes once, too, in `#left`: it has died, has ended as it was told, or is given up. It
- * takes the job along that it was at, and another one is started in its place (`Refill`), unless
+ * takes along the job that it was at, and another thread is started in its place (`Refill`), unless
  * the pool is on its way to its end (`PoolEnd`).
+ *
+ * To be called whenever it may be true: `#jobs.moveUp` when jobs have ended, `#end.jobEnded` when
+ * that may have been the last, `#end.threadLeft` likewise.
  */
 import { reportUncaught } from "../../internal/report.ts";
 import { doorbell } from "../../loop/doorbell.ts";
 import { clock } from "../../loop/timers.ts";
+import type { WaitNode } from "../../operation/event.ts";
 import type { Result } from "../../operation/types.ts";
-import { backgroundTimer } from "./background_timer.ts";
-import { SentFunctions } from "../worker/closure.ts";
-import { PoolClosedError, ThreadCrashedError } from "../errors.ts";
-import type { Job } from "./job.ts";
-import { JobTable } from "./job_table.ts";
-import type { MainFunctions } from "./main_calls.ts";
-import { PoolEnd } from "./pool_end.ts";
-import { MESSAGE_BYTES, type Outfit, PoolThread } from "./pool_thread.ts";
 import {
+  Encoded,
+  type Packed,
+  PoolClosedError,
+  ThreadCrashedError,
+  unpack,
+} from "../memory/mod.ts";
+import {
+  argumentNotCloned,
   ARGUMENTS,
   CALL,
   CALL_CANCELLED,
+  checkPostable,
   CRASHED,
   DEFINE,
   ENDED,
@@ -33,12 +43,16 @@ import {
   NEED_ARGUMENTS,
   READY,
   RESULT,
+  SentFunctions,
   START_FAILED,
-} from "../worker/protocol.ts";
-import { argumentNotCloned, checkPostable } from "../shared/postable.ts";
+} from "../protocol/mod.ts";
+import { backgroundTimer } from "./background_timer.ts";
+import { Job, type Order } from "./job.ts";
+import { JobTable } from "./job_table.ts";
+import type { MainFunctions } from "./main_calls.ts";
+import { PoolEnd } from "./pool_end.ts";
+import { MESSAGE_BYTES, PoolThread, type ThreadSettings } from "./pool_thread.ts";
 import { Refill } from "./refill.ts";
-import { Encoded } from "../memory/values.ts";
-import { type Packed, unpack } from "../memory/wire.ts";
 
 export interface PoolSettings {
   readonly module: string;
@@ -71,11 +85,11 @@ export interface PoolStatistics {
   readonly abandoned: number;
 }
 
-/** A thread that dies before, and before it got a job done, has died at once. */
+/** A thread that dies within this time, and without having got a job done, has "died at once". */
 const SHORT_LIFE_MS = 1000;
-/** So many starts in a row may fail before the jobs that wait for a thread fail, too. */
+/** When so many starts in a row have failed, and no thread is left, the jobs fail as well. */
 const MOST_FAILED_STARTS = 5;
-/** How often a job that no thread has taken is rung for again. */
+/** How long a job waits before another thread is rung for it. */
 const PASS_ON_MS = 500;
 
 const encoding = new Encoded();
@@ -85,7 +99,7 @@ export class PoolCore {
   readonly #functions = new SentFunctions();
   readonly #threads: Set<PoolThread> = new Set();
   readonly #refill = new Refill(() => this.#startInPlace());
-  readonly #outfit: Outfit;
+  readonly #threadSettings: ThreadSettings;
   readonly #end: PoolEnd;
   #completed = 0;
   #crashed = 0;
@@ -98,7 +112,15 @@ export class PoolCore {
     const { module, name, size, maxQueued, graceMs, main, init, atExit } = settings;
     this.#jobs = new JobTable(size + maxQueued, MESSAGE_BYTES);
     const functions = this.#functions.sources;
-    this.#outfit = { module, pool: name, ...this.#jobs.memory, init, atExit, functions, main };
+    this.#threadSettings = {
+      module,
+      pool: name,
+      ...this.#jobs.memory,
+      init,
+      atExit,
+      functions,
+      main,
+    };
     this.#opened.promise.catch(() => {});
     this.#end = new PoolEnd({
       graceMs,
@@ -117,8 +139,8 @@ export class PoolCore {
   }
 
   /**
-   * A thread that was rung for a job may be busy with what an earlier task has left behind: now and
-   * then another one is rung.
+   * Now and then rings for another thread: the one that was rung for a job may be busy with what an
+   * earlier task has left behind.
    */
   readonly #passOn = (): void => {
     if (this.#jobs.size === 0) return;
@@ -153,41 +175,56 @@ export class PoolCore {
   }
 
   /**
-   * What a thread needs to know, as it is now, so that the caller may go on using what it has
-   * passed; `null` if a thread has to ask for it. To be used before the next call. May run code of
-   * the user's.
+   * Takes a job, for which `waiter` waits from now on; or throws, and nobody waits for anything.
+   * Encodes it, which may run code of the user's, unless that was done.
+   *
+   * @throws {PoolClosedError} if it is closed
    */
-  encode(task: string | number, args: readonly unknown[]): Encoded | null {
+  submit(order: Order, waiter: WaitNode, encoded = this.encode(order)): Job {
+    const job = new Job(order, waiter, this);
+    if (this.#end.isClosing) throw new PoolClosedError(this.settings.name);
+    if (job.isBlocking && this.#threads.size === 0) throw noThreadLeft();
+    job.holder.hold();
+    try {
+      this.#jobs.add(job, encoded);
+    } catch (error) {
+      job.holder.release();
+      throw error;
+    }
+    return job;
+  }
+
+  /**
+   * What a thread needs to know, as it is now, so that the caller may go on using what it has
+   * passed; `null` if a thread has to ask for it. Valid until the next call.
+   */
+  encode({ task, args }: Order): Encoded | null {
     if (encoding.encodeFast([task, ...args], MESSAGE_BYTES)) return encoding;
     checkPostable(args);
     return null;
   }
 
-  /** @throws {PoolClosedError} if it is closed */
-  submit(job: Job, encoded: Encoded | null): void {
-    if (this.#end.isClosing) throw new PoolClosedError(this.settings.name);
-    if (job.isBlocking && this.#threads.size === 0) throw noThreadLeft();
-    this.#jobs.add(job, encoded);
-  }
-
-  /** Nobody waits for it any more: withdrawn if it has not begun, else its task is told. */
-  cancel(job: Job, reason: unknown): void {
+  /** Nobody waits for it any more: it is withdrawn if it has not begun, else its task is told. */
+  cancel(job: Job): void {
     job.isCancelled = true;
     if (this.#jobs.withdraw(job)) return this.#end.jobEnded();
     this.#jobs.markCancelled(job);
     const thread = this.#threadOf(job.id);
-    // One that has taken it in this very instant will find the message later.
+    // A thread that is just about to claim it doesn't show it yet: so all are told, and one knows
+    // it.
     for (const told of thread === undefined ? this.#threads : [thread]) {
-      told.cancel(job.id, reason);
+      told.cancel(job.id, job.reason);
     }
     if (this.settings.graceMs < Infinity) this.#giveGrace(job, this.settings.graceMs);
   }
 
+  /** If its task has not ended after `ms`, its thread is given up. */
   #giveGrace(job: Job, ms: number): void {
     job.graceTimer?.cancel();
     job.graceTimer = backgroundTimer(ms, () => this.#abandonThreadOf(job));
   }
 
+  /** The program ends: all that were cancelled have no more than `ms` from now on. */
   #limitGrace(ms: number): void {
     for (const job of this.#jobs.all()) {
       if (job.isCancelled) this.#giveGrace(job, Math.min(this.settings.graceMs, ms));
@@ -204,32 +241,35 @@ export class PoolCore {
     if (job !== undefined) this.#endJob(job, result);
   }
 
+  /** It is over; if somebody still waits for it, that is told. */
   #endJob(job: Job, result: Result<unknown>): void {
     job.graceTimer?.cancel();
     job.graceTimer = undefined;
     this.#jobs.end(job);
     this.#end.jobEnded();
-    if (!job.isCancelled) job.waiter.settled(result);
+    if (!job.isCancelled) job.settle(result);
   }
 
   /** No thread can be had: what waits for one will not get it. */
   #failAll(jobs: readonly Job[], error: unknown): void {
     for (const job of jobs) {
-      // One may have been cancelled when another one failed: as two branches of a select.
+      // The failure of one may have cancelled another: two branches of a select.
       if (!job.isCancelled) this.#endJob(job, { ok: false, error });
     }
   }
 
+  /** A thread has begun a job whose arguments did not fit into the queue, and asks for them. */
   #sendArguments(thread: PoolThread, id: number): void {
     const job = this.#jobs.find(id);
     if (job === undefined) return;
     if (job.isCancelled) return thread.send(ARGUMENTS, id, null);
+    const { task, args, name } = job.order;
     try {
-      thread.send(ARGUMENTS, id, [job.task, ...job.args], job.args);
+      thread.send(ARGUMENTS, id, [task, ...args], args);
     } catch (cause) {
-      const error = argumentNotCloned(`run ${job.name}`, job.args, cause);
-      job.isCancelled = true;
-      job.waiter.settled({ ok: false, error });
+      const error = argumentNotCloned(`run ${name}`, args, cause);
+      job.isCancelled = true; // its waiter is told now; the job ends when the thread has left it
+      job.settle({ ok: false, error });
       thread.send(ARGUMENTS, id, null);
     }
   }
@@ -238,13 +278,13 @@ export class PoolCore {
 
   #startThread(): void {
     const thread = new PoolThread(
-      this.#outfit,
+      this.#threadSettings,
       (type, id, value) => this.#handle(thread, type, id, value),
       () => this.#jobs.moveUp(),
       (error) => this.#died(thread, error),
     );
     this.#threads.add(thread);
-    // Functions that were defined from here on reach it by message, those before by its outfit.
+    // It knows the functions that there are from its settings, and hears of new ones by message.
   }
 
   #startInPlace(): void {
@@ -255,6 +295,7 @@ export class PoolCore {
     }
   }
 
+  /** A message of a thread. */
   #handle(thread: PoolThread, type: number, id: number, value: unknown): void {
     if (thread.isGone) return;
     const where = `thread ${thread.id} of pool "${this.settings.name}"`;
@@ -286,6 +327,7 @@ export class PoolCore {
     }
   }
 
+  /** It has made its state. The pool is open once all have. */
   #ready(thread: PoolThread): void {
     thread.started(true);
     this.#refill.succeeded();
@@ -296,6 +338,9 @@ export class PoolCore {
     this.#opened.resolve();
   }
 
+  /**
+   * It could not make its state, or ended before it had: while the pool opens, that is its failure.
+   */
   #startFailed(thread: PoolThread, error: unknown): void {
     this.#left(thread, { isCertain: true });
     if (!this.#isOpen) return this.#opened.reject(error);
@@ -303,6 +348,9 @@ export class PoolCore {
     this.#notStarted(thread.crashed("could not start, and neither could others before", error));
   }
 
+  /**
+   * Tries again later. If no thread is left to wait for, the jobs fail, or the error is reported.
+   */
   #notStarted(error: unknown): void {
     const failures = this.#refill.retry();
     if (failures < MOST_FAILED_STARTS || this.#threads.size > 0) return;
@@ -311,7 +359,7 @@ export class PoolCore {
     if (jobs.length === 0 && failures === MOST_FAILED_STARTS) reportSurvived(error);
   }
 
-  /** It has died of `error`, or ended on its own account. */
+  /** It has died of `error`, or without one it has ended by itself. */
   #died(thread: PoolThread, error: unknown): void {
     if (thread.isGone) return;
     const wasReady = thread.isReady;
@@ -332,7 +380,9 @@ export class PoolCore {
     this.#refill.replace({ diedAtOnce });
   }
 
-  /** It is gone. Whether it took a job with it, which somebody waited for. */
+  /**
+   * It is gone, with the job `current`. Whether somebody waited for that one, and so hears of it.
+   */
   #left(
     thread: PoolThread,
     how: { isCertain: boolean },
@@ -341,7 +391,7 @@ export class PoolCore {
   ): boolean {
     this.#threads.delete(thread);
     thread.remove(how);
-    this.#jobs.ringAgain(); // it may have been rung for a job that another one must take now
+    this.#jobs.ringAgain(); // another one must take the job for which it may have been rung
     const job = this.#jobs.find(current);
     const isMissed = job !== undefined && !job.isCancelled;
     if (job !== undefined) {
@@ -356,7 +406,7 @@ export class PoolCore {
     return isMissed;
   }
 
-  /** A task that was told to end has not, within its grace period. */
+  /** A task that was told to end has not, within its grace period: gives its thread up. */
   #abandonThreadOf(job: Job): void {
     const thread = this.#threadOf(job.id);
     thread?.listen(); // it may have ended just now
@@ -365,7 +415,7 @@ export class PoolCore {
     this.#abandoned++;
     if (this.#abandoned === 1) {
       this.#warn(
-        `${job.name} was aborted and has not ended in time, so its thread was given up; a task that ` +
+        `${job.order.name} was aborted and has not ended in time, so its thread was given up; a task that ` +
           `computes for long should ask cancelRequested() now and then`,
       );
     }
@@ -382,7 +432,7 @@ export class PoolCore {
     return this.#end.close();
   }
 
-  /** For who closes it and doesn't wait: an error of `atExit` is reported. */
+  /** `close` for somebody who doesn't wait: an error of `atExit` is reported. */
   closeAsync(): void {
     this.#end.closeAsync();
   }
@@ -401,7 +451,10 @@ export class PoolCore {
     };
   }
 
-  /** A job whose end is known is over, though its thread may not have got so far. */
+  /**
+   * Whether it is at a job. One whose result has come is over, though its thread may not say so
+   * yet.
+   */
   #isBusy(thread: PoolThread): boolean {
     const job = this.#jobs.find(thread.currentJob);
     return thread.isReady && job !== undefined && !this.#jobs.isQueued(job);
@@ -414,7 +467,10 @@ function noThreadLeft(): ThreadCrashedError {
   );
 }
 
-/** What a thread died of doesn't end the process: without a handler it is printed. */
+/**
+ * For the uncaught handler. Without one it is printed: the death of a thread doesn't end the
+ * process.
+ */
 function reportSurvived(error: unknown): void {
   reportUncaught(error, (error) => console.error(error));
 }

@@ -3,10 +3,11 @@
  *
  *     open ──close──▶ finishing ──no job is left──▶ quitting ──no thread is left──▶ gone
  *
- * Whoever closes it says so once, the rest follows: `jobEnded` and `threadLeft` are to be called
- * whenever that was perhaps the last one. Threads are told to quit when no job is left, not before,
- * and are given up where they have not ended in time, which the console is told. At the end of a
- * program that has closed nothing the pool closes itself, and has less patience.
+ * `close` begins it, and the rest follows: `jobEnded` and `threadLeft` must be called whenever one
+ * has, as it may have been the last. Threads are told to quit when no job is left, not before.
+ * Those that have not ended in time are given up, and the console is told. A pool that the program
+ * has not closed closes itself when the event loop has nothing left to do, and then waits a second
+ * at most.
  */
 import { reportUncaught } from "../../internal/report.ts";
 import { doorbell } from "../../loop/doorbell.ts";
@@ -29,7 +30,7 @@ export interface EndingPool {
   stopStarting(): void;
   /** The program ends: jobs that were aborted have `ms` from now on. */
   limitGrace(ms: number): void;
-  /** A thread doesn't matter any more. `isLate`: it should have ended by now. */
+  /** A thread is no longer waited for. `isLate`: it should have ended by now. */
   giveUp(thread: PoolThread, how: { isLate: boolean }): void;
   /** What people should know. */
   warn(what: string): void;
@@ -67,16 +68,19 @@ export class PoolEnd {
     return this.#gone.promise;
   }
 
-  /** For who doesn't wait: an error of `atExit` is reported. */
+  /** `close` for somebody who doesn't wait: an error of `atExit` is reported. */
   closeAsync(): void {
     this.close().catch(reportUncaught);
   }
 
-  /** The loop has run empty, and nobody has closed it: its threads may run their `atExit`. */
+  /**
+   * The event loop has nothing left to do, and nobody has closed the pool. True: it goes on, for
+   * `atExit`.
+   */
   #closeAtExit(): boolean {
     if (this.isClosing) return false;
     this.#isExit = true;
-    // Whoever waits for a job keeps the loop going, so all that there are were aborted.
+    // Whoever waits for a job keeps the loop going, so the jobs that are left were all cancelled.
     this.pool.limitGrace(EXIT_GRACE_MS);
     this.closeAsync();
     return true;
@@ -95,7 +99,7 @@ export class PoolEnd {
     const ms = this.#isExit ? Math.min(graceMs, EXIT_GRACE_MS) : Math.max(graceMs, LEAST_QUIT_MS);
     if (ms < Infinity) this.#timer = backgroundTimer(ms, () => this.#giveUpLateThreads(ms));
     for (const thread of [...threads]) {
-      // One that still makes its state can be stopped there, and nothing has to be undone.
+      // One that still makes its state can be stopped there: there is nothing to clean up.
       if (thread.abandonStart()) this.pool.giveUp(thread, { isLate: false });
       else thread.quit();
     }
@@ -115,7 +119,7 @@ export class PoolEnd {
     }
     const { warn } = this.pool;
     if (kept > 0) {
-      warn(`${givenUp(kept)}: what a task has left behind kept it from its end for ${ms} ms`);
+      warn(`${givenUp(kept)}: what a task has left behind kept it from ending for ${ms} ms`);
     }
     if (cleaningUp > 0) {
       const advice = this.#isExit ? "close the pool if it needs longer" : "graceMs may be longer";

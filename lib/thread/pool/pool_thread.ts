@@ -1,32 +1,48 @@
-/** A thread of a pool, as main sees it: its worker, and the two ways of talking to it. */
+/**
+ * A thread of a pool, as main sees it: its worker, what they share, and the mailboxes between them.
+ *
+ * It starts in steps: the worker loads its module, which says HELLO (`serve` does); main answers
+ * with `Start`, the memory that they share; the thread makes its state, and says READY in a
+ * message. So long main holds the doorbell, to hear of it; `started` ends that, whatever came of
+ * it.
+ *
+ * Main ends it by `quit`, when it is idle, or by giving it up: `abandon…` decides with a
+ * compare-and-set on the thread's word (states.ts), so main knows at what the thread was. After
+ * `remove` nothing that it says counts.
+ */
 import { doorbell } from "../../loop/doorbell.ts";
-import { ThreadCrashedError } from "../errors.ts";
-import { type Handler, Inflow, Outflow } from "../shared/flow.ts";
-import { MainCalls, type MainFunctions } from "./main_calls.ts";
-import { workerName } from "../memory/identity.ts";
+import {
+  ownRegistry,
+  pack,
+  type Registry,
+  SharedQueue,
+  ThreadCrashedError,
+  workerName,
+} from "../memory/mod.ts";
 import {
   ABANDONED,
   atJob,
   CANCEL,
+  type Handler,
   HELLO,
   IDLE,
+  Inbox,
   jobOf,
+  Outbox,
   QUIT,
   type Start,
   STARTING,
-} from "../worker/protocol.ts";
-import { ownRegistry, type Registry } from "../memory/registry.ts";
-import { SharedQueue } from "../memory/shared_queue.ts";
-import { pack } from "../memory/wire.ts";
+} from "../protocol/mod.ts";
+import { MainCalls, type MainFunctions } from "./main_calls.ts";
 
-const INBOX_CAPACITY = 64;
-const OUTBOX_CAPACITY = 1024;
+const TO_THREAD_CAPACITY = 64;
+const TO_MAIN_CAPACITY = 1024;
 export const MESSAGE_BYTES = 496;
 /** How long a module may take until it calls `serve`. */
 const HELLO_MS = 30_000;
 
 /** What is the same for all threads of a pool. */
-export interface Outfit {
+export interface ThreadSettings {
   readonly module: string;
   readonly pool: string;
   readonly jobs: SharedArrayBuffer;
@@ -39,16 +55,16 @@ export interface Outfit {
 
 export class PoolThread {
   readonly id: number;
-  /** When it was started, for who wonders how long it has lived. */
+  /** When it was started. */
   readonly since: number = performance.now();
   readonly #registry: Registry;
   readonly #place: number;
   readonly #state = new Int32Array(new SharedArrayBuffer(4)).fill(STARTING);
   readonly #worker: Worker;
-  readonly #outflow: Outflow;
-  readonly #inflow: Inflow;
+  readonly #outbox: Outbox;
+  readonly #inbox: Inbox;
   readonly #port: MessagePort;
-  /** The other end, until it is handed over. */
+  /** The thread's end of it, until that is handed over. */
   #itsPort: MessagePort | undefined;
   readonly calls: MainCalls;
   #helloTimer: ReturnType<typeof setTimeout> | undefined;
@@ -60,7 +76,7 @@ export class PoolThread {
 
   /** Starts it. `onCrash` is told of a death that the thread itself could not tell of. */
   constructor(
-    outfit: Outfit,
+    settings: ThreadSettings,
     handle: Handler,
     afterBunch: () => void,
     onCrash: (error: unknown) => void,
@@ -73,14 +89,14 @@ export class PoolThread {
     this.#port = port1;
     this.#itsPort = port2;
     const { buffer } = this.#registry;
-    const inbox = SharedQueue.allocate(INBOX_CAPACITY, MESSAGE_BYTES);
-    const outbox = SharedQueue.allocate(OUTBOX_CAPACITY, MESSAGE_BYTES);
-    this.#outflow = new Outflow(new SharedQueue(inbox, buffer), port1);
-    this.#inflow = new Inflow(new SharedQueue(outbox, buffer), port1, handle, afterBunch);
-    this.calls = new MainCalls(outfit.main, this.send.bind(this));
-    const name = workerName(id, outfit.pool);
+    const toThread = SharedQueue.allocate(TO_THREAD_CAPACITY, MESSAGE_BYTES);
+    const toMain = SharedQueue.allocate(TO_MAIN_CAPACITY, MESSAGE_BYTES);
+    this.#outbox = new Outbox(new SharedQueue(toThread, buffer), port1);
+    this.#inbox = new Inbox(new SharedQueue(toMain, buffer), port1, handle, afterBunch);
+    this.calls = new MainCalls(settings.main, this.send.bind(this));
+    const name = workerName(id, settings.pool);
     try {
-      this.#worker = new Worker(outfit.module, { type: "module", name });
+      this.#worker = new Worker(settings.module, { type: "module", name });
     } catch (error) {
       this.#registry.leave(place);
       port1.close();
@@ -89,28 +105,28 @@ export class PoolThread {
     }
     this.#worker.onerror = (event) => {
       event.preventDefault(); // it would be an error of main's
-      this.listen(); // what it has said before counts
+      this.listen(); // first, what it has said before
       onCrash(event.error ?? new Error(event.message));
     };
     const start: Start = {
       kind: "weft.start",
       registry: buffer,
       place,
-      jobs: outfit.jobs,
-      table: outfit.table,
+      jobs: settings.jobs,
+      table: settings.table,
       state: this.#state.buffer as SharedArrayBuffer,
-      inbox,
-      outbox,
+      toThread,
+      toMain,
       port: port2,
-      pool: outfit.pool,
-      init: outfit.init,
-      atExit: outfit.atExit,
-      functions: outfit.functions,
+      pool: settings.pool,
+      init: settings.init,
+      atExit: settings.atExit,
+      functions: settings.functions,
     };
     this.#worker.onmessage = ({ data }) => {
       if (data !== HELLO) return;
       clearTimeout(this.#helloTimer);
-      this.#worker.onmessage = null; // the rest is the user's own affair
+      this.#worker.onmessage = null; // other messages are the user's
       this.#worker.postMessage(start, [port2]);
       this.#itsPort = undefined;
     };
@@ -122,8 +138,8 @@ export class PoolThread {
         ),
       );
     }, HELLO_MS);
-    doorbell.hold(); // while it starts
-    this.#inflow.start();
+    doorbell.hold(); // until `started`
+    this.#inbox.start();
     setWorkerRef(this.#worker, false);
   }
 
@@ -136,13 +152,13 @@ export class PoolThread {
     doorbell.release();
   }
 
-  /** The number of the job that it has, or had when it died. */
+  /** The number of the job that it is at, or was at when it died. */
   get currentJob(): number | undefined {
     return jobOf(Atomics.load(this.#state, 0));
   }
 
   send(type: number, id: number, value: unknown, transferring?: readonly unknown[]): void {
-    if (!this.isGone) this.#outflow.send(type, id, value, transferring);
+    if (!this.isGone) this.#outbox.send(type, id, value, transferring);
   }
 
   cancel(id: number, reason: unknown): void {
@@ -153,9 +169,9 @@ export class PoolThread {
     this.send(QUIT, 0, undefined);
   }
 
-  /** Lets in what it has said. */
+  /** Handles what it has said. */
   listen(): void {
-    this.#inflow.wake();
+    this.#inbox.wake();
   }
 
   /** False if it isn't at that job any more. From here on it takes none. */
@@ -178,16 +194,16 @@ export class PoolThread {
   }
 
   /**
-   * It is gone, or given up: nothing of what it says counts any more. Its place is free again if
-   * it is certain that it will never wait there. It may still be running, so its memory is
-   * dropped and never used again.
+   * It is gone, or given up: nothing that it says counts any more. If its end `isCertain`, its
+   * place in the table of threads is free again. Otherwise it may still be running: its place stays
+   * taken, and the memory that it shares is dropped and never used again.
    */
   remove({ isCertain }: { isCertain: boolean }): void {
     if (this.isGone) return;
     this.isGone = true;
     this.started(false);
-    this.#inflow.stop();
-    this.#outflow.stop();
+    this.#inbox.stop();
+    this.#outbox.stop();
     this.calls.cancelAll("the thread that called is gone");
     this.#port.close();
     this.#itsPort?.close();
@@ -206,9 +222,10 @@ export class PoolThread {
 }
 
 /**
- * Whether a worker keeps the program alive. Those of a pool don't: whoever waits for one of them
- * does, and one that can't be stopped must not. Deno has a method for that under a symbol, for its
- * own `node:worker_threads`; without it the program has to close its pools.
+ * Says whether a worker keeps the program alive. Those of a pool don't: whoever waits for a job
+ * does, and a thread that can't be stopped must not. Deno has a method for that, under a symbol,
+ * for its `node:worker_threads`. Where there is none, a program has to close its pools, or it
+ * doesn't end.
  */
 function setWorkerRef(worker: Worker, on: boolean): void {
   const prototype = Object.getPrototypeOf(worker);

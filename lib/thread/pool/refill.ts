@@ -1,10 +1,11 @@
 /**
- * Starts threads in the place of those that are gone: at once as a rule, and less and less often
- * where that doesn't help. There are two kinds of trouble, with a pause of its own each:
+ * Starts threads in the place of those that are gone: at once as a rule, and after longer and
+ * longer pauses where that doesn't help. There are two kinds of trouble, each with pauses of its
+ * own:
  *
  * - threads *die at once*, before they got anything done: each pause is twice the one before, until
  *   a thread lives longer;
- * - threads *can't even start*: the same, by how many starts have failed since the last success.
+ * - threads *can't even start*: each pause is twice the one before, until one has started.
  */
 import type { CancelHandle } from "../../operation/types.ts";
 import { backgroundTimer } from "./background_timer.ts";

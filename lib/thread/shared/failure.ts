@@ -1,20 +1,27 @@
 /**
- * Why a shared channel has failed, in its memory: an error taken apart (see `wire.ts`), and where it
- * was thrown. There is room for a few kilobytes of it. What takes more is cut, in steps, and the
+ * Why a shared channel has failed, in its memory: an error taken apart (see `packed_error.ts`), and
+ * where it was thrown. There is room for a few kilobytes. What takes more is cut, step by step, the
  * least needed first: stacks, then long texts and values, then errors within errors.
  */
 import { show } from "../../internal/check.ts";
-import { FAILURE_BYTES, type SharedQueue } from "../memory/shared_queue.ts";
-import { Decoded, Encoded, isPlain } from "../memory/values.ts";
-import { pack, type Packed, unpack } from "../memory/wire.ts";
+import {
+  Decoded,
+  Encoded,
+  FAILURE_BYTES,
+  isPlain,
+  pack,
+  type Packed,
+  type SharedQueue,
+  unpack,
+} from "../memory/mod.ts";
 
 /** What a step leaves of an error. */
 interface Limits {
-  /** Of each stack so many lines. */
+  /** How many lines of each stack. */
   readonly lines: number;
-  /** Of each text so many characters, and of a value one that is no longer. */
+  /** How many characters of each text, and how long other values may be. */
   readonly chars: number;
-  /** Errors within it: so many levels, and so many fields and errors in each. */
+  /** How many levels of errors within errors, and how many fields and errors in each. */
   readonly levels: number;
   readonly parts: number;
 }
@@ -28,7 +35,7 @@ const STEPS: readonly Limits[] = [
   { lines: 0, chars: 60, levels: 0, parts: 0 }, // some two hundred characters: they always fit
 ];
 
-/** What has been cut. */
+/** Stands for what has been cut. */
 const CUT = "…";
 
 /** `error` as it is to be written, by `thread`. Never throws, whatever it is. */
@@ -58,7 +65,7 @@ export function readFailure(queue: SharedQueue): unknown {
 function cut(packed: Packed, limits: Limits, levels: number): Packed {
   const { chars, lines, parts } = limits;
   if (packed.kind === "again") {
-    // Numbers go by what comes before, which may be cut.
+    // It has the number of an error that comes before, and those may be cut.
     return limits.levels === Infinity ? packed : { kind: "value", value: CUT };
   }
   if (packed.kind === "value") return { kind: "value", value: cutValue(packed.value, chars) };

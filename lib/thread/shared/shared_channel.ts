@@ -1,4 +1,5 @@
-import type { ChannelStatistics } from "../../channel/channel.ts";
+/** `SharedChannel`: what users see of it. Its ends meet in a queue (memory/shared_queue.ts). */
+import type { ChannelStatistics } from "../../channel/mod.ts";
 import { checkOverflow, type Overflow } from "../../channel/core.ts";
 import { ChannelIterator } from "../../channel/iterator.ts";
 import { count } from "../../internal/circle.ts";
@@ -11,20 +12,24 @@ import {
 } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import type { Awaitable, Option } from "../../operation/types.ts";
-import { hasMemory, ownRegistry } from "../memory/registry.ts";
 import {
-  DRAINED,
-  NOTHING,
+  CAN_FAIL,
+  type Codec,
+  FORGETS,
+  hasMemory,
+  ownRegistry,
+  POOLS_BYTES,
+  SharedQueue,
+} from "../memory/mod.ts";
+import {
   SharedCloseEvent,
   SharedReceive,
   SharedReceiveEvent,
   SharedSend,
   SharedSendEvent,
 } from "./shared_operations.ts";
-import { DROPS_NEWEST, SharedPort } from "./shared_port.ts";
-import { CAN_FAIL, FORGETS, POOLS_BYTES, SharedQueue } from "../memory/shared_queue.ts";
-import type { Codec } from "../memory/values.ts";
-import type { SharedSide } from "./waiting.ts";
+import { DRAINED, DROPS_NEWEST, NOTHING, SharedPort } from "./shared_port.ts";
+import type { WaitingLine } from "./waiting_line.ts";
 
 /** How a shared channel is made. */
 export interface SharedChannelOptions<T> {
@@ -52,7 +57,10 @@ export interface SharedChannelOptions<T> {
    * their `buffer`. Default false: each has a buffer of its own.
    */
   pooledBytes?: boolean;
-  /** For people: shown in errors, and where a `Deadlock` says what a fiber waits on. Travels with the handle. */
+  /**
+   * For people: shown in errors, and where a `Deadlock` says what a fiber waits on. Travels with
+   * the handle.
+   */
   name?: string;
 }
 
@@ -79,7 +87,7 @@ const OVERFLOW_FLAGS: Record<Overflow, number> = {
 const HAS_CODEC = 1;
 const ACTION = "make the shared channel";
 
-/** The ends that this realm has of each channel: one each, so that its waiters stand in one line. */
+/** This realm's port of each channel: a single one, so that all who wait here stand in one line. */
 const ports: Map<string, WeakRef<SharedPort<unknown>>> = new Map();
 const forgotten = new FinalizationRegistry((token: string) => {
   if (ports.get(token)?.deref() === undefined) ports.delete(token);
@@ -91,10 +99,10 @@ const forgotten = new FinalizationRegistry((token: string) => {
  * waits while there is no room, or an item is forgotten (`overflow`). It works in fibers, with
  * `await`, in threads that block, and in `select`, together with everything else.
  *
- * It has the surface of `Channel`, and two things differ. Its capacity is at least 1: for sender and
- * receiver to meet both would have to commit in one step, which two threads don't have. And an item
- * is in the channel until a receiver runs and takes it, though one may be waiting; so it counts,
- * and with `overflow` it may still be forgotten.
+ * It has the surface of `Channel`, and two things differ. Its capacity is at least 1: for sender
+ * and receiver to meet both would have to commit in one step, which two threads don't have. And an
+ * item is in the channel until a receiver runs and takes it, though one may be waiting; so it
+ * counts, and with `overflow` it may still be forgotten.
  *
  * Items are copied. Plain data (as JSON has it), strings, numbers and `Uint8Array`s are fast; what
  * else JavaScript itself can clone (`Map`, `Date`, `undefined` inside of objects, …) is slower;
@@ -146,7 +154,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   /** To be posted to other threads, as often as one likes. */
   readonly handle: SharedChannelHandle;
   readonly #port: SharedPort<T>;
-  #receiveEvent: Event<T> | undefined;
+  readonly #receiving: SharedReceiveEvent<T>;
+  readonly #receivingOrThrow: SharedReceiveEvent<T>;
   #receiveOptionEvent: Event<Option<T>> | undefined;
   #closeEvent: Event<void> | undefined;
 
@@ -169,6 +178,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   ) {
     this.handle = handle ?? makeHandle(options as SharedChannelOptions<T>);
     this.#port = portOf(this.handle, handle === undefined ? options?.codec : codec);
+    this.#receiving = new SharedReceiveEvent(this.#port, false);
+    this.#receivingOrThrow = new SharedReceiveEvent(this.#port, true);
   }
 
   /**
@@ -210,8 +221,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
 
   /**
    * Sends a copy of `value` if that needs no waiting: whether it was sent. Never suspends, and
-   * doesn't wait behind those who do. With "dropOldest" it always is, perhaps at the cost of another
-   * item. Throws as `send` does.
+   * doesn't wait behind those who do. With "dropOldest" it always is, perhaps at the cost of
+   * another item. Throws as `send` does.
    */
   trySend(value: T): boolean {
     const port = this.#port;
@@ -230,7 +241,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
    * the channel has failed with, once it is drained, as do all that receive.
    */
   receive(): Awaitable<Option<T>> {
-    return new SharedReceive(this.#port, false) as unknown as Awaitable<Option<T>>;
+    return new SharedReceive(this.#receiving);
   }
 
   /**
@@ -239,13 +250,13 @@ export class SharedChannel<T> implements AsyncIterable<T> {
    * @throws {ChannelClosedError} when the channel is closed and drained
    */
   receiveOrThrow(): Awaitable<T> {
-    return new SharedReceive(this.#port, true) as unknown as Awaitable<T>;
+    return new SharedReceive(this.#receivingOrThrow);
   }
 
   /**
    * Receives the next item if there is one, else `undefined`, also when the channel is closed and
-   * drained. Never suspends, and doesn't wait behind those who do. Throws the error that the channel
-   * has failed with, once it is drained.
+   * drained. Never suspends, and doesn't wait behind those who do. Throws the error that the
+   * channel has failed with, once it is drained.
    */
   tryReceive(): Option<T> {
     const item = this.#port.take();
@@ -255,13 +266,14 @@ export class SharedChannel<T> implements AsyncIterable<T> {
 
   /** `receiveOrThrow` as an event: the same one for every call. */
   receiveEvent(): Event<T> {
-    return this.#receiveEvent ??= new SharedReceiveEvent(this.#port, true);
+    return this.#receivingOrThrow;
   }
 
   /** `receive` as an event, so that a close can be a branch. The same one for every call. */
   receiveOptionEvent(): Event<Option<T>> {
-    return this.#receiveOptionEvent ??= new SharedReceiveEvent<T>(this.#port, false)
-      .map((item) => item as unknown === DRAINED ? undefined : { value: item });
+    return this.#receiveOptionEvent ??= this.#receiving.map((item) =>
+      this.#receiving.resultOf(item) as Option<T>
+    );
   }
 
   /**
@@ -361,11 +373,11 @@ export class SharedChannel<T> implements AsyncIterable<T> {
    * `return` takes back the receives that still wait.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
-    return new ChannelIterator(() => new SharedReceive(this.#port, false));
+    return new ChannelIterator(() => new SharedReceive(this.#receiving));
   }
 }
 
-function waitingOn(side: SharedSide): number {
+function waitingOn(side: WaitingLine): number {
   const threads = side.queue.sleepers[side.side].count;
   return count(side.first) + threads - (side.isAsleep ? 1 : 0);
 }

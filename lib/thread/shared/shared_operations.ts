@@ -1,13 +1,27 @@
 /**
- * The waits of a shared channel: plain operations, and events.
+ * The waits of a shared channel: for an item, for room, and for the close. Each is written down
+ * once, as an event, which is also the rule of the operation (see `rule_wait.ts`). The operations
+ * `SharedReceive` and `SharedSend` are hot, and have it written out that they complete at once (see
+ * `wait.ts`).
  *
- * They only ever look again (`recheck`): what wakes them says that the queue may be ready, and the
- * compare-and-set in the queue decides. As events they are custom ones, which are polled.
+ * Nobody is ever handed anything. A ring says that the queue may be ready; whoever is woken looks
+ * again, and the compare-and-set in the queue decides. So as events they are custom ones, which a
+ * select attempts again when it is woken. The rules of a look:
  *
- * They count as committed before they leave the line, as the one behind them may be a task of a
- * scheduler that resumes it there and then, and which might cancel them.
+ *  - Whose turn it is: those in line come first, so a wait looks only if nobody is in line, or if
+ *    one of its own nodes there says so (`mayLook`).
+ *  - A look in vain: its node must wait to be woken again (`sleepOn`), or a later ring would be
+ *    lost on a waiter that is taken for one that is still going to look.
+ *  - Success: the wait is committed *before* it leaves the line. Leaving wakes the next one, who
+ *    may be a task of a scheduler that resumes it there and then, and which might cancel this one.
+ *  - Codecs and getters are code of the user's, and may do anything to this very wait. Encoding
+ *    comes before the look, and if the wait has changed then, this look is off. Decoding comes
+ *    after the commit.
  */
-import { type Arm, EventBase } from "../../operation/event.ts";
+import type { CancelHandle } from "../../operation/types.ts";
+import { EventBase, type WaitNode } from "../../operation/event.ts";
+import { RuleWait } from "../../operation/rule_wait.ts";
+import { CUSTOM, SelectWait } from "../../operation/select_wait.ts";
 import {
   COLD,
   COMMITTED,
@@ -16,123 +30,119 @@ import {
   type FiberSlot,
   inherit,
   SPENT,
-  type Wait,
+  Wait,
   WAITING,
 } from "../../operation/wait.ts";
 import { execution } from "../../trigger/execution.ts";
-import { CUSTOM, type SelectWait } from "../../operation/select_wait.ts";
-import type { Holder } from "../../loop/doorbell.ts";
-import type { SharedPort } from "./shared_port.ts";
-import type { Encoded } from "../memory/values.ts";
-import { holderFor, type SharedSide, type SharedWaiter } from "./waiting.ts";
+import type { Encoded } from "../memory/mod.ts";
+import { DRAINED, NOTHING, type SharedPort } from "./shared_port.ts";
+import { holderFor, LineNode, type WaitingLine } from "./waiting_line.ts";
 
-/** In the place of an item: there is none now. */
-export const NOTHING: unique symbol = Symbol("nothing");
-/** In the place of an item: there will never be one. */
-export const DRAINED: unique symbol = Symbol("drained");
-
-export interface SharedReceive<T> extends Wait<unknown> {}
-
-/** `receive` (`orThrow` false: an option) and `receiveOrThrow` (the item itself). */
-export class SharedReceive<T> implements SharedWaiter {
-  declare port: SharedPort<T>;
-  declare orThrow: boolean;
-  declare after: SharedWaiter | null;
-  declare before: SharedWaiter | null;
-  declare woken: boolean;
-  declare holder: Holder | null;
-
-  constructor(port: SharedPort<T>, orThrow: boolean) {
-    this.value = undefined;
-    this.state = COLD;
-    this.waiter = null;
-    this.port = port;
-    this.orThrow = orThrow;
-    this.after = null;
-    this.before = null;
-    this.woken = false;
-    this.holder = null;
+/** What the three have in common: a node in line, and whose turn it is. */
+abstract class SharedEvent<T> extends EventBase<T> {
+  constructor(readonly line: WaitingLine) {
+    super();
   }
 
-  [Symbol.iterator](): Iterator<never, unknown, unknown> {
-    if (this.state !== COLD || execution.current === null) return elsewhere(this);
-    return this as unknown as Iterator<never, unknown, unknown>;
+  override kind(): number {
+    return CUSTOM;
   }
 
-  /** Written out, as the hot path (see `wait.ts`): an item is there. */
-  next(): IteratorResult<never, unknown> {
-    if (this.state !== COLD) return this.resume();
-    const { port } = this;
-    const fiber = execution.current as FiberSlot;
-    if (
-      fiber.context.error !== undefined || port.receivers.first !== null || --execution.left < 0
-    ) return this.start();
-    const item = port.take();
-    if (item === NOTHING || item === DRAINED) return this.enter();
-    this.state = SPENT;
-    this.value = this.orThrow ? item : { value: item };
-    return this as never;
+  override enlist(node: WaitNode): void {
+    const inLine = new LineNode(this.line, node);
+    node.handle = inLine; // first: it may be woken, and look, before it is back from `enter`
+    inLine.enter(holderFor(node.waiter));
   }
 
-  attempt(): boolean {
-    const { port } = this;
-    const { receivers } = port;
-    if (receivers.first !== null) return false;
-    return this.finishWith(port.take()) ||
-      (receivers.isWorthWaiting() && this.finishWith(port.take()));
-  }
-
-  finishWith(item: unknown): boolean {
-    if (item === NOTHING) return false;
-    if (item !== DRAINED) {
-      this.value = this.orThrow ? item : { value: item };
-    } else if (this.orThrow || this.port.failure !== null) {
-      this.value = this.port.end();
-      this.state = FAILED;
-    } else {
-      this.value = undefined; // and no longer the effect that it was
+  /** An operation looks again; a select calls `attempt`, and does the rest itself. */
+  override recheck(node: WaitNode, wait: Wait<unknown>): boolean {
+    try {
+      if (!this.attempt(wait)) return false;
+      if (wait.state === WAITING) wait.state = COMMITTED;
+    } catch (error) { // of the codec's: the item is one that nobody could have received
+      wait.value = error;
+      wait.state = FAILED;
     }
+    this.withdraw(node);
     return true;
   }
 
-  enlist(): void {
-    this.port.receivers.enlist(this, holderFor(this.waiter));
+  protected mayLook(wait: Wait<unknown>): boolean {
+    const { line } = this;
+    return line.first === null || this.#nodesOf(wait).some((node) => line.mayLook(node));
   }
 
-  withdraw(): void {
-    this.port.receivers.delist(this);
+  /** With the first of its nodes that were woken go those that were woken after it: all of them. */
+  protected sleepOn(wait: Wait<unknown>): void {
+    if (wait.state !== WAITING) return; // it isn't in line yet
+    const node = this.#nodesOf(wait).find(({ woken }) => woken);
+    if (node !== undefined) this.line.waitOn(node);
   }
 
-  wake(): void {
-    this.waiter!.unblock();
+  /** Where `wait` is in this line: an operation once, a select as often as it has arms there. */
+  #nodesOf(wait: Wait<unknown>): LineNode[] {
+    const nodes = wait instanceof SelectWait ? wait.arms : [wait as unknown as RuleWait<unknown>];
+    return nodes.map(({ handle }) => handle).filter((handle) => this.#isHere(handle));
   }
 
-  recheck(): boolean {
-    const { receivers } = this.port;
-    this.state = COMMITTED; // whatever the codec does: it comes too late
-    if (!receivers.mayLook(this) || !this.takeOrFail()) {
-      this.state = WAITING;
-      receivers.waitOn(this);
+  #isHere(handle: CancelHandle | null): handle is LineNode {
+    return handle instanceof LineNode && handle.line === this.line;
+  }
+
+  /**
+   * Whether `wait` finds the channel closed, and waits for just that, too: then this is what
+   * happens, rather than that a send or a receive fails.
+   */
+  protected leavesItToClose(wait: Wait<unknown>, port: object): boolean {
+    return wait.state === WAITING && wait instanceof SelectWait &&
+      wait.arms.some(({ event }) => event instanceof SharedCloseEvent && event.port === port);
+  }
+}
+
+/**
+ * To receive. Holds nothing of its waiters, so there is one of a kind per channel. Closed and
+ * drained: `orThrow` fails, otherwise it happens with `DRAINED`.
+ */
+export class SharedReceiveEvent<T> extends SharedEvent<T> {
+  constructor(readonly port: SharedPort<T>, readonly orThrow: boolean) {
+    super(port.receivers);
+  }
+
+  override attempt(wait: Wait<unknown>): boolean {
+    const { port } = this;
+    const item = this.mayLook(wait) ? this.#take(wait) : NOTHING;
+    if (item === NOTHING || (item === DRAINED && this.leavesItToClose(wait, port))) {
+      this.sleepOn(wait);
       return false;
     }
-    receivers.delist(this);
+    wait.value = item;
+    if (item === DRAINED && (this.orThrow || port.failure !== null)) {
+      wait.value = port.end();
+      wait.state = FAILED;
+    }
     return true;
   }
 
-  takeOrFail(): boolean {
-    try {
-      return this.finishWith(this.port.take());
-    } catch (error) { // of the codec's: the item is one that nobody could have received
-      this.value = error;
-      this.state = FAILED;
-      return true;
-    }
+  /** Commits a wait before the codec runs: that finds nothing to cancel, and no arm in any list. */
+  #take(wait: Wait<unknown>): unknown {
+    const { port } = this;
+    if (port.codec === undefined || wait.state !== WAITING) return port.take();
+    return port.take(() => {
+      wait.state = COMMITTED;
+      if (!(wait instanceof SelectWait)) return wait.withdraw();
+      wait.chosen = wait.arms.find(({ event }) => event === this as unknown)!;
+      wait.leaveAll();
+    });
   }
 
-  giveBack(): void {
-    const { value } = this;
-    if (this.orThrow) this.port.giveBack(value as T);
-    else if (value !== undefined) this.port.giveBack((value as { value: T }).value);
+  override giveBack(item: unknown): void {
+    if (item !== DRAINED) this.port.giveBack(item as T);
+  }
+
+  /** `receive` returns an option. */
+  override resultOf(item: unknown): unknown {
+    if (this.orThrow) return item;
+    return item === DRAINED ? undefined : { value: item };
   }
 
   describe(): string {
@@ -140,19 +150,108 @@ export class SharedReceive<T> implements SharedWaiter {
   }
 }
 
-inherit(SharedReceive);
+export interface SharedReceive<T> extends RuleWait<T> {}
 
-export interface SharedSend<T> extends Wait<void> {}
+/** `receive` and `receiveOrThrow`. */
+export class SharedReceive<T> {
+  declare rule: SharedReceiveEvent<unknown>;
 
-export class SharedSend<T> implements SharedWaiter {
+  constructor(rule: SharedReceiveEvent<unknown>) {
+    this.value = undefined;
+    this.state = COLD;
+    this.waiter = null;
+    this.rule = rule;
+    this.handle = null; // it stands in no circle itself, but has a `LineNode` there
+  }
+
+  [Symbol.iterator](): Iterator<never, T, unknown> {
+    if (this.state !== COLD || execution.current === null) return elsewhere<T>(this);
+    return this as unknown as Iterator<never, T, unknown>;
+  }
+
+  /** Written out: an item is there, and nobody waits in line for it. */
+  next(): IteratorResult<never, T> {
+    if (this.state !== COLD) return this.resume();
+    const { rule } = this;
+    const { port } = rule;
+    const fiber = execution.current as FiberSlot;
+    if (
+      fiber.context.error !== undefined || port.receivers.first !== null || --execution.left < 0
+    ) return this.start();
+    const item = port.take();
+    // `enter` looks once more: that costs little for one that is going to wait, or is at the end.
+    if (item === NOTHING || item === DRAINED) return this.enter();
+    this.state = SPENT;
+    this.value = rule.resultOf(item);
+    return this as never;
+  }
+
+  /** Before it gets in line it looks for a moment whether an item comes. */
+  attempt(): boolean {
+    const { rule } = this;
+    const wait = this as Wait<unknown>;
+    return rule.attempt(wait) || (rule.line.isWorthWaiting() && rule.attempt(wait));
+  }
+}
+
+inherit(SharedReceive, RuleWait);
+
+/**
+ * To send `item`. A select encodes it anew at each look; an operation sends it as it was when its
+ * wait began (`SharedSend.encoded`).
+ */
+export class SharedSendEvent<T> extends SharedEvent<void> {
+  constructor(readonly port: SharedPort<T>, readonly item: T) {
+    super(port.senders);
+  }
+
+  override attempt(wait: Wait<unknown>): boolean {
+    const kept = wait instanceof SharedSend ? wait.encoded as Encoded | null : null;
+    if (kept !== null) return this.#put(kept, wait);
+    const { state } = wait;
+    let encoded: Encoded;
+    try {
+      encoded = this.port.encode(this.item);
+    } catch (error) {
+      if (wait.state !== state) return false; // as below: the error is that of an arm that has lost
+      throw error;
+    }
+    if (wait.state !== state) return false; // a getter or the codec has committed another arm
+    return this.#put(encoded, wait);
+  }
+
+  #put(encoded: Encoded, wait: Wait<unknown>): boolean {
+    const { port, item } = this;
+    try {
+      if (!this.mayLook(wait) || !port.put(encoded, item)) {
+        this.sleepOn(wait);
+        return false;
+      }
+      wait.value = undefined;
+    } catch (error) { // it is closed
+      if (this.leavesItToClose(wait, port)) {
+        this.sleepOn(wait);
+        return false;
+      }
+      wait.value = error;
+      wait.state = FAILED;
+    }
+    return true;
+  }
+
+  describe(): string {
+    return `a send to ${this.port.describe()}`;
+  }
+}
+
+export interface SharedSend<T> extends RuleWait<void> {}
+
+/** `send`. Its rule is made only where the path isn't written out. */
+export class SharedSend<T> {
   declare port: SharedPort<T>;
   declare item: T;
   /** The item as it was when the wait began. */
   declare encoded: Encoded | null;
-  declare after: SharedWaiter | null;
-  declare before: SharedWaiter | null;
-  declare woken: boolean;
-  declare holder: Holder | null;
 
   constructor(port: SharedPort<T>, item: T) {
     this.value = undefined;
@@ -161,18 +260,19 @@ export class SharedSend<T> implements SharedWaiter {
     this.port = port;
     this.item = item;
     this.encoded = null;
-    this.after = null;
-    this.before = null;
-    this.woken = false;
-    this.holder = null;
+    this.handle = null;
+  }
+
+  get rule(): SharedSendEvent<T> {
+    return new SharedSendEvent(this.port, this.item);
   }
 
   [Symbol.iterator](): Iterator<never, void, unknown> {
-    if (this.state !== COLD || execution.current === null) return elsewhere(this);
+    if (this.state !== COLD || execution.current === null) return elsewhere<void>(this);
     return this as unknown as Iterator<never, void, unknown>;
   }
 
-  /** Written out, as the hot path: a number, and there is room. */
+  /** Written out: a number, there is room, and nobody waits in line for it. */
   next(): IteratorResult<never, void> {
     if (this.state !== COLD) return this.resume();
     const { port, item } = this;
@@ -186,218 +286,41 @@ export class SharedSend<T> implements SharedWaiter {
     return this as never;
   }
 
+  /** Written out: whatever the item, there is room; or there is a moment later. */
   attempt(): boolean {
-    const { port } = this;
+    const { port, item } = this;
     const { senders } = port;
-    const encoded = port.encode(this.item);
+    const encoded = port.encode(item); // valid until somebody else encodes: nobody does here
     if (senders.first === null) {
-      if (port.put(encoded, this.item)) return true;
-      if (senders.isWorthWaiting() && port.put(encoded, this.item)) return true;
+      if (port.put(encoded, item)) return true;
+      if (senders.isWorthWaiting() && port.put(encoded, item)) return true;
     }
     this.encoded = encoded.copy();
     return false;
   }
 
-  enlist(): void {
-    this.port.senders.enlist(this, holderFor(this.waiter));
-  }
-
-  withdraw(): void {
-    this.port.senders.delist(this);
-  }
-
-  wake(): void {
-    this.waiter!.unblock();
-  }
-
-  recheck(): boolean {
-    const { senders } = this.port;
-    if (!senders.mayLook(this) || !this.putOrFail()) {
-      senders.waitOn(this);
-      return false;
-    }
-    senders.delist(this);
-    return true;
-  }
-
-  putOrFail(): boolean {
-    try {
-      if (!this.port.put(this.encoded!, this.item)) return false;
-      this.state = COMMITTED;
-      this.value = undefined;
-    } catch (error) { // it is closed
-      this.value = error;
-      this.state = FAILED;
-    }
-    return true;
-  }
-
-  describe(): string {
-    return `a send to ${this.port.describe()}`;
+  /** Its rule has nothing to add, and need not be made for that. */
+  conclude(): void {
+    Wait.prototype.conclude.call(this);
   }
 }
 
-inherit(SharedSend);
+inherit(SharedSend, RuleWait);
 
-/** An arm of a select in line. */
-class ArmInLine implements SharedWaiter {
-  after: SharedWaiter | null = null;
-  before: SharedWaiter | null = null;
-  woken = false;
-  holder: Holder | null = null;
-
-  constructor(readonly arm: Arm, readonly side: SharedSide) {}
-
-  wake(): void {
-    this.arm.sync!.wake();
-  }
-
-  cancel(): void {
-    this.side.delist(this);
-  }
-}
-
-/** What both events are: a look at the queue, and a place in line. */
-abstract class SharedEvent<T> extends EventBase<T> {
-  constructor(readonly side: SharedSide) {
-    super();
-  }
-
-  override kind(): number {
-    return CUSTOM;
-  }
-
-  override enlist(arm: Arm): void {
-    const node = new ArmInLine(arm, this.side);
-    arm.handle = node;
-    this.side.enlist(node, holderFor(arm.sync!.waiter));
-  }
-
-  /** Those in line come first: `sync` may look if nobody is there, or if it is its own turn. */
-  protected mayLook(sync: SelectWait<unknown>): boolean {
-    const { side } = this;
-    return side.first === null ||
-      sync.arms.some(({ handle }) =>
-        handle instanceof ArmInLine && handle.side === side && side.mayLook(handle)
-      );
-  }
-
-  /**
-   * Whether `sync`, which waits and finds the channel closed, waits for just that, too: then this is
-   * what happens, rather than that a send or a receive fails.
-   */
-  protected leavesItToClose(sync: SelectWait<unknown>, port: SharedPort<unknown>): boolean {
-    if (sync.state !== WAITING) return false;
-    for (const { event } of sync.arms) {
-      if (event instanceof SharedCloseEvent && event.port === port) return true;
-    }
-    return false;
-  }
-
-  /** It has looked in vain: its place in line is one that waits to be woken again. */
-  protected sleepOn(sync: SelectWait<unknown>): void {
-    for (const { event, handle } of sync.arms) {
-      if (event === this as unknown && handle instanceof ArmInLine && handle.woken) {
-        this.side.waitOn(handle);
-      }
-    }
-  }
-}
-
-export class SharedReceiveEvent<T> extends SharedEvent<T> {
-  /** Closed and drained: `orThrow` fails, otherwise it happens with `DRAINED`. */
-  constructor(readonly port: SharedPort<T>, readonly orThrow: boolean) {
-    super(port.receivers);
-  }
-
-  override attempt(sync: SelectWait<unknown>): boolean {
-    const { port } = this;
-    const item = this.mayLook(sync) ? this.takeFor(sync) : NOTHING;
-    if (
-      item === NOTHING ||
-      (item === DRAINED && this.leavesItToClose(sync, port as SharedPort<unknown>))
-    ) {
-      this.sleepOn(sync);
-      return false;
-    }
-    sync.value = item;
-    if (item === DRAINED && (this.orThrow || port.failure !== null)) {
-      sync.value = port.end();
-      sync.state = FAILED;
-    }
-    return true;
-  }
-
-  /** Takes the commit before a codec runs: it finds no arm to bring a partner to, and no wait. */
-  private takeFor(sync: SelectWait<unknown>): unknown {
-    const { port } = this;
-    if (port.codec === undefined || sync.state !== WAITING) return port.take();
-    return port.take(() => {
-      sync.state = COMMITTED;
-      sync.chosen = sync.arms.find(({ event }) => event === this as unknown)!;
-      sync.leaveAll();
-    });
-  }
-
-  override giveBack(item: unknown): void {
-    if (item !== DRAINED) this.port.giveBack(item as T);
-  }
-
-  describe(): string {
-    return `a receive from ${this.port.describe()}`;
-  }
-}
-
-export class SharedSendEvent<T> extends SharedEvent<void> {
-  constructor(readonly port: SharedPort<T>, readonly item: T) {
-    super(port.senders);
-  }
-
-  override attempt(sync: SelectWait<unknown>): boolean {
-    const { port, item } = this;
-    const { state } = sync;
-    let encoded: Encoded;
-    try {
-      encoded = port.encode(item);
-    } catch (error) {
-      if (sync.state !== state) return false; // as below, and what this arm would do is nothing
-      throw error;
-    }
-    if (sync.state !== state) return false; // a getter or the codec has brought a partner
-    try {
-      if (!this.mayLook(sync) || !port.put(encoded, item)) {
-        this.sleepOn(sync);
-        return false;
-      }
-      sync.value = undefined;
-    } catch (error) {
-      if (this.leavesItToClose(sync, port as SharedPort<unknown>)) {
-        this.sleepOn(sync);
-        return false;
-      }
-      sync.value = error;
-      sync.state = FAILED;
-    }
-    return true;
-  }
-
-  describe(): string {
-    return `a send to ${this.port.describe()}`;
-  }
-}
-
-/** The close itself, whoever closes it. Holds nothing of its waiters, so there is one per channel. */
+/**
+ * The close itself, whoever closes it. Holds nothing of its waiters, so there is one per channel.
+ */
 export class SharedCloseEvent extends SharedEvent<void> {
   constructor(readonly port: SharedPort<unknown>) {
     super(port.closers);
   }
 
-  override attempt(sync: SelectWait<unknown>): boolean {
+  override attempt(wait: Wait<unknown>): boolean {
     if (!this.port.queue.isClosed) {
-      this.sleepOn(sync);
+      this.sleepOn(wait);
       return false;
     }
-    sync.value = undefined;
+    wait.value = undefined;
     return true;
   }
 

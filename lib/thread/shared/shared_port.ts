@@ -1,47 +1,68 @@
-/** A shared channel as one thread sees it: the queue, and those who wait here. */
+/**
+ * A shared channel as one thread sees it: the queue, the lines of those who wait here, and the
+ * items that this thread has and the queue doesn't.
+ *
+ * Such items come about in two ways. A receiver is cancelled by a scheduler of somebody else's in
+ * the very moment in which it has taken one: the item is given back, to the queue if that has room
+ * and nobody here waits, else to a list of this port (`#returned`), from where the next receiver
+ * here has it. Or the stack overflows while an item is read: its slot is noted (`#unread`), and
+ * read by the next receiver here. Both count as `receivers.returned`.
+ *
+ * Encoding and decoding use one `Encoded` and one `Decoded` for all channels: between encoding and
+ * putting nothing else may run, nor between taking and decoding.
+ */
 import type { ChannelFailure } from "../../channel/core.ts";
-import { ChannelClosedError } from "../../channel/error.ts";
-import { encodeFailure, readFailure } from "./failure.ts";
-import { threadId } from "../memory/identity.ts";
+import { ChannelClosedError } from "../../channel/mod.ts";
 import {
   CLOSED,
   CLOSERS,
+  type Codec,
+  Decoded,
+  Encoded,
   KIND,
   NOT_NOW,
+  NUMBER,
+  readNumber,
   RECEIVERS,
   SENDERS,
   SENDERS_ASLEEP,
   type SharedQueue,
-} from "../memory/shared_queue.ts";
-import { DRAINED, NOTHING } from "./shared_operations.ts";
-import { type Codec, Decoded, Encoded, NUMBER, readNumber } from "../memory/values.ts";
-import { SharedSide } from "./waiting.ts";
+  threadId,
+} from "../memory/mod.ts";
+import { encodeFailure, readFailure } from "./failure.ts";
+import { WaitingLine } from "./waiting_line.ts";
+
+/** In the place of an item: there is none now. */
+export const NOTHING: unique symbol = Symbol("nothing");
+/** In the place of an item: there will never be one. */
+export const DRAINED: unique symbol = Symbol("drained");
 
 /** The flag of channels that forget an item for which there is no room. */
 export const DROPS_NEWEST = 2;
 
-// Between encoding and publishing nothing else runs, and between taking and decoding neither.
 const encoding = new Encoded();
 const decoding = new Decoded();
 
-/** Those that hold items which are nowhere else: they live on, though nobody may know them now. */
+/**
+ * Ports that have items which are nowhere else: kept alive, though nobody may refer to them now.
+ */
 const stranded: Set<object> = new Set();
 
 export class SharedPort<T> {
-  readonly receivers: SharedSide;
-  readonly senders: SharedSide;
-  readonly closers: SharedSide;
+  readonly receivers: WaitingLine;
+  readonly senders: WaitingLine;
+  readonly closers: WaitingLine;
   /** Whether a `send` that finds no room forgets its item. */
   readonly #dropsNewest: boolean;
-  /** Whether numbers may go the short way. */
+  /** Whether numbers may go the short way, `putNumber`. */
   readonly #takesNumbers: boolean;
-  /** Why it failed, once that was asked. */
+  /** Why it failed, once somebody has asked. */
   #failure: ChannelFailure | null = null;
-  /** Items whose receiver was gone when they came: they are next here, or go to the end. */
+  /** Items that were given back: they come before those in the queue. */
   readonly #returned: T[] = [];
-  /** The slot of an item that was taken, and couldn't be read for want of stack; or NOT_NOW. */
+  /** The slot of an item that was taken, and could not be read for want of stack; or NOT_NOW. */
   #unread: number = NOT_NOW;
-  /** In a queue that forgets: the sequence with which that slot was put aside. */
+  /** In a queue that forgets: the (odd) sequence with which that slot was put aside. */
   #aside = 0;
   readonly #forgets: boolean;
 
@@ -50,9 +71,9 @@ export class SharedPort<T> {
     readonly codec: Codec<T> | undefined,
     readonly name: string | undefined,
   ) {
-    this.receivers = new SharedSide(queue, RECEIVERS);
-    this.senders = new SharedSide(queue, SENDERS);
-    this.closers = new SharedSide(queue, CLOSERS);
+    this.receivers = new WaitingLine(queue, RECEIVERS);
+    this.senders = new WaitingLine(queue, SENDERS);
+    this.closers = new WaitingLine(queue, CLOSERS);
     this.#dropsNewest = (queue.flags & DROPS_NEWEST) !== 0;
     this.#forgets = queue.forgets;
     this.#takesNumbers = codec === undefined && !this.#dropsNewest && !this.#forgets;
@@ -93,7 +114,9 @@ export class SharedPort<T> {
     return this.#takesNumbers && this.queue.putNumber(NUMBER, item);
   }
 
-  /** The next item, NOTHING, or DRAINED. `beforeCodec` is called when it is taken, not yet decoded. */
+  /**
+   * The next item, NOTHING, or DRAINED. `beforeCodec` is called when it is taken, not yet decoded.
+   */
   take(beforeCodec?: () => void): unknown {
     const { queue } = this;
     const slot = this.receivers.returned > 0 ? this.#unread : queue.take();
@@ -102,7 +125,8 @@ export class SharedPort<T> {
     const { words } = queue;
     if (slot === this.#unread && this.#forgets) {
       const aside = this.#aside;
-      if (Atomics.compareExchange(words, slot, aside, (aside - 1) | 0) !== aside) { // forgotten
+      if (Atomics.compareExchange(words, slot, aside, (aside - 1) | 0) !== aside) {
+        // A sender has forgotten it.
         this.#unread = NOT_NOW;
         this.receivers.returned--;
         return this.take(beforeCodec);
@@ -125,7 +149,7 @@ export class SharedPort<T> {
         }
         throw error;
       }
-      Atomics.store(words, SENDERS_ASLEEP, 1); // it is free, and the ring is for the next one
+      Atomics.store(words, SENDERS_ASLEEP, 1); // the slot is free; whoever frees the next one rings
     }
     if (this.#unread !== NOT_NOW) {
       this.#unread = NOT_NOW;
@@ -133,7 +157,7 @@ export class SharedPort<T> {
     }
     if (isNumber) return number;
     if (this.codec === undefined) return decoding.decode();
-    const bytes = decoding.bytes!; // its own, whatever runs now
+    const bytes = decoding.bytes!; // a copy of its own: from here on code of the user's may run
     beforeCodec?.();
     return this.codec.decode(bytes);
   }
@@ -143,12 +167,12 @@ export class SharedPort<T> {
     return this.#returned.shift();
   }
 
-  /** An item was taken, but by nobody. */
+  /** Takes back an item whose receiver is gone. */
   giveBack(item: T): void {
     if (this.receivers.first === null && (!this.queue.forgets || this.queue.hasRoom)) {
       try {
         if (this.offer(this.encode(item), item)) return;
-      } catch { // closed meanwhile: who drains it here gets it
+      } catch { // it is closed: a receiver of this thread gets the item
       }
     }
     this.#returned.push(item);

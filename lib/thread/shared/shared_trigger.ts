@@ -1,3 +1,14 @@
+/**
+ * A trigger between threads: two words of shared memory.
+ *
+ * STATE goes from INITIAL to RELEASED or to CANCELLED, once; a compare-and-set decides which.
+ * WAITER says whose doorbell to ring. The one who awaits claims it first and then looks at STATE;
+ * the one who releases sets STATE first and then looks at WAITER. Of the two looks at least one
+ * sees the other.
+ *
+ * A release in another thread has happened when STATE says so, though this thread may hear of it
+ * only later: an abort that comes in between comes too late, and the wait ends well.
+ */
 import { show } from "../../internal/check.ts";
 import { doorbell, type Holder } from "../../loop/doorbell.ts";
 import type { Abort } from "../../operation/errors.ts";
@@ -5,8 +16,8 @@ import { COLD, inherit, type Wait, WAITING } from "../../operation/wait.ts";
 import { asCancelFunction } from "../../trigger/execution.ts";
 import { checkAwait } from "../../trigger/trigger.ts";
 import type { AwaitableVoid, Trigger } from "../../trigger/mod.ts";
-import { hasMemory, joinRegistry, ownRegistry, type Registry } from "../memory/registry.ts";
-import { holderFor } from "./waiting.ts";
+import { hasMemory, joinRegistry, ownRegistry, type Registry } from "../memory/mod.ts";
+import { holderFor } from "./waiting_line.ts";
 
 /** What can be posted to another thread, which gets the trigger from it. */
 export interface SharedTriggerHandle {
@@ -20,7 +31,7 @@ export interface SharedTriggerHandle {
 
 // Words of its memory.
 const STATE = 0;
-/** The place of the thread that awaits it, + 1. */
+/** The place (in the table of threads) of the thread that awaits it, + 1. */
 const WAITER = 1;
 const BYTES = 8;
 
@@ -29,7 +40,7 @@ const INITIAL = 0;
 const RELEASED = 1;
 const CANCELLED = 2;
 
-/** One end: the memory, and how to ring for it. */
+/** The memory as one thread sees it, and how to ring for the thread that awaits. */
 class Cell {
   readonly words: Int32Array;
   readonly registry: Registry;
@@ -46,7 +57,7 @@ class Cell {
     return Atomics.load(this.words, STATE) === RELEASED;
   }
 
-  /** True for the one who decided it. */
+  /** True for the one whose decision it was. */
   decide(state: typeof RELEASED | typeof CANCELLED): boolean {
     return Atomics.compareExchange(this.words, STATE, INITIAL, state) === INITIAL;
   }

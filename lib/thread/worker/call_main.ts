@@ -1,12 +1,17 @@
-import { currentFiberOrNull } from "../../fiber/core/fiber.ts";
+/**
+ * Calling main's functions from a thread of a pool: `runInMain` blocks the thread, `callMain`
+ * suspends. Both send the call through the thread's `ThreadCalls`, and listen for the abort of the
+ * current job.
+ */
+import { currentFiberOrNull } from "../../fiber/core/mod.ts";
 import { show } from "../../internal/check.ts";
 import type { Awaitable } from "../../operation/types.ts";
 import { fromPromise } from "../../promise/mod.ts";
+import { addOwnStack, addStackOf } from "../memory/mod.ts";
 import { abortOfCurrentJob, currentJobOrNone } from "./task.ts";
 import type { ThreadCalls } from "./thread_calls.ts";
-import { addOwnStack, addStackOf } from "../memory/wire.ts";
 
-/** Those of this thread, if it belongs to a pool. */
+/** The calls of this thread, if it belongs to a pool. */
 let ownCalls: ThreadCalls | undefined;
 
 export function setThreadCalls(calls: ThreadCalls): void {
@@ -29,9 +34,9 @@ function callsFor(name: unknown): ThreadCalls {
  * at once, with a promise, or as a fiber. Returns what it returned, or throws what it threw.
  *
  * Cancellation: if the job is aborted, before or meanwhile, it throws the `Abort`, and main's
- * function, if it is a fiber, is aborted. The rest of this thread stands still; a task that has more to do waits
- * with `callMain`. Nor may main's function wait for a job of the same pool, unless a thread is sure
- * to be free for it: one that blocks here isn't.
+ * function, if it is a fiber, is aborted. The rest of this thread stands still; a task that has
+ * more to do waits with `callMain`. Nor may main's function wait for a job of the same pool, unless
+ * a thread is sure to be free for it: one that blocks here isn't.
  *
  * @throws {TypeError} if an argument, or what main's function returned, can't be cloned, or there is
  * no such function
@@ -65,7 +70,7 @@ export function runInMain(name: string, ...args: unknown[]): unknown {
  */
 export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
   const calls = callsFor(name);
-  // A fiber is told by its own abort, which `protect` may keep from it.
+  // A fiber hears of it by its own abort, which `protect` may hold back. Other code must be told.
   const job = currentFiberOrNull() === null ? currentJobOrNone() : undefined;
   const here = new Error();
   return fromPromise((signal) =>
@@ -84,7 +89,7 @@ export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
           forget();
           reject(abort);
         })
-        : undefined; // what cleans up may still call
+        : undefined; // it was aborted before: a call that cleans up goes ahead
       const cancel = () => {
         stopListening?.();
         forget();
@@ -94,7 +99,9 @@ export function callMain(name: string, ...args: unknown[]): Awaitable<unknown> {
   );
 }
 
-/** `call`, which may be made where nothing shows any more who asked for it. */
+/**
+ * Makes the call; an error gets the stack of `here`, as nothing else leads to whoever asked for it.
+ */
 function callFrom(here: Error, call: () => number): number {
   try {
     return call();

@@ -1,4 +1,7 @@
-/** The module of threads that run functions instead of tasks of a module. */
+/**
+ * The module that threads run if they are sent functions, rather than have tasks of the user's
+ * module.
+ */
 import { startServing } from "./server.ts";
 
 startServing(null);

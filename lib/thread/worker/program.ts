@@ -1,7 +1,12 @@
 /** What a thread of a pool runs: the tasks of a module, or functions that main sends. */
 import { refuseGenerator, show } from "../../internal/check.ts";
-import { type AnyFunction, explainCapture, functionFrom, ReceivedFunctions } from "./closure.ts";
-import type { Start } from "./protocol.ts";
+import {
+  type AnyFunction,
+  explainCapture,
+  functionFrom,
+  ReceivedFunctions,
+  type Start,
+} from "../protocol/mod.ts";
 
 /** A module of tasks, without its types. */
 export interface Definition {
@@ -37,7 +42,9 @@ export class Program {
     await done;
   }
 
-  /** By its name, or the number of a function; `listen` waits for messages from main. */
+  /**
+   * The task of that name, or the function of that number; `listen` waits for messages from main.
+   */
   task(name: string | number, listen: () => void): AnyFunction {
     if (typeof name === "number") return this.functions.get(name, listen);
     const tasks = this.definition?.tasks ?? {};
@@ -46,7 +53,9 @@ export class Program {
     throw new TypeError(`Cannot run task ${show(name)}: the module has ${names || "no tasks"}`);
   }
 
-  /** An error that it threw, in words that help if it was sent without what it had captured. */
+  /**
+   * An error of the user's code, explained if a function that was sent lacks what it had captured.
+   */
   explain(error: unknown): unknown {
     return this.definition === null ? explainCapture(error) : error;
   }

@@ -1,29 +1,9 @@
+/** `serve`: how a module of tasks goes to work in a thread of a pool. */
 import { checkFunction, checkOptional, show } from "../../internal/check.ts";
-import { isPoolThread } from "../memory/identity.ts";
+import { isPoolThread } from "../memory/mod.ts";
+import type { ServeOptions, Service, Tasks } from "../protocol/mod.ts";
 import type { Definition } from "./program.ts";
 import { startServing } from "./server.ts";
-
-/** The tasks of a module: functions whose first argument is the thread's state. */
-// deno-lint-ignore no-explicit-any -- each task has arguments of its own, which `run` checks
-export type Tasks<S> = Record<string, (state: S, ...args: any[]) => unknown>;
-
-/** What a module of tasks consists of. */
-export interface ServeOptions<S, T extends Tasks<S>> {
-  /** Makes the thread's state, once, before its first job. */
-  init?: () => S | Promise<S>;
-  /** Called once, before the thread ends. */
-  atExit?: (state: S) => void | Promise<void>;
-  /** What can be run there: plain, async, and generator functions, which are fibers. */
-  tasks: T;
-}
-
-/** A module of tasks, as `ThreadPool.make` knows it by its type. */
-export interface Service<S, T extends Tasks<S>> {
-  /** Its tasks. */
-  readonly tasks: T;
-  /** The type of its state; not there at run time. */
-  readonly state?: S;
-}
 
 /**
  * Makes the module that calls it a module of tasks: to be its `export default`, for

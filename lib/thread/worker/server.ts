@@ -1,23 +1,39 @@
 /**
  * A thread of a pool, from within: it takes jobs from the common queue, one after the other.
  *
- * In line with the other threads it waits for a ring, or dozes, takes a job, *leaves the line*, so
- * that it is rung for no job that another thread could do, and performs it: in a step, or as a
- * fiber or a promise that ends when it likes. The job is left when its result is sent, and only
- * then is the next one taken. Now and then the thread's own event loop has a turn in between.
+ *     in line ──rung──▶ takes an item ──claims it──▶ at the job ──result sent──▶ in line
+ *        ▲                                │
+ *        └──────── the queue is empty ────┘     (an item whose job was withdrawn is skipped)
+ *
+ * What holds, and who sees to it:
+ *  - A job is never lost with the thread: the thread says which job it is about to claim *before*
+ *    it does (`#claim`), and says that it has left it only *after* the result is sent (`#finish`).
+ *    In between main knows which thread has it.
+ *  - A ring is never lost on a thread that is busy: at a job it is not in line, so that it isn't
+ *    rung for a job that another thread could do (`#workOn`).
+ *  - One job at a time: while a task runs on as a fiber or a promise, or its result waits for room
+ *    in the outbox, no other job is taken.
+ *  - The thread's own event loop gets a turn after a slice of jobs (`#workNextTurn`), and messages
+ *    of main are let in whenever the thread blocks or is asked about its job.
  */
-import { main } from "../../fiber/mod.ts";
-import { isPromiseLike } from "../../internal/check.ts";
 import { hop } from "../../loop/hop.ts";
 import { clock } from "../../loop/timers.ts";
-import { attendance, doorbell, type Holder } from "../../loop/doorbell.ts";
-import { setThreadCalls } from "./call_main.ts";
-import type { AnyFunction } from "./closure.ts";
-import { idOf, Inflow, Outflow } from "../shared/flow.ts";
-import { isOperation } from "../pool/main_calls.ts";
-import { resultNotCloned } from "../shared/postable.ts";
-import { type Definition, Program } from "./program.ts";
+import { attendance, doorbell } from "../../loop/doorbell.ts";
 import {
+  Decoded,
+  ELSEWHERE,
+  EXTRA,
+  joinRegistry,
+  NOT_NOW,
+  pack,
+  type Packed,
+  RECEIVERS,
+  SharedQueue,
+  unpack,
+} from "../memory/mod.ts";
+import { LineNode, WaitingLine } from "../shared/mod.ts";
+import {
+  type AnyFunction,
   ARGUMENTS,
   CANCEL,
   DEFINE,
@@ -25,33 +41,33 @@ import {
   EXIT_FAILED,
   FAILURE,
   HELLO,
+  idOf,
+  Inbox,
   indexOf,
   NEED_ARGUMENTS,
+  Outbox,
+  perform,
   QUEUED,
   QUIT,
   READY,
   REPLY,
   REPLY_FAILED,
   RESULT,
+  resultNotCloned,
   RUNNING,
   type Start,
   START_FAILED,
-} from "./protocol.ts";
-import { joinRegistry } from "../memory/registry.ts";
-import { EXTRA, NOT_NOW, RECEIVERS, SharedQueue } from "../memory/shared_queue.ts";
+} from "../protocol/mod.ts";
+import { setThreadCalls } from "./call_main.ts";
+import { type Definition, Program } from "./program.ts";
 import { CurrentJob, setCurrentJob } from "./task.ts";
 import { ThreadCalls } from "./thread_calls.ts";
 import { ThreadLife, workerScope } from "./thread_life.ts";
-import { Decoded, ELSEWHERE } from "../memory/values.ts";
-import { SharedSide, type SharedWaiter } from "../shared/waiting.ts";
-import { pack, type Packed, unpack } from "../memory/wire.ts";
 
 /** For how long jobs follow each other before the thread's own event loop gets a turn. */
 const SLICE_MS = 2;
 /** For how long it sleeps at a time without letting its event loop go on. */
 const DOZE_MS = 1;
-/** A job that doesn't end in a step. */
-const PENDING = Symbol("pending");
 
 let started = false;
 
@@ -60,65 +76,64 @@ export function startServing(definition: Definition | null): void {
   if (started) throw new Error("Cannot serve tasks: serve was called in this thread already");
   started = true;
   const onMessage = ({ data }: MessageEvent<Start>) => {
-    if (data?.kind !== "weft.start") return; // the user's own affair
+    if (data?.kind !== "weft.start") return; // a message of the user's
     workerScope.removeEventListener("message", onMessage);
     new Server(data, definition).start();
   };
   workerScope.addEventListener("message", onMessage);
-  workerScope.postMessage(HELLO); // not before there is somebody to hear the answer
+  workerScope.postMessage(HELLO); // only now, as main answers at once
 }
 
-class Server implements SharedWaiter {
-  // In line for jobs.
-  after: SharedWaiter | null = null;
-  before: SharedWaiter | null = null;
-  woken = false;
-  holder: Holder | null = null;
-
+class Server {
   readonly #jobs: SharedQueue;
-  readonly #line: SharedSide;
+  /** In line for jobs. */
+  readonly #node: LineNode;
   readonly #table: Int32Array;
-  readonly #outflow: Outflow;
-  readonly #inflow: Inflow;
+  readonly #outbox: Outbox;
+  readonly #inbox: Inbox;
   readonly #decoded = new Decoded();
   readonly #where: string;
   readonly #program: Program;
   readonly #life: ThreadLife;
   readonly #calls: ThreadCalls;
+  /** The job that it is at, from the claim until its result is sent or waits in the outbox. */
   #job: CurrentJob | null = null;
-  /** What it is to do for that: a task by name, or a function by number. */
+  /** What that job is: a task by name, or a function by number. */
   #task: string | number = "";
-  /** Whether the result of a job waits for room: until it is sent, the thread is at that job. */
+  /** Whether the result of the last job waits in the outbox: no other job is taken meanwhile. */
   #isReporting = false;
+  /** Whether a call of `#work` is on its way. */
   #scheduled = false;
+  /** Whether `#workOn` runs, and so goes on by itself when a job has ended. */
   #working = false;
   /** Until when jobs may follow each other before the event loop has to have a turn. */
   #turnEnd = 0;
-  /** Whether it had a job a moment ago. */
+  /** Whether it had a job a moment ago, and so is likely to get the next one soon. */
   #isWarm = false;
+  /** Goes on with the job whose arguments it has asked main for. */
   #argumentsCame: ((args: unknown) => void) | undefined;
 
   constructor(start: Start, definition: Definition | null) {
     joinRegistry(start.registry, start.place);
     this.#jobs = new SharedQueue(start.jobs, start.registry);
-    this.#line = new SharedSide(this.#jobs, RECEIVERS);
+    this.#node = new LineNode(new WaitingLine(this.#jobs, RECEIVERS), this);
     this.#table = new Int32Array(start.table);
-    this.#outflow = new Outflow(new SharedQueue(start.outbox, start.registry), start.port);
-    this.#inflow = new Inflow(
-      new SharedQueue(start.inbox, start.registry),
+    this.#outbox = new Outbox(new SharedQueue(start.toMain, start.registry), start.port);
+    this.#inbox = new Inbox(
+      new SharedQueue(start.toThread, start.registry),
       start.port,
       (type, id, value) => this.#handle(type, id, value),
     );
     this.#where = `main, for thread pool "${start.pool}"`;
     this.#program = new Program(start, definition);
-    this.#life = new ThreadLife(start.state, this.#outflow);
-    this.#calls = new ThreadCalls(this.#life, this.#outflow, this.#inflow);
+    this.#life = new ThreadLife(start.state, this.#outbox);
+    this.#calls = new ThreadCalls(this.#life, this.#outbox, this.#inbox);
   }
 
   async start(): Promise<void> {
     this.#life.watchOver();
     setThreadCalls(this.#calls);
-    this.#inflow.start();
+    this.#inbox.start();
     try {
       await this.#program.init();
     } catch (error) {
@@ -126,18 +141,21 @@ class Server implements SharedWaiter {
       return this.#life.end();
     }
     if (!this.#life.began()) return;
-    this.#outflow.send(READY, 0, undefined);
-    this.#line.enlist(this, attendance);
+    this.#outbox.send(READY, 0, undefined);
+    this.#node.enter(attendance);
   }
 
   /** Sends an error of the user's. */
   #sendError(type: number, id: number, error: unknown): void {
-    this.#outflow.send(type, id, pack(this.#program.explain(error)));
+    this.#outbox.send(type, id, pack(this.#program.explain(error)));
   }
 
   // Jobs -----------------------------------------------------------------------------------------
 
-  /** There may be jobs. */
+  /**
+   * There may be jobs. They are looked for in a microtask: whoever calls this may be in the middle
+   * of something, such as a task that blocks.
+   */
   wake(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -154,6 +172,7 @@ class Server implements SharedWaiter {
     }
   };
 
+  /** Takes jobs until one goes on by itself, or there are none, or the event loop is due. */
   #workOn(): void {
     for (;;) {
       if (this.#job !== null || this.#isReporting) return;
@@ -166,10 +185,10 @@ class Server implements SharedWaiter {
         return;
       }
       const id = idOf(this.#jobs.words[slot + EXTRA]!);
-      this.#decoded.read(this.#jobs, slot);
+      this.#decoded.read(this.#jobs, slot); // its arguments stay there until `#begin`
       this.#jobs.free(slot);
       if (!this.#claim(id)) continue;
-      this.#leaveLine();
+      this.#node.cancel(); // a ring that it had for this job goes on to the next thread
       this.#isWarm = true;
       this.#begin(id);
     }
@@ -185,8 +204,8 @@ class Server implements SharedWaiter {
   }
 
   /**
-   * After a job the whole thread sleeps for a moment, in line: woken in this way it is at the next
-   * job in a fraction of the time that its event loop takes to wake up. True if it was rung.
+   * After a job the whole thread sleeps for a moment, in line: a thread that is woken so begins the
+   * next job in a fraction of the time that an event loop takes to wake up. True if it was rung.
    */
   #doze(): boolean {
     if (!this.#isWarm || this.#scheduled) return false;
@@ -194,19 +213,18 @@ class Server implements SharedWaiter {
     return this.#isWarm;
   }
 
-  /** Waits for jobs in line with the other threads: true if there may be one now. */
+  /** Gets in line with the other threads, or stays there: true if there may be a job now. */
   #lineUp(): boolean {
-    if (this.holder !== null) return this.#line.rest(this);
-    this.#line.enlist(this, attendance); // which looks, too
+    const node = this.#node;
+    if (node.isInLine) return node.line.rest(node);
+    node.enter(attendance); // which looks as well, and then calls `wake`
     return false;
   }
 
-  /** While it is at a job, no ring must come to it that another thread could answer. */
-  #leaveLine(): void {
-    if (this.holder !== null) this.#line.delist(this);
-  }
-
-  /** False if the job was withdrawn before. */
+  /**
+   * False if the job was withdrawn before. Main looks at the thread's word when the thread has
+   * died: so that comes first, or a job that was claimed would be nobody's.
+   */
   #claim(id: number): boolean {
     this.#life.aimsAt(id);
     const queued = entry(id, QUEUED);
@@ -216,8 +234,9 @@ class Server implements SharedWaiter {
     return false;
   }
 
+  /** Performs the job, whose arguments have been read, or must be asked for. */
   #begin(id: number): void {
-    const job = new CurrentJob(id, this.#table, () => this.#inflow.wake());
+    const job = new CurrentJob(id, this.#table, () => this.#inbox.wake());
     this.#job = job;
     if (this.#decoded.kind !== ELSEWHERE) {
       return this.#perform(job, this.#decoded.decode() as [string | number, ...unknown[]]);
@@ -227,80 +246,70 @@ class Server implements SharedWaiter {
       if (args === null) this.#finish(job, RESULT, undefined); // nobody waits for it any more
       else this.#perform(job, args as [string | number, ...unknown[]]);
     };
-    this.#outflow.send(NEED_ARGUMENTS, id, undefined);
+    this.#outbox.send(NEED_ARGUMENTS, id, undefined);
   }
 
   #perform(job: CurrentJob, [name, ...args]: [string | number, ...unknown[]]): void {
-    if (job.isCancelled) return this.#finish(job, RESULT, undefined);
+    if (job.isCancelled) return this.#finish(job, RESULT, undefined); // before it has begun
     this.#task = name;
     setCurrentJob(job);
-    let result: unknown;
+    let task: AnyFunction;
     try {
-      result = this.#call(job, this.#program.task(name, this.#listen), args);
+      task = this.#program.task(name, this.#listen);
     } catch (error) {
       return this.#finish(job, FAILURE, error);
     }
-    if (result !== PENDING) this.#finish(job, RESULT, result);
-  }
-
-  /** What the task returned, or PENDING: then it will finish by itself. */
-  #call(job: CurrentJob, task: AnyFunction, args: unknown[]): unknown {
-    const result = task(this.#program.state, ...args);
-    if (isOperation(result)) {
-      const running = main(() => result, { name: task.name || "task" });
-      const off = job.onAbort((abort) => void running.abort(abort.cause));
-      running.then(
-        (value) => this.#finish(job, RESULT, value),
-        (error) => this.#finish(job, FAILURE, error),
-      ).then(off);
-      return PENDING;
-    }
-    if (!isPromiseLike(result)) return result;
-    Promise.resolve(result).then(
+    const running = perform(
+      () => task(this.#program.state, ...args),
+      task.name || "task",
       (value) => this.#finish(job, RESULT, value),
       (error) => this.#finish(job, FAILURE, error),
     );
-    return PENDING;
+    if (running !== undefined) job.onAbort((abort) => void running.abort(abort.cause));
   }
 
+  /** The task has ended: sends what came of it, and leaves the job once that is sent. */
   #finish(job: CurrentJob, type: typeof RESULT | typeof FAILURE, value: unknown): void {
     if (this.#job !== job || this.#life.isOver) return;
     try {
       if (type === FAILURE) this.#sendError(FAILURE, job.id, value);
-      else this.#outflow.send(RESULT, job.id, value, [value]);
+      else this.#outbox.send(RESULT, job.id, value, [value]);
     } catch (error) {
       const failure = resultNotCloned(
         `send the result of ${this.#nameTask()} to main`,
         value,
         error,
       );
-      this.#outflow.send(FAILURE, job.id, pack(failure));
+      this.#outbox.send(FAILURE, job.id, pack(failure));
     }
     setCurrentJob(undefined);
     this.#job = null;
-    if (!this.#outflow.isBehind) return this.#leaveJob(job.id);
-    // Another job that is stuck, or ends the thread, would take this result along.
+    if (!this.#outbox.isBehind) return this.#leaveJob(job.id);
+    // Before the result is sent, another job might get stuck, or end the thread, and the result
+    // with it.
     this.#isReporting = true;
-    this.#outflow.onceCaughtUp(() => {
+    this.#outbox.onceCaughtUp(() => {
       this.#isReporting = false;
       this.#leaveJob(job.id);
     });
   }
 
-  /** What it is at, for people. */
+  /** What it is doing, for people. */
   #nameTask(): string {
     const name = this.#task;
     if (typeof name === "string") return `task "${name}"`;
     return `function ${this.#program.task(name, this.#listen).name || "(anonymous)"}`;
   }
 
+  /** Says that it is idle; unless main has given it up meanwhile, it looks for the next job. */
   #leaveJob(id: number): void {
     if (this.#life.leaves(id) && !this.#working) this.wake();
   }
 
+  /** As main has told it to, when no job was left. */
   async #quit(): Promise<void> {
     if (!this.#life.quits()) return;
-    this.#leaveLine();
+    this.#node.cancel();
     try {
       await this.#program.atExit();
     } catch (error) {
@@ -313,6 +322,7 @@ class Server implements SharedWaiter {
 
   #handle(type: number, id: number, value: unknown): void {
     switch (type) {
+      // What is about a job that is over, or a call that was cancelled, comes too late.
       case ARGUMENTS:
         if (this.#job?.id === id) this.#argumentsCame?.(value);
         break;
@@ -333,5 +343,6 @@ class Server implements SharedWaiter {
     }
   }
 
+  /** Sleeps the thread until main has said something. */
   readonly #listen = (): void => this.#calls.listen();
 }

@@ -1,12 +1,12 @@
 /** What a task may ask of the job that it does. A thread does one job at a time. */
 import { Abort } from "../../operation/errors.ts";
-import { entry, indexOf, RUNNING } from "./protocol.ts";
+import { entry, indexOf, RUNNING } from "../protocol/mod.ts";
 
 /** The job that this thread is doing. */
 export class CurrentJob {
   #controller: AbortController | undefined;
   #abort: Abort | undefined;
-  /** Who has to be told that it was aborted. */
+  /** Called when it is aborted. */
   readonly #listeners: Set<(abort: Abort) => void> = new Set();
   /** What the table says as long as it runs, and nobody has cancelled it. */
   readonly #running: number;
@@ -14,13 +14,13 @@ export class CurrentJob {
   constructor(
     readonly id: number,
     readonly table: Int32Array,
-    /** Lets messages from main in: the thread may have been too busy for them. */
+    /** Handles messages of main's that wait, as the thread was too busy for them. */
     readonly look: () => void,
   ) {
     this.#running = entry(id, RUNNING);
   }
 
-  /** For good: when the thread was given up, its entry may be another job's. */
+  /** Once true, it stays so: the entry of a job that main has ended may be another job's by now. */
   get isCancelled(): boolean {
     return Atomics.load(this.table, indexOf(this.id)) !== this.#running;
   }
@@ -54,6 +54,7 @@ export class CurrentJob {
 
 let current: CurrentJob | undefined;
 
+/** `undefined`: it is done with its job. */
 export function setCurrentJob(job: CurrentJob | undefined): void {
   current = job;
 }
@@ -65,7 +66,7 @@ export function currentJobOrNone(): CurrentJob | undefined {
 
 /** What the job was aborted with, if there is one and it was. */
 export function abortOfCurrentJob(): Abort | undefined {
-  if (current?.isCancelled) current.look();
+  if (current?.isCancelled) current.look(); // the message that says why may still wait
   return current?.abort;
 }
 

@@ -1,9 +1,18 @@
-/** Calls of this thread into main, from the call to the answer; main's side is in main_calls.ts. */
+/**
+ * Calls of this thread into main, from the call to the answer; main's side is in
+ * pool/main_calls.ts.
+ */
 import { show } from "../../internal/check.ts";
 import { doorbell } from "../../loop/doorbell.ts";
-import { ID_LIMIT, type Inflow, type Outflow } from "../shared/flow.ts";
-import { argumentNotCloned, checkPostable } from "../shared/postable.ts";
-import { CALL, CALL_CANCELLED } from "./protocol.ts";
+import {
+  argumentNotCloned,
+  CALL,
+  CALL_CANCELLED,
+  checkPostable,
+  ID_LIMIT,
+  type Inbox,
+  type Outbox,
+} from "../protocol/mod.ts";
 import type { ThreadLife } from "./thread_life.ts";
 
 /** Called once with what came back. */
@@ -19,8 +28,8 @@ export class ThreadCalls {
 
   constructor(
     readonly life: ThreadLife,
-    readonly outflow: Outflow,
-    readonly inflow: Inflow,
+    readonly outbox: Outbox,
+    readonly inbox: Inbox,
   ) {}
 
   /**
@@ -34,9 +43,9 @@ export class ThreadCalls {
     }
     const id = this.#last = (this.#last + 1) % ID_LIMIT;
     try {
-      this.outflow.send(CALL, id, [name, ...args], args);
+      this.outbox.send(CALL, id, [name, ...args], args);
     } catch (error) {
-      checkPostable(args); // it has a better word for that
+      checkPostable(args); // its error says what to do
       throw argumentNotCloned(`call ${name} in main`, args, error);
     }
     this.#answers.set(id, answer);
@@ -45,7 +54,7 @@ export class ThreadCalls {
 
   /** Nobody waits for the answer any more. */
   cancel(id: number): void {
-    if (this.#answers.delete(id)) this.outflow.send(CALL_CANCELLED, id, undefined);
+    if (this.#answers.delete(id)) this.outbox.send(CALL_CANCELLED, id, undefined);
   }
 
   /** Main has answered. */
@@ -55,10 +64,10 @@ export class ThreadCalls {
     answer?.(ok, value);
   }
 
-  /** Sleeps the whole thread until main has said something, and lets that in. */
+  /** Sleeps the whole thread until main has said something, and handles that. */
   listen(): void {
     doorbell.sleep(LISTEN_MS);
-    this.outflow.wake();
-    this.inflow.wake();
+    this.outbox.wake();
+    this.inbox.wake();
   }
 }

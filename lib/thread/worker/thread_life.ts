@@ -1,16 +1,25 @@
 /**
- * The life of a thread of a pool, from within: what it says that it is at, and how it ends.
+ * The life of a thread of a pool, from within: what it says that it is doing, and how it ends.
  *
- * Main reads the first in the thread's word (protocol.ts), and may set it to ABANDONED; whoever is
- * first with the compare-and-set decides. So each step here that finds the word changed ends the
- * thread, without another word: main has given it up, and listens no more.
+ * What it is doing stands in the thread's word (states.ts), which main reads, and may set to
+ * ABANDONED; a compare-and-set decides who was first. A step that finds the word changed ends the
+ * thread in silence: main has given it up, and no longer listens.
  *
- * Otherwise a thread never ends without a message, the last one that it sends: whether it does what
- * it was told, an error has escaped from what it runs, or that has called `Deno.exit` or `close`.
+ * Otherwise the last thing that a thread does is to send a message that it ends: because it was
+ * told to, or an error has escaped from what it runs, or its code has called `Deno.exit` or
+ * `close`.
  */
-import type { Outflow } from "../shared/flow.ts";
-import { atJob, CRASHED, ENDED, EXIT_FAILED, IDLE, QUITTING, STARTING } from "./protocol.ts";
-import { pack } from "../memory/wire.ts";
+import { pack } from "../memory/mod.ts";
+import {
+  atJob,
+  CRASHED,
+  ENDED,
+  EXIT_FAILED,
+  IDLE,
+  type Outbox,
+  QUITTING,
+  STARTING,
+} from "../protocol/mod.ts";
 
 /** What a worker has as its global object. */
 export interface WorkerScope {
@@ -27,7 +36,7 @@ export class ThreadLife {
   #phase: "serving" | "told to quit" | "quitting" | "over" = "serving";
   readonly #word: Int32Array;
 
-  constructor(word: SharedArrayBuffer, readonly outflow: Outflow) {
+  constructor(word: SharedArrayBuffer, readonly outbox: Outbox) {
     this.#word = new Int32Array(word);
   }
 
@@ -41,12 +50,12 @@ export class ThreadLife {
     return this.#phase === "told to quit";
   }
 
-  /** Whether it has said goodbye; it may go on for a moment. */
+  /** Whether it has said that it ends; its code may still run for a moment. */
   get isOver(): boolean {
     return this.#phase === "over";
   }
 
-  /** It has made its state. False, as below: it was given up, and ends. */
+  /** It has made its state. False, here and below: it was given up, and ends. */
   began(): boolean {
     return this.#change(STARTING, IDLE);
   }
@@ -56,7 +65,7 @@ export class ThreadLife {
     Atomics.store(this.#word, 0, atJob(job));
   }
 
-  /** It didn't get that job. */
+  /** It did not get the job that it aimed at. */
   missed(): void {
     Atomics.store(this.#word, 0, IDLE);
   }
@@ -66,14 +75,14 @@ export class ThreadLife {
     return this.#change(atJob(job), IDLE);
   }
 
-  /** Main has told it to quit: whether that is news. */
+  /** Main has told it to quit: whether for the first time. */
   toldToQuit(): boolean {
     if (this.#phase !== "serving") return false;
     this.#phase = "told to quit";
     return true;
   }
 
-  /** From now on it cleans up. */
+  /** It takes no more jobs, and cleans up. */
   quits(): boolean {
     if (!this.#change(IDLE, QUITTING)) return false;
     this.#phase = "quitting";
@@ -92,20 +101,20 @@ export class ThreadLife {
     closeWorker();
   }
 
-  /** What it was told to do is no crash. */
+  /** Tells main that it ends, and whether that is what it was told. */
   #sayGoodbye(): void {
     if (this.isOver) return;
     const isExpected = this.#phase === "quitting";
     this.#phase = "over";
-    this.outflow.send(ENDED, isExpected ? 1 : 0, undefined);
-    this.outflow.flush();
+    this.outbox.send(ENDED, isExpected ? 1 : 0, undefined);
+    this.outbox.flush();
   }
 
-  /** Whatever else this thread may die of, main is told. */
+  /** Has main told of whatever else this thread may die of. */
   watchOver(): void {
     const crash = (error: unknown) => {
       if (this.isOver) return;
-      this.outflow.send(this.#phase === "quitting" ? EXIT_FAILED : CRASHED, 0, pack(error));
+      this.outbox.send(this.#phase === "quitting" ? EXIT_FAILED : CRASHED, 0, pack(error));
       this.end();
     };
     workerScope.addEventListener("error", (event: ErrorEvent) => {
@@ -116,7 +125,7 @@ export class ThreadLife {
       event.preventDefault();
       crash(event.reason);
     });
-    workerScope.addEventListener("unload", () => this.#sayGoodbye()); // Deno.exit(), for one
+    workerScope.addEventListener("unload", () => this.#sayGoodbye()); // after Deno.exit(), say
     workerScope.close = () => this.end();
   }
 }

@@ -1,5 +1,7 @@
+/** `transfer`: marks what is to be moved to another thread instead of copied. */
 import { show } from "../../internal/check.ts";
 
+/** By marked value: what is to be moved along with it. */
 const lists: WeakMap<object, readonly Transferable[]> = new WeakMap();
 
 /**

@@ -1,7 +1,7 @@
 /** Errors between threads. */
 import { assert, assertEquals, assertInstanceOf, assertStringIncludes } from "@std/assert";
 import { Abort, Deadlock, FiberAborted, fromPromise, main, Timeout } from "@weft/weft";
-import { pack, unpack } from "../../lib/thread/memory/wire.ts";
+import { pack, unpack } from "../../lib/thread/memory/packed_error.ts";
 import { thrownBy, withPool } from "../kit/pools.ts";
 import type { CustomError } from "./workers/tasks.ts";
 
@@ -27,7 +27,9 @@ Deno.test("T39 law 13: an error crosses with class name, message, fields, cause 
     assertStringIncludes(stack!, "tasks.ts");
     assert(/in thread \d+ of pool "mine"/.test(stack!), stack);
     assertStringIncludes(stack!, "waited for here:");
-    assertStringIncludes(stack!, "wire_test.ts");
+    assertStringIncludes(stack!, "packed_error_test.ts");
+    const waiting = stack!.slice(stack!.indexOf("waited for here:"));
+    assert(!waiting.includes("/lib/"), waiting); // the library's own frames tell nobody anything
   });
 });
 

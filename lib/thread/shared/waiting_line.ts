@@ -1,5 +1,6 @@
 /**
- * Those of this thread who wait for one side of a shared queue: for items, or for room.
+ * The line of those who wait, in this thread, for one side of a shared queue: for items, for room,
+ * or for its close.
  *
  * The thread stands once in the queue's table of sleepers, for all of them; here they wait in line.
  * Nobody is ever handed anything: when the queue may be ready, the first in line is woken, and
@@ -7,12 +8,14 @@
  * thread alone, an item is taken in the same step in which the waiter goes on, and a thread that
  * dies while it waits takes nothing with it.
  *
- * Woken are always the first few in line. Whoever was woken and leaves the line, because it got
- * what it wanted or because it was cancelled, sees to it that the next one has a look.
+ * A node is *woken* from when its owner was told to look until it has looked (`waitOn`, `rest`) or
+ * left (`cancel`). Those who are woken are always the first few in line. Whoever is woken and
+ * leaves, with what it wanted or cancelled, must have the next one look: there may be more than it
+ * took.
  *
- * They may wait on several loops: on JavaScript's, and on one that blocks the thread meanwhile. As
- * long as that one runs nobody else goes on, so those who wait on another loop are woken, but keep
- * nobody behind them waiting; and if there is nobody who could go on, another thread is rung.
+ * They may wait on several loops: on JavaScript's, and on one that blocks the thread meanwhile.
+ * While that one runs nobody else goes on. So those who wait on another loop are woken, but don't
+ * keep the ones behind them waiting; and if nobody here could go on, another thread is rung.
  */
 import { append, type Linked, remove } from "../../internal/circle.ts";
 import { loopOf } from "../../fiber/time.ts";
@@ -22,32 +25,57 @@ import { type EventLoop, hostLoop } from "../../loop/mod.ts";
 import type { CancelHandle } from "../../operation/types.ts";
 import type { Waiter } from "../../operation/wait.ts";
 import { execution } from "../../trigger/execution.ts";
-import type { SharedQueue, Side } from "../memory/shared_queue.ts";
-import type { Sleepers } from "../memory/sleepers.ts";
+import type { SharedQueue, Side, Sleepers } from "../memory/mod.ts";
 
 /** How often a loop that doesn't know the doorbell looks by itself. */
 const POLL_MS = 1;
 
-/** How often it looks again before somebody gets in line, some 20 ns each. */
+/**
+ * How often one looks again before it gets in line, at some 20 ns each; and how often at least,
+ * once that paid.
+ */
 const MOST_LOOKS = 100;
 const FEW_LOOKS = 8;
 
-/** Somebody in line. */
-export interface SharedWaiter extends Linked<SharedWaiter> {
-  /** Whether it was told to look, and hasn't yet. */
-  woken: boolean;
-  /** What keeps its thread listening meanwhile. */
-  holder: Holder | null;
-  /** Lets it look, soon. */
-  wake(): void;
+/**
+ * An owner's node in the line. An operation or an arm has one for its only wait; an owner that
+ * waits again and again, a mailbox say, uses the same one each time.
+ */
+export class LineNode implements Linked<LineNode>, CancelHandle {
+  after: LineNode | null = null;
+  before: LineNode | null = null;
+  /** Whether its owner was told to look, and hasn't yet. */
+  woken = false;
+  /** What keeps the thread listening while it is in line; null: it is in none. */
+  holder: Holder | null = null;
+
+  /** `wake` lets the owner look, soon. */
+  constructor(readonly line: WaitingLine, readonly owner: { wake(): void }) {}
+
+  get isInLine(): boolean {
+    return this.holder !== null;
+  }
+
+  /** To the end of the line; `holder` keeps the thread listening meanwhile. */
+  enter(holder: Holder): void {
+    this.line.enlist(this, holder);
+  }
+
+  /** Out of the line, whether its owner has got what it waited for or not. */
+  cancel(): void {
+    if (this.holder !== null) this.line.delist(this);
+  }
 }
 
-export class SharedSide {
-  first: SharedWaiter | null = null;
-  /** Items that were given back, and are here rather than in the queue. */
+/**
+ * See the module comment. One per thread and side of a queue, so that whoever comes first is first.
+ */
+export class WaitingLine {
+  first: LineNode | null = null;
+  /** How many items the port keeps here, as they were given back and the queue had no room. */
   returned = 0;
-  /** Where this thread stands in the table of sleepers; -1: nowhere. */
-  #line = -1;
+  /** The row of this thread in the table of sleepers; -1: none. */
+  #row = -1;
   #patience = MOST_LOOKS;
   readonly #sleepers: Sleepers;
 
@@ -61,23 +89,24 @@ export class SharedSide {
 
   /** Whether this thread stands in the table of sleepers. */
   get isAsleep(): boolean {
-    return this.#line >= 0 && this.#sleepers.isEntered(this.#line);
+    return this.#row >= 0 && this.#sleepers.isEntered(this.#row);
   }
 
-  /** To the end of the line; `holder` keeps the thread listening meanwhile. */
-  enlist(node: SharedWaiter, holder: Holder): void {
+  /** See `LineNode.enter`. */
+  enlist(node: LineNode, holder: Holder): void {
     holder.hold(); // first: a loop of the user's may throw
     if (this.first === null) doorbell.listen(this.look);
     this.first = append(this.first, node);
     node.woken = false;
     node.holder = holder;
-    // Or those before it see to it that it is woken.
+    // Otherwise its turn comes when those before it leave.
     if (this.first === node || !isServed(this.first.holder)) this.#sleep();
   }
 
   /**
-   * Whether the queue becomes ready within a moment, for one who is about to get in line: to be
-   * woken takes longer than the other thread does as a rule. Not if it was in vain lately.
+   * Whether the queue becomes ready within a moment, for one who is about to get in line: the other
+   * thread is often done sooner than this one could be woken. Each time in vain it looks less
+   * often.
    */
   isWorthWaiting(): boolean {
     if (this.first !== null) return false;
@@ -90,9 +119,9 @@ export class SharedSide {
     return false;
   }
 
-  /** Out of the line, whether it has got what it waited for or not. */
-  delist(node: SharedWaiter): void {
-    if (node.woken && this.#patience < FEW_LOOKS) this.#patience = FEW_LOOKS; // perhaps now
+  /** See `LineNode.cancel`. */
+  delist(node: LineNode): void {
+    if (node.woken && this.#patience < FEW_LOOKS) this.#patience = FEW_LOOKS; // things move again
     this.first = remove(this.first, node);
     node.holder!.release();
     node.holder = null;
@@ -101,13 +130,13 @@ export class SharedSide {
       return;
     }
     doorbell.unlisten(this.look);
-    const rung = this.#line >= 0 && !this.#sleepers.leave(this.#line);
-    this.#line = -1;
+    const rung = this.#row >= 0 && !this.#sleepers.leave(this.#row);
+    this.#row = -1;
     if ((rung || node.woken) && this.isReady) this.#sleepers.wake();
   }
 
   /** Whether `node` may take what there is: it is first, or woken like all who stand before it. */
-  mayLook(node: SharedWaiter): boolean {
+  mayLook(node: LineNode): boolean {
     const { first } = this;
     if (node === first) return true;
     if (!node.woken) return false;
@@ -115,18 +144,18 @@ export class SharedSide {
     return true;
   }
 
-  /** It was woken for nothing, and waits on. */
-  waitOn(node: SharedWaiter): void {
+  /** Its owner has looked and found nothing: it waits to be woken again. */
+  waitOn(node: LineNode): void {
     let other = node;
-    do { // those who were woken after it don't overtake it
+    do { // with those who were woken after it, or they would overtake it
       other.woken = false;
       other = other.after!;
     } while (other !== this.first && other.woken);
     this.#sleep();
   }
 
-  /** The same for one who looks itself if there is something: whether there is. */
-  rest(node: SharedWaiter): boolean {
+  /** The same for an owner that is about to look again by itself: whether there is something. */
+  rest(node: LineNode): boolean {
     node.woken = false;
     return this.#enter();
   }
@@ -140,37 +169,40 @@ export class SharedSide {
     if (this.#enter()) this.#rouse();
   }
 
-  /** First it says that it sleeps, then it looks: so nothing comes unnoticed in between. */
+  /** First says that this thread sleeps, then looks: so nothing comes unnoticed in between. */
   #enter(): boolean {
-    if (!this.isAsleep) this.#line = this.#sleepers.enter();
+    if (!this.isAsleep) this.#row = this.#sleepers.enter();
     return this.isReady;
   }
 
   #rouse(): void {
     let isAnyServed = false;
     for (let node = this.first; node !== null;) {
-      const next: SharedWaiter | null = node.after === this.first ? null : node.after;
+      const next: LineNode | null = node.after === this.first ? null : node.after;
       const canGoOn = isServed(node.holder);
       isAnyServed ||= canGoOn;
       if (!node.woken) {
         node.woken = true;
-        node.wake();
+        node.owner.wake();
         if (canGoOn) return;
       }
-      node = next !== null && next.after === null ? this.first : next; // or it has left meanwhile
+      // If `next` has left the line meanwhile, begin anew: those who are woken are skipped.
+      node = next !== null && next.after === null ? this.first : next;
     }
     if (!isAnyServed && this.first !== null) this.#passOn();
   }
 
-  /** Nobody here gets to look before long: the ring is another thread's, and not for this one again. */
+  /**
+   * Nobody here will look before long: another thread gets the ring, as this one no longer sleeps.
+   */
   #passOn(): void {
-    if (this.#line >= 0) this.#sleepers.leave(this.#line);
-    this.#line = -1;
+    if (this.#row >= 0) this.#sleepers.leave(this.#row);
+    this.#row = -1;
     if (this.queue.isReady(this.side)) this.#sleepers.wake();
   }
 }
 
-/** The loop for which this thread does what it does: that of the fiber that runs, if one does. */
+/** The loop on whose behalf this thread runs now: that of the running fiber, if there is one. */
 function servedLoop(): unknown {
   return doorbell.servedLoop ?? loopOf(execution.current as Waiter | null);
 }
@@ -189,7 +221,7 @@ export function holderFor(waiter: Waiter | null): Holder {
   return loop instanceof BlockingLoop ? loop : new Poller(loop);
 }
 
-/** For loops of the user's. */
+/** For loops of the user's, which know no doorbell: looks by itself, again and again. */
 class Poller implements Holder {
   #timer: CancelHandle | undefined;
 

@@ -1,3 +1,4 @@
+/** The errors of pools. They stand in this room as `packed_error.ts` must know them. */
 /** The pool was closed. */
 export class PoolClosedError extends Error {
   /** "PoolClosedError". */

@@ -1,6 +1,7 @@
 /**
- * The wait for the end of a pool. It works in a fiber that is aborting (law 12), and then nothing
- * cancels it. An abort that comes later ends the wait, and the closing goes on.
+ * The wait for the end of a pool, `ThreadPool.close()`. It works in a fiber that is aborting (law
+ * 12), and then nothing cancels it. An abort that comes later ends the wait, and the closing goes
+ * on.
  */
 import {
   COLD,
@@ -14,9 +15,9 @@ import { hubOf, type SettleNode } from "../../promise/hub.ts";
 import type { Result } from "../../operation/types.ts";
 import { execution } from "../../trigger/execution.ts";
 
-export interface Closing extends Wait<void> {}
+export interface PoolClose extends Wait<void> {}
 
-export class Closing implements SettleNode {
+export class PoolClose implements SettleNode {
   declare close: () => Promise<void>;
   declare leaveAlone: () => void;
   declare promise: Promise<void> | null;
@@ -51,7 +52,7 @@ export class Closing implements SettleNode {
     hubOf(this.promise!).enlist(this);
   }
 
-  /** While it gives way the closing has not begun, which it must. */
+  /** Not while it gives way: the closing has not begun then, and it must. */
   interrupt(): boolean {
     return this.state !== YIELDED && !this.isCleanUp && this.leave();
   }
@@ -66,4 +67,4 @@ export class Closing implements SettleNode {
   }
 }
 
-inherit(Closing);
+inherit(PoolClose);

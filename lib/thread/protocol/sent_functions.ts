@@ -1,4 +1,8 @@
-/** Functions that are sent to threads as their source. */
+/**
+ * Functions that are sent to threads as their source, and made anew there: so they have nothing of
+ * what they captured. Main gives each source a number (`SentFunctions`), and tells the threads; a
+ * job names the number (`ReceivedFunctions`).
+ */
 import { checkFunction } from "../../internal/check.ts";
 
 // deno-lint-ignore no-explicit-any -- nothing is known of it but its text
@@ -50,7 +54,7 @@ export function functionFrom(source: string): AnyFunction {
   return new Function(`"use strict"; return ${source}`)();
 }
 
-/** What a function throws that uses a name which it had captured, in words that help. */
+/** `error`, or if it comes of a name that the function had captured, one that says so. */
 export function explainCapture(error: unknown): unknown {
   const name = error instanceof ReferenceError && /^(\S+) is not defined$/.exec(error.message)?.[1];
   if (!name) return error;
@@ -67,7 +71,7 @@ export class SentFunctions {
   readonly sources: string[] = [];
   readonly #numbers: Map<string, number> = new Map();
 
-  /** The number of a source; `tell` tells the threads that there are of a new one. */
+  /** The number of a source. If it is new, `tell` is to tell the running threads. */
   numberOf(source: string, tell: (number: number) => void): number {
     let number = this.#numbers.get(source);
     if (number === undefined) {
@@ -79,7 +83,7 @@ export class SentFunctions {
   }
 }
 
-/** The same in a thread, made when they are first called. */
+/** The functions of a thread, each made when it is first called. */
 export class ReceivedFunctions {
   readonly #sources: string[];
   readonly #made: AnyFunction[] = [];
@@ -92,7 +96,7 @@ export class ReceivedFunctions {
     this.#sources[number] = source;
   }
 
-  /** `listen` waits for messages: a job may overtake the one that says what its function is. */
+  /** `listen` waits for messages: a job may come before the message that defines its function. */
   get(number: number, listen: () => void): AnyFunction {
     while (this.#sources[number] === undefined) listen();
     return this.#made[number] ??= functionFrom(this.#sources[number]);

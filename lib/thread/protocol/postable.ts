@@ -1,9 +1,12 @@
+/**
+ * What can't be sent to another thread, and the errors that say so: of a call, one of whose
+ * arguments can't be cloned, and of a result that can't be cloned.
+ */
 import { show } from "../../internal/check.ts";
-import { SharedChannel } from "./shared_channel.ts";
-import { SharedTrigger } from "./shared_trigger.ts";
+import { SharedChannel, SharedTrigger } from "../shared/mod.ts";
 
 /**
- * What belongs to this thread would arrive in another one as an object that can do nothing.
+ * A shared channel or trigger would arrive in another thread as an object that can do nothing.
  *
  * @throws {TypeError} if one of `values` is a shared channel or trigger, in the place of its handle
  */
@@ -18,20 +21,20 @@ export function checkPostable(values: readonly unknown[]): void {
   }
 }
 
-/** The error of a call that could not be sent, as one of its arguments can't be copied. */
+/** The error of a call, one of whose arguments can't be cloned. */
 export function argumentNotCloned(
   action: string,
   args: readonly unknown[],
   cause: unknown,
 ): TypeError {
   const reason = reasonOf(cause);
-  // What is to be moved can't be copied, either, but for another reason.
+  // By its reason: an argument that is to be moved can't be cloned either, but for another one.
   const index = args.findIndex((value) => reasonNotCloned(value) === reason);
   const which = index < 0 ? "an argument" : `argument ${index + 1}`;
   return new TypeError(`Cannot ${action}: ${which} could not be cloned: ${reason}`, { cause });
 }
 
-/** The error of a result that can't be copied to whom it is for. */
+/** The error of a result that can't be cloned. */
 export function resultNotCloned(action: string, value: unknown, cause: unknown): TypeError {
   const reason = reasonOf(cause);
   return new TypeError(`Cannot ${action}: ${show(value)} could not be cloned: ${reason}`, {
@@ -48,7 +51,9 @@ function reasonNotCloned(value: unknown): string | undefined {
   }
 }
 
-/** Never throws, whatever a getter of the user's may have thrown. */
+/**
+ * The message of what `structuredClone` threw, which may be anything, from a getter of the user's.
+ */
 function reasonOf(error: unknown): string {
   try {
     return String(error instanceof Error ? error.message : error).replace(/\.$/, "");

@@ -1,18 +1,30 @@
 /**
- * Messages between main and a thread, one direction each: a shared queue for what is small and
- * plain, and beside it a port for everything else, whose messages are taken when the queue says
- * that they are there. So there is one order, whatever way a value takes.
+ * Messages between main and a thread, in one direction: `Outbox` sends them, `Inbox` handles them.
  *
- * A message has a type, the number of what it is about, and a value.
+ * A message has a type, the number of what it is about, and a value. It goes through a shared
+ * queue. A value that is not small and plain goes through a `MessagePort` beside it, and is taken
+ * from there when its message comes out of the queue: so there is one order, whatever way a value
+ * takes.
+ *
+ * Nothing here waits for room: what the queue has no room for is kept by the outbox, in order,
+ * until it is woken. And all of it works in a thread that blocks, whose event loop stands still.
  */
-import { attendance, doorbell, type Holder } from "../../loop/doorbell.ts";
+import { attendance, doorbell } from "../../loop/doorbell.ts";
+import {
+  Decoded,
+  ELSEWHERE,
+  Encoded,
+  EXTRA,
+  NOT_NOW,
+  RECEIVERS,
+  SENDERS,
+  type SharedQueue,
+} from "../memory/mod.ts";
+import { LineNode, WaitingLine } from "../shared/mod.ts";
 import { checkPostable } from "./postable.ts";
-import { EXTRA, NOT_NOW, RECEIVERS, SENDERS, type SharedQueue } from "../memory/shared_queue.ts";
-import { takeTransfers } from "../memory/transfer.ts";
-import { Decoded, ELSEWHERE, Encoded } from "../memory/values.ts";
-import { SharedSide, type SharedWaiter } from "./waiting.ts";
+import { takeTransfers } from "./transfer.ts";
 
-/** Low bits of a message's extra word: its type. */
+/** The type of a message is in the low bits of the slot's extra word, its number above. */
 const TYPE_BITS = 4;
 const TYPE_MASK = (1 << TYPE_BITS) - 1;
 /** Numbers of jobs and calls are below this. */
@@ -26,18 +38,16 @@ interface Message {
 }
 
 /** The sending end. */
-export class Outflow implements SharedWaiter {
-  after: SharedWaiter | null = null;
-  before: SharedWaiter | null = null;
-  woken = false;
-  holder: Holder | null = null;
-  readonly #side: SharedSide;
-  /** What there was no room for. */
+export class Outbox {
+  /** In line for room. */
+  readonly #node: LineNode;
+  /** Messages that there was no room for, in order. */
   #unsent: Message[] = [];
+  /** To be called when there are none left. */
   #caughtUp: (() => void) | undefined;
 
   constructor(readonly queue: SharedQueue, readonly port: MessagePort) {
-    this.#side = new SharedSide(queue, SENDERS);
+    this.#node = new LineNode(new WaitingLine(queue, SENDERS), this);
   }
 
   /**
@@ -51,29 +61,29 @@ export class Outflow implements SharedWaiter {
     const transfers = transferring && takeTransfers(transferring);
     if (transfers !== undefined || !encoding.encodeFast(value, this.queue.slotBytes)) {
       checkPostable(transferring ?? []);
-      // In a set, because Deno's receiveMessageOnPort looks at every key of what it has received.
+      // In a set, as Deno's receiveMessageOnPort would visit every key of an object or array.
       this.port.postMessage(new Set([value]), transfers ?? []);
       encoding.encodeElsewhere();
     }
     const extra = (id << TYPE_BITS) | type;
     if (this.#unsent.length === 0 && this.queue.put(encoding, extra) === true) return;
     this.#unsent.push({ extra, encoded: encoding.copy() });
-    if (this.holder === null) this.#side.enlist(this, attendance);
+    if (!this.#node.isInLine) this.#node.enter(attendance);
   }
 
-  /** Sends what there is room for now. */
+  /** There may be room: sends what fits. */
   wake(): void {
     let sent = 0;
     for (const { extra, encoded } of this.#unsent) {
       while (this.queue.put(encoded, extra) !== true) {
-        if (this.#side.rest(this)) continue;
+        if (this.#node.line.rest(this.#node)) continue;
         this.#unsent = this.#unsent.slice(sent);
         return;
       }
       sent++;
     }
     this.#unsent = [];
-    if (this.holder !== null) this.#side.delist(this);
+    this.#node.cancel();
     const caughtUp = this.#caughtUp;
     this.#caughtUp = undefined;
     caughtUp?.();
@@ -84,14 +94,14 @@ export class Outflow implements SharedWaiter {
     return this.#unsent.length > 0;
   }
 
-  /** Calls `f` once nothing waits for room any more. For one who finds that it is behind. */
+  /** Calls `f` once nothing waits for room any more. Only while it `isBehind`. */
   onceCaughtUp(f: () => void): void {
     this.#caughtUp = f;
   }
 
   /**
-   * For who ends: sleeps the thread until all is sent. However long that takes: whoever is to read
-   * it does so, or terminates this thread, or is gone together with it.
+   * For a thread that ends: sleeps it until all is sent, however long that takes. Main reads it, or
+   * terminates this thread, or is gone together with it.
    */
   flush(): void {
     while (this.isBehind) {
@@ -100,10 +110,10 @@ export class Outflow implements SharedWaiter {
     }
   }
 
-  /** Nobody listens any more. */
+  /** Nobody reads its messages any more. */
   stop(): void {
     this.#unsent = [];
-    if (this.holder !== null) this.#side.delist(this);
+    this.#node.cancel();
   }
 }
 
@@ -111,46 +121,44 @@ export class Outflow implements SharedWaiter {
 export type Handler = (type: number, id: number, value: unknown) => void;
 
 /** The receiving end. */
-export class Inflow implements SharedWaiter {
-  after: SharedWaiter | null = null;
-  before: SharedWaiter | null = null;
-  woken = false;
-  holder: Holder | null = null;
-  readonly #side: SharedSide;
+export class Inbox {
+  /** In line for messages, from `start` to `stop`. */
+  readonly #node: LineNode;
   readonly #decoded = new Decoded();
 
   constructor(
     readonly queue: SharedQueue,
     readonly port: MessagePort,
     readonly handle: Handler,
-    /** Called after each bunch of messages, before it waits for more. */
+    /** Called when it has handled all that there was, before it waits for more. */
     readonly afterBunch?: () => void,
   ) {
-    this.#side = new SharedSide(queue, RECEIVERS);
+    this.#node = new LineNode(new WaitingLine(queue, RECEIVERS), this);
   }
 
   /** From now on messages are handled as they come. */
   start(): void {
-    this.#side.enlist(this, attendance);
+    this.#node.enter(attendance);
   }
 
-  /** What has not been handled never will be. */
+  /** Messages that have not been handled never will be. */
   stop(): void {
-    if (this.holder !== null) this.#side.delist(this);
+    this.#node.cancel();
   }
 
   /**
-   * Handles all that is there. At once, as a thread that blocks runs no microtasks; what handles a
-   * message may block, too, and call this again: the messages after it are handled within it.
+   * Handles all that is there: at once, as a thread that blocks runs no microtasks. A handler may
+   * block in turn, and call this again: then the messages after its own are handled within it.
    */
   wake(): void {
+    const node = this.#node;
     try {
       do {
-        while (this.holder !== null && this.#next()); // until it is stopped by what it said
+        while (node.isInLine && this.#next()); // a message may lead to `stop`
         this.afterBunch?.();
-      } while (this.holder !== null && this.#side.rest(this));
+      } while (node.isInLine && node.line.rest(node));
     } finally {
-      this.woken = false; // whatever happened, it can be woken again
+      node.woken = false; // also after an error: it can be woken again
     }
   }
 
@@ -172,13 +180,16 @@ interface WorkerThreads {
 }
 
 let workerThreads: WorkerThreads | undefined;
-/** How long a message may be on its way that was posted. */
+/** How long a value that was posted may be on its way. */
 const PATIENCE_MS = 10_000;
 /** How long the end of a thread sleeps at a time while there is no room, should no ring come. */
 const FLUSH_MS = 100;
 const pause = new Int32Array(new SharedArrayBuffer(4));
 
-/** The next message of `port`, which has been posted; without a turn of the event loop. */
+/**
+ * The next value of `port`, which has been posted before its message: without a turn of the event
+ * loop.
+ */
 function receiveNow(port: MessagePort): unknown {
   const { process } = globalThis as unknown as {
     process: { getBuiltinModule(name: string): WorkerThreads };
@@ -192,7 +203,7 @@ function receiveNow(port: MessagePort): unknown {
   throw new Error("Cannot receive a message that was posted: please report this");
 }
 
-/** The extra word of a message; for queues that are filled and read by hand. */
+/** The extra word of a message: for the queue of jobs, which has no mailboxes. */
 export function extraOf(type: number, id: number): number {
   return (id << TYPE_BITS) | type;
 }

@@ -2,19 +2,20 @@
  * Errors between threads: class name, message, both stacks, cause, and own enumerable fields.
  *
  * An error is taken apart into plain data, so that it travels as everything else does, and put
- * together again as an instance of the same built-in class; a class of the user's isn't known at
- * the other end, where its name is. What is thrown but no error travels as the value it is.
+ * together again as an instance of the same class, if that is JavaScript's or Weft's. The other end
+ * doesn't know a class of the user's: there the error is of the nearest class that it extends, and
+ * has its name. A thrown value that is no error travels as it is.
  */
 import { show } from "../../internal/check.ts";
 import { Abort, Deadlock, FiberAborted, Timeout } from "../../operation/errors.ts";
-import { ChannelClosedError } from "../../channel/error.ts";
+import { ChannelClosedError } from "../../channel/mod.ts";
 import { Inactive } from "../../trigger/inactive.ts";
-import { PoolClosedError, ThreadCrashedError } from "../errors.ts";
+import { PoolClosedError, ThreadCrashedError } from "./errors.ts";
 
 /** An error, taken apart; or any other value that was thrown. */
 export type Packed =
   | { readonly kind: "value"; readonly value: unknown }
-  /** One that came before, counted from the outside in: errors may be each other's cause. */
+  /** An error that came before, by its number from the outside in: errors may cause each other. */
   | { readonly kind: "again"; readonly index: number }
   | {
     readonly kind: "error";
@@ -33,7 +34,7 @@ export type Packed =
 const DEEPEST = 100;
 const TOO_DEEP: Packed = { kind: "value", value: "…" };
 
-/** Those that are the same class at the other end. */
+/** The classes that both ends know. */
 const CLASSES: Record<string, { readonly prototype: Error }> = {
   Error,
   EvalError,
@@ -58,7 +59,7 @@ const names: Map<object, string> = new Map(
   Object.entries(CLASSES).map(([name, { prototype }]) => [prototype, name]),
 );
 
-/** What has been seen of it: the index of each error. */
+/** The errors that were met so far, each with its number. */
 type Seen = Map<object, number>;
 
 /** Never throws, whatever was thrown. */
@@ -102,7 +103,9 @@ function isError(thrown: unknown): thrown is Error {
   }
 }
 
-/** The fields of a built-in error that aren't enumerable, but for those that all may have. */
+/**
+ * The fields of a built-in error that aren't enumerable, besides those that every error may have.
+ */
 function hiddenFields(base: string): readonly string[] {
   return base === "SuppressedError" ? ["error", "suppressed"] : [];
 }
@@ -112,7 +115,7 @@ function classNameOf(error: Error): string | undefined {
   return typeof constructor === "function" ? textOf(constructor, "name") : undefined;
 }
 
-/** A field as text; `undefined` if it can't be had, as a getter throws. */
+/** A field as text; `undefined` if its getter throws. */
 function textOf(object: object, key: string): string | undefined {
   try {
     return String((object as Record<string, unknown>)[key]);
@@ -129,7 +132,7 @@ function stackOf(error: Error): string | null {
   }
 }
 
-/** What is not among the fields. */
+/** What travels on its own, rather than among the fields. */
 const APART: ReadonlySet<string> = new Set(["name", "message", "stack", "cause", "errors"]);
 
 function baseOf(error: Error): string {
@@ -149,8 +152,8 @@ function read(object: object, key: string): unknown {
 }
 
 /**
- * A copy, whose getters have become values: they could throw when it is sent. Or what it looks like,
- * if it can't be copied to another thread.
+ * A copy, whose getters have become values, as they could throw when it is sent; or a text that
+ * shows it, if it can't be copied to another thread.
  */
 function cloneable(value: unknown): unknown {
   try {
@@ -183,14 +186,14 @@ function unpackWithin(packed: Packed, thread: string, made: Error[]): unknown {
   return error;
 }
 
-/** An instance of the class with the name and message. */
+/** An instance of its class, with its name and message. */
 function emptyError({ base, className, name, message }: Packed & { kind: "error" }): Error {
   if (base === "DOMException") return new DOMException(message, name);
   const { prototype } = Object.hasOwn(CLASSES, base) ? CLASSES[base]! : Error;
-  // Built by hand: each class has a constructor of its own, and some make up their message.
+  // Not by its constructor: each class has other parameters, and some make up their message.
   const error = new Error(message);
   Object.setPrototypeOf(error, prototype);
-  // A class of the user's often keeps the name of the one that it extends.
+  // A class of the user's often leaves `name` as the class that it extends has it.
   const shown = className !== base && className !== "" && name === prototype.name
     ? className
     : name;
@@ -205,8 +208,8 @@ function define(error: Error, key: string, value: unknown, enumerable = false): 
 /** Errors that came from another thread and don't yet show who waited for them. */
 const remote: WeakSet<object> = new WeakSet();
 
-/** Where Weft is, whose frames tell users nothing. */
-const LIBRARY = new URL("../", import.meta.url).href;
+/** Where Weft's own files are: their frames tell users nothing. */
+const LIBRARY = new URL("../../", import.meta.url).href;
 
 /**
  * Adds the stack of this side, once: that of `here`, an error made where the user called, or the
