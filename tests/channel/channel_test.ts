@@ -262,26 +262,95 @@ Deno.test("law 4: a select that sends and receives, cancelled, leaves no waiter 
   });
 });
 
-Deno.test("law 4: a receive that was driven by hand and dropped after the commit gives its item back", () => {
-  for (const end of ["returned", "closed", "replaced"] as const) {
-    virtually(function* () {
-      const channel = new Channel<number>();
-      const fiber = spawn(function* () {
-        const byHand = channel.receive()[Symbol.iterator]();
-        byHand.next();
-        channel.trySend(1);
-        if (end === "closed") byHand.return?.();
-        if (end === "replaced") yield* yieldNow();
-        return "the end";
+/** Each way to have been given an item. */
+const receives: [string, (channel: Channel<number>) => Awaitable<unknown>][] = [
+  ["receive", (channel) => channel.receive()],
+  ["receiveOrThrow", (channel) => channel.receiveOrThrow()],
+  ["receiveEvent", (channel) => channel.receiveEvent()],
+  ["receiveOptionEvent", (channel) => channel.receiveOptionEvent()],
+  ["select", (channel) => select({ it: channel.receiveEvent() })],
+];
+
+/** How a fiber can drop an operation that has its value. */
+type Drop = "returned" | "closed" | "replaced";
+
+/** Waits by hand with `operation`, does `meanwhile`, which gives it its value, and drops it. */
+function* dropped(operation: Awaitable<unknown>, drop: Drop, meanwhile: () => void) {
+  const byHand = operation[Symbol.iterator]();
+  byHand.next();
+  meanwhile();
+  if (drop === "closed") byHand.return?.();
+  if (drop === "replaced") yield* yieldNow();
+  return "the end";
+}
+
+for (const [name, receive] of receives) {
+  for (const drop of ["returned", "closed", "replaced"] as const) {
+    Deno.test(`law 4: ${name} that was driven by hand and dropped (${drop}) gives its item back, before the others`, () => {
+      virtually(function* () {
+        const channel = new Channel<number>({ capacity: 2 });
+        const fiber = spawn(() =>
+          dropped(receive(channel), drop, () => {
+            for (const n of [1, 2, 3]) assertEquals(channel.trySend(n), true);
+            assertEquals(channel.trySend(4), false);
+          })
+        );
+        assertEquals(yield* fiber, "the end");
+        yield* settle();
+        assertEquals(fiber.poll(), { ok: true, value: "the end" });
+        assertEquals(channel.size, 3, "for a moment it holds one more than it has room for");
+        const sender = yield* waiting(channel.send(4));
+        assertEquals(channel.tryReceive(), { value: 1 });
+        assertEquals(channel.statistics(), { ...idle, size: 2, sendersWaiting: 1 });
+        assertEquals(channel.tryReceive(), { value: 2 });
+        yield* sender;
+        assertEquals([channel.tryReceive(), channel.tryReceive()], [{ value: 3 }, { value: 4 }]);
+        assertEquals(channel.statistics(), idle);
       });
-      assertEquals(yield* fiber, "the end");
-      yield* settle();
-      assertEquals(fiber.poll(), { ok: true, value: "the end" });
-      assertEquals(channel.tryReceive(), { value: 1 });
+    });
+
+    Deno.test(`law 4: ${name} that was driven by hand and dropped (${drop}) gives its item to who has waited longest`, async () => {
+      const channel = new Channel<number>();
+      const others: PromiseLike<number>[] = [];
+      virtually(() =>
+        dropped(receive(channel), drop, () => {
+          for (let n = 0; n < 2; n++) others.push(channel.receiveOrThrow().then((item) => item));
+          channel.trySend(1);
+        })
+      );
+      assertEquals(channel.statistics(), { ...idle, receiversWaiting: 1 });
+      channel.trySend(2);
+      assertEquals(await Promise.all(others), [1, 2]);
+      assertEquals(channel.statistics(), idle);
+    });
+
+    Deno.test(`law 4: ${name} that was driven by hand and dropped (${drop}) after the close gives nothing back`, () => {
+      const channel = new Channel<number>();
+      virtually(() => dropped(receive(channel), drop, () => channel.close()));
       assertEquals(channel.statistics(), idle);
     });
   }
-});
+}
+
+for (const wait of ["receive", "send"] as const) {
+  Deno.test(`law 4: what was driven by hand is given back when its fiber waits in ${wait}() instead`, () => {
+    virtually(function* () {
+      const channel = new Channel<number>();
+      const gate = new Channel<number>({ capacity: 0 });
+      const fiber = spawn(function* () {
+        channel.receive()[Symbol.iterator]().next();
+        channel.trySend(1);
+        yield* gate[wait](0);
+      });
+      yield* settle();
+      assertEquals(channel.tryReceive(), { value: 1 });
+      if (wait === "receive") gate.trySend(0);
+      else gate.tryReceive();
+      yield* fiber;
+      assertEquals([channel.statistics(), gate.statistics()], [idle, idle]);
+    });
+  });
+}
 
 // The promise world ------------------------------------------------------------------------------
 
