@@ -25,7 +25,7 @@ export interface Rule<A, R, T> {
   /** Turns it into what the waiter gets. */
   finish(taken: R, argument: A): T;
   /** The waiter is gone: puts it back. */
-  undo(source: Source, taken: R, argument: A): void;
+  giveBack(source: Source, taken: R, argument: A): void;
   /** How many bytes more it could use; 0: it never waits. */
   wanted(argument: A): number;
 }
@@ -75,7 +75,7 @@ export class Take<A, R, T> implements TakerNode {
     return true;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.source.enlist(this as TakerNode);
   }
 
@@ -104,8 +104,8 @@ export class Take<A, R, T> implements TakerNode {
     this.fail(new StreamClosedError("read from the input"));
   }
 
-  undo(): void {
-    this.rule.undo(this.source, this.value as R, this.argument);
+  giveBack(): void {
+    this.rule.giveBack(this.source, this.value as R, this.argument);
   }
 
   wanted(): number {
@@ -134,7 +134,7 @@ export class TakeEvent<A, R> extends EventBase<R> {
     super();
   }
 
-  override poll(sync: SelectWait<unknown>): boolean {
+  override attempt(sync: SelectWait<unknown>): boolean {
     return (this.source.takers === null || this.gate.isClosed || this.wanted() === 0) &&
       this.tryNow(sync);
   }
@@ -156,14 +156,14 @@ export class TakeEvent<A, R> extends EventBase<R> {
     return true;
   }
 
-  override enqueue(arm: Arm): void {
+  override enlist(arm: Arm): void {
     const node = new ArmNode(this as TakeEvent<unknown, unknown>, arm);
     arm.handle = { cancel: () => this.source.delist(node) };
     this.source.enlist(node);
   }
 
-  override undo(taken: unknown): void {
-    this.rule.undo(this.source, taken as R, this.argument);
+  override giveBack(taken: unknown): void {
+    this.rule.giveBack(this.source, taken as R, this.argument);
   }
 
   describe(): string {

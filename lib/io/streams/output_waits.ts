@@ -61,7 +61,7 @@ export class Put implements PutNode {
     return true;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.buffered.waitToPut(this as PutNode);
   }
 
@@ -132,7 +132,7 @@ export class Flush implements FlushNode {
     return buffered.isFlushed(this.target);
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.buffered.waitToFlush(this as FlushNode);
   }
 

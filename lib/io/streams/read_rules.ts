@@ -24,7 +24,7 @@ export const someInto: Rule<Uint8Array, number, number> = {
     return source.atEnd() ? 0 : MORE;
   },
   finish: (count) => count,
-  undo(source, count, buffer) {
+  giveBack(source, count, buffer) {
     if (count > 0) source.giveBack(buffer.slice(0, count));
     else if (buffer.length > 0) source.giveBackEnd();
   },
@@ -50,7 +50,7 @@ export const chunk: Rule<undefined, Uint8Array | undefined, Uint8Array | undefin
     return source.atEnd() ? undefined : MORE;
   },
   finish: (bytes) => bytes,
-  undo: putBack,
+  giveBack: putBack,
   wanted: ahead,
 };
 
@@ -64,7 +64,7 @@ export const pour: Rule<ByteQueue, number, number> = {
     return length;
   },
   finish: (count) => count,
-  undo(source, count, basket) {
+  giveBack(source, count, basket) {
     if (count > 0) pourBack(source, basket);
     else source.giveBackEnd();
   },
@@ -85,7 +85,7 @@ export const exactlyInto: Rule<Uint8Array, number, void> = {
     return source.bytes.moveInto(buffer);
   },
   finish() {},
-  undo: (source, count, buffer) => source.giveBack(buffer.slice(0, count)),
+  giveBack: (source, count, buffer) => source.giveBack(buffer.slice(0, count)),
   wanted: (buffer) => buffer.length === 0 ? 0 : ahead(),
 };
 
@@ -97,7 +97,7 @@ export const exactlyText: Rule<number, Uint8Array, string> = {
     return keep ? takeBytes(source, wanted) : lookAndConsume(source, wanted);
   },
   finish: decode,
-  undo: putBack,
+  giveBack: putBack,
   wanted: (byteCount) => byteCount === 0 ? 0 : ahead(),
 };
 
@@ -118,7 +118,7 @@ function everything<T>(finish: (bytes: Uint8Array) => T): Rule<number, Uint8Arra
       return source.atEnd() ? takeBytes(source, length) : MORE;
     },
     finish,
-    undo(source, bytes) {
+    giveBack(source, bytes) {
       source.giveBack(bytes);
       source.giveBackEnd();
     },
@@ -156,7 +156,7 @@ export const line: Rule<number, Uint8Array | undefined, { value: string } | unde
     if (taken[length - 1] === LF) length -= taken[length - 2] === CR ? 2 : 1;
     return { value: decode(length === taken.length ? taken : taken.subarray(0, length)) };
   },
-  undo: putBack,
+  giveBack: putBack,
   wanted: ahead,
 };
 
@@ -181,7 +181,7 @@ export const until: Rule<Until, Uint8Array | undefined, { value: Uint8Array } | 
     const isWhole = length >= 0 && delimiter.every((byte, i) => taken[length + i] === byte);
     return { value: isWhole ? taken.subarray(0, length) : taken };
   },
-  undo: putBack,
+  giveBack: putBack,
   wanted: ahead,
 };
 

@@ -1,6 +1,6 @@
 /** The sources that are no `Reader`: hooks of the user's, bytes that are there, Web Streams. */
 import { show } from "../../internal/check.ts";
-import type { CancelHandle } from "../../operation/event.ts";
+import type { CancelHandle } from "../../operation/types.ts";
 import { type HelperEnd, type HookResult, startHelper } from "../base/hook_fiber.ts";
 import { Source, type TakerNode } from "./source.ts";
 
