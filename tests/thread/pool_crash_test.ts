@@ -191,7 +191,9 @@ function makeFailures(): Promise<MakeFailure[]> {
 async function makeAll(modules: string[]): Promise<MakeFailure[]> {
   try {
     const script = new URL("./scripts/pool_bad_modules.ts", import.meta.url);
-    const { stdout } = await runScript(script, "--allow-all", "--", ...modules, ...NO_MODULES);
+    const args = ["--allow-all", "--", ...modules, ...NO_MODULES];
+    const { code, stdout, stderr } = await runScript(script, ...args);
+    assertEquals(code, 0, stderr);
     return JSON.parse(stdout);
   } finally {
     dropModules();
@@ -298,9 +300,11 @@ Deno.test("T48: threads that die at once are started less and less often, and cl
   await Deno.remove(flag);
   // In a process of its own, for Deno prints how the threads die.
   const script = new URL("./scripts/pool_dies_at_once.ts", import.meta.url);
-  const { stdout } = await runScript(script, "--allow-all", "--", fragile(flag, "later"), flag);
+  const args = ["--allow-all", "--", fragile(flag, "later"), flag];
+  const { code, stdout, stderr } = await runScript(script, ...args);
   Deno.removeSync(flag);
   dropModules();
+  assertEquals(code, 0, stderr);
   const { crashed, uncaught } = JSON.parse(stdout);
   assert(crashed >= 1, "they die");
   assert(crashed <= 6, `${crashed} threads died`); // 50, 100, 200 … ms apart
