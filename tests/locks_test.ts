@@ -12,7 +12,7 @@ const locks: Record<string, string[]> = {
   "examples/crawler/deno.lock": ["examples/crawler.ts", "examples/crawler/"],
   "tests/deno.lock": ["examples/", "tests/", "tools/ok.ts", "tools/tidy.ts", "tools/std/"],
   "tools/mutate/deno.lock": ["tools/mutate/"],
-  "bench/deno.lock": ["bench/"],
+  "bench/deno.lock": ["bench/", "examples/crawler/"],
 };
 
 function sourcesIn(path: string): string[] {

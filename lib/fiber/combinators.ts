@@ -1,4 +1,4 @@
-/** Several at once. */
+/** Several fibers at once: `all`, `map`, `any`, `first`, `either`. */
 import { checkBody, checkCount, isIterable, wrongType } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { FiberAborted } from "../operation/errors.ts";
@@ -6,16 +6,24 @@ import { Arm, type EventBase } from "../operation/event.ts";
 import { FiberTrigger } from "../operation/fiber_trigger.ts";
 import { SelectWait } from "../operation/select_wait.ts";
 import type { Awaitable, Either, Operation, Result } from "../operation/types.ts";
-import { failContext, recordFailure } from "./core/context.ts";
-import { currentFiber, type Fiber, type FiberCore } from "./core/fiber.ts";
-import { GeneratorOperation } from "./core/generator_operation.ts";
-import { type Label, nameOf } from "./core/label.ts";
+import {
+  checkFiber,
+  currentFiber,
+  failContext,
+  type Fiber,
+  type FiberCore,
+  GeneratorOperation,
+  type Label,
+  nameOf,
+  openNursery,
+  recordFailure,
+  runHook,
+  type ScopeContext,
+  spawnIn,
+} from "./core/mod.ts";
 import { checkLate, type LateOptions, openHarvest } from "./late.ts";
-import { openNursery, runHook, type ScopeContext } from "./core/nursery.ts";
-import { checkFiber } from "./core/check.ts";
-import { spawnIn } from "./core/spawn_in.ts";
 
-/** What a fiber in one of these waits on, in words. */
+/** What the fiber that called one of these waits on, in words. */
 const ITS_FIBERS = "the fibers that it spawned";
 
 /** What `all` returns for a tuple of bodies. */
@@ -99,7 +107,7 @@ export function map<A, B>(
   return openMap("scope of map", jobsOf(items, body), concurrency, onLate);
 }
 
-/** A fiber to be spawned for one of the values. */
+/** What one fiber of `all` or `map` runs. */
 interface Job<B> {
   readonly body: () => Operation<B>;
   readonly name: Label;
@@ -128,6 +136,10 @@ function openMap<B>(
   return openHarvest({ name, body }, values, Infinity, onLate);
 }
 
+/**
+ * The body of `all` and `map`: spawns a fiber for each job, as places get free, and waits until all
+ * have ended. A failure isn't seen here: it fails the context, which aborts this body.
+ */
 function* mapInto<B>(
   context: ScopeContext,
   jobs: Iterable<Job<B>>,
@@ -151,7 +163,7 @@ function* mapInto<B>(
     const index = count++;
     running++;
     spawnIn(scheduler, context, owner, job.body, job).onResult((result) => onEnd(index, result));
-    while (running >= concurrency) { // no item is taken before there is a place for it
+    while (running >= concurrency) { // the next item is taken only when there is a place for it
       ended = new FiberTrigger(ITS_FIBERS);
       yield* ended.await();
     }
@@ -207,6 +219,11 @@ export function any<const B extends readonly (() => Operation<unknown>)[]>(
   return value as Awaitable<ValuesOf<B>[number]>;
 }
 
+/**
+ * The body of `any`: spawns all, waits for the first value or the last failure, and aborts the rest.
+ * Failures stay in their fibers; those that came before there was a value are kept for the
+ * `AggregateError`.
+ */
 function* firstValue(
   context: ScopeContext,
   bodies: readonly (() => Operation<unknown>)[],
@@ -217,8 +234,8 @@ function* firstValue(
   const onEnd = (result: Result<unknown>) => {
     if (result.ok) values.push(result.value);
     else if (values.length === 0 && context.error === undefined) errors.push(result.error);
-    else if (result.error instanceof FiberAborted) { /* as it should be */ }
-    // A body that was aborted has failed in cleaning up.
+    else if (result.error instanceof FiberAborted) { /* a loser: as it should be */ }
+    // The others are bodies that were aborted, and failed while they cleaned up.
     else if (values.length === 0) recordFailure(context, result.error);
     else reportUncaught(result.error);
     if (values.length > 0 || errors.length === bodies.length) decided.release();
@@ -301,6 +318,7 @@ function* eitherValue<T>(
   return second.ok ? { index: 1 - index, value: second.value } : undefined;
 }
 
+/** Aborts the loser. With `onLate` it waits for its end, protected, and hands its value over. */
 function* endLoser<T>(
   loser: Fiber<T>,
   onLate: LateOptions<T>["onLate"],

@@ -1,12 +1,18 @@
-/** Nurseries that run one body: scopes of several kinds, each a few lines over the mechanism. */
+/** Nurseries that run one body: scopes of several kinds, each a few lines over `nursery.ts`. */
 import { checkBody, checkDuration, checkFunction } from "../internal/check.ts";
 import { Timeout } from "../operation/errors.ts";
 import { withoutPlace } from "../operation/place.ts";
 import type { Awaitable, Operation, Option } from "../operation/types.ts";
-import { type CancelContext, type Context, failDeadline } from "./core/context.ts";
-import { currentFiber } from "./core/fiber.ts";
-import { GeneratorOperation } from "./core/generator_operation.ts";
-import { openNursery, runBody, type Scope } from "./core/nursery.ts";
+import {
+  type CancelContext,
+  type Context,
+  currentFiber,
+  failDeadline,
+  GeneratorOperation,
+  openNursery,
+  runBody,
+  type Scope,
+} from "./core/mod.ts";
 import { loopNow } from "./time.ts";
 
 /**
@@ -103,9 +109,9 @@ export function protect<T>(body: () => Operation<T>): Awaitable<T> {
  * inside and is thrown once all of that has ended.
  *
  * Suspends. Zero or less: the deadline has passed at the start, and strikes at the first suspension
- * inside; `Infinity`: none. A body that returned without having been thrown at was in time, unless
- * what it spawned was not.
- * Each `Timeout` belongs to its own `withTimeout`: nested ones cannot catch each other's.
+ * inside; `Infinity`: none. A body that returned before anything was thrown into it was in time,
+ * unless what it spawned was not. Each `Timeout` belongs to its own `withTimeout`: nested ones cannot
+ * catch each other's.
  *
  * @throws {Timeout} when the deadline struck
  * @throws {RangeError} if `ms` is `NaN`

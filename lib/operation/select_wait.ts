@@ -21,12 +21,20 @@
 import { wrongType } from "../internal/check.ts";
 import { Random } from "../internal/random.ts";
 import type { OnceEvent } from "./event_constructors.ts";
-import { type Arm, COMPOSITE, CUSTOM } from "./event.ts";
+import type { Arm } from "./event.ts";
 import { execution as cell } from "../trigger/execution.ts";
 import { elsewhere, type FiberSlot, inherit, STATES, Wait } from "./wait.ts";
 
 const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
 const execution = cell;
+
+// Kinds of events, which each arm keeps at hand.
+/** To be waited on as it is. */
+export const BASE = 0;
+/** Expands into arms over base events. */
+export const COMPOSITE = 1;
+/** Polling it and waiting on it run code of the user's. */
+export const CUSTOM = 2;
 
 let random = new Random(0x5eed);
 
@@ -44,6 +52,7 @@ export function seedSelect(seed: number): void {
 
 export interface SelectWait<T> extends Wait<T> {}
 
+/** What `select` makes, and any event that is waited for by itself. */
 export class SelectWait<T> {
   /** The alternatives, in order of preference. The user's own list until it waits. */
   declare arms: Arm[];
@@ -55,7 +64,6 @@ export class SelectWait<T> {
 
   constructor(arms: Arm[], fair: boolean) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.arms = arms;
@@ -94,7 +102,6 @@ export class SelectWait<T> {
   finish(): IteratorResult<never, T> {
     this.state = SPENT;
     this.value = this.chosen!.handler(this.value as never);
-    this.done = true;
     return this as never;
   }
 
@@ -246,7 +253,7 @@ export class SelectWait<T> {
     }
   }
 
-  /** A custom event has happened, after a partner had come while it was polled: sends that away. */
+  /** A custom event has happened; what a partner has committed meanwhile is given back. */
   retract(): void {
     if (this.state === COMMITTED) this.giveBack();
     this.state = WAITING;

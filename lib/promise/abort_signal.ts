@@ -1,5 +1,5 @@
-import { openNursery, type ScopeContext } from "../fiber/core/nursery.ts";
-import { yieldNow } from "../fiber/core/yield.ts";
+/** `AbortSignal`s as events, and as what cancels a scope. */
+import { openNursery, type ScopeContext, yieldNow } from "../fiber/core/mod.ts";
 import { checkBody, wrongType } from "../internal/check.ts";
 import { onAbort } from "../internal/signal_hub.ts";
 import type { Event } from "../operation/event_constructors.ts";
@@ -7,6 +7,7 @@ import { type Arm, EventBase } from "../operation/event.ts";
 import type { SelectWait } from "../operation/select_wait.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 
+/** What `abortEvent` makes. */
 class AbortEvent extends EventBase<unknown> {
   constructor(readonly signal: AbortSignal) {
     super();
@@ -51,9 +52,9 @@ export function abortEvent(signal: AbortSignal): Event<unknown> {
 /**
  * Runs `body` in a scope that is cancelled when the signal is aborted, with the signal's reason.
  *
- * Suspends. Aborted by the signal it throws `FiberAborted`, once everything inside has ended; a
- * signal that is aborted from the start keeps `body` from being called. A body that returned
- * without having been thrown at was in time. No listener stays behind on the signal.
+ * Suspends. If the signal is aborted, it throws `FiberAborted`, once everything inside has ended. If
+ * it is aborted from the start, `body` isn't called. A body that returned before anything was thrown
+ * into it was in time. No listener stays behind on the signal.
  *
  * The other way round, `Fiber.signal` and `Scope.signal` are aborted with the fiber or the scope.
  *

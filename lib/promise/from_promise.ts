@@ -1,7 +1,6 @@
-import type { Context } from "../fiber/core/context.ts";
-import { currentFiberOrNull } from "../fiber/core/fiber.ts";
+/** Waiting for promises: `fromPromise` and `promiseEvent`, over one hub per promise (`hub.ts`). */
+import { type Context, currentFiberOrNull, OutsideWork } from "../fiber/core/mod.ts";
 import { checkLate } from "../fiber/late.ts";
-import { OutsideWork } from "../fiber/core/outside_work.ts";
 import { isPromiseLike, refuseGenerator, wrongType } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
 import { Abort } from "../operation/errors.ts";
@@ -13,11 +12,11 @@ import type { Awaitable, Result } from "../operation/types.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
 import { hubOf, type PromiseHub, type SettleNode } from "./hub.ts";
 
-/** How a wait for a promise treats what comes too late. */
+/** What becomes of a value that comes too late. */
 export interface FromPromiseOptions<T> {
   /**
-   * Called with a value that came after the wait was cancelled: close it. A plain function, as
-   * nobody would wait for it. What it throws is reported.
+   * Called with a value that came after the wait was cancelled: close it. It must be a plain
+   * function, as nobody would wait for it. What it throws is reported.
    */
   onLate?: (value: T) => void;
 }
@@ -26,17 +25,17 @@ type Source<T> = PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>);
 
 interface PromiseOperation<T> extends Wait<T> {}
 
+/** What `fromPromise` makes. While it waits it stands in the hub of its promise. */
 class PromiseOperation<T> implements SettleNode {
   declare source: Source<T>;
   declare onLate: ((value: T) => void) | undefined;
-  /** What its function was given a signal of, and the context that it was called in. */
+  /** If `source` is a function: the signal's controller, and the context in which it was called. */
   declare controller: AbortController | null;
   declare context: Context | null;
   declare hub: PromiseHub | null;
 
   constructor(source: Source<T>, onLate: ((value: T) => void) | undefined) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.source = source;
@@ -46,7 +45,7 @@ class PromiseOperation<T> implements SettleNode {
     this.hub = null;
   }
 
-  /** Only a promise that is known to have settled, or what a function makes. */
+  /** A promise that isn't known to have settled is going to wait; a function is yet to be called. */
   couldComplete(): boolean {
     const { source } = this;
     return !isPromiseLike(source) || hubOf(source as PromiseLike<T>).result !== undefined;
@@ -76,7 +75,7 @@ class PromiseOperation<T> implements SettleNode {
     const { hub, onLate } = this;
     hub!.leave(this);
     if (onLate !== undefined) hub!.enlist(lateNode(onLate));
-    this.stop(); // last: its listeners may settle the promise
+    this.stop(); // last, as listeners of the signal may settle the promise
   }
 
   /** Tells the work that nobody waits for it. */
@@ -88,8 +87,9 @@ class PromiseOperation<T> implements SettleNode {
   }
 
   /**
-   * The promise has settled, but the work may go on. Not before the fiber takes the value: an abort
-   * that comes in between may be too late, and then what it gets must not be broken.
+   * The promise has settled, but the work may go on, and from now on the context may stop it. Not
+   * earlier: an abort that comes between the settling and this is too late for the wait, and must not
+   * break the value that the fiber gets.
    */
   conclude(): T {
     const { context, controller, state, value } = this;
@@ -101,8 +101,8 @@ class PromiseOperation<T> implements SettleNode {
   }
 
   /**
-   * A promise is under way though nobody got to wait for it, and will settle too late. Not so a
-   * function that was not called, or a thenable that may start only with its `then`.
+   * The wait never began, but the promise is under way and will settle too late. That isn't so for a
+   * function, which was not called, and for a thenable, which may start only when `then` is called.
    */
   refused(): void {
     const { source, onLate } = this;
@@ -124,7 +124,7 @@ class PromiseOperation<T> implements SettleNode {
 
 inherit(PromiseOperation);
 
-/** Stays behind to receive what comes too late. */
+/** A waiter that stays behind for a value that comes too late. */
 function lateNode<T>(onLate: (value: T) => void): SettleNode {
   return {
     settled: (result) => {
@@ -133,7 +133,10 @@ function lateNode<T>(onLate: (value: T) => void): SettleNode {
   };
 }
 
-/** Hands over what came too late. Whose wait it was has left: there is nobody to throw anything at. */
+/**
+ * Hands over a value that came too late. Whoever waited has left, so what `onLate` throws is
+ * reported.
+ */
 export function tellLate<T>(onLate: (value: T) => void, value: T): void {
   trap(() => refuseGenerator("onLate", onLate(value)));
 }
@@ -141,17 +144,17 @@ export function tellLate<T>(onLate: (value: T) => void, value: T): void {
 /**
  * Waits for a promise: returns its value, or throws what it was rejected with.
  *
- * Suspends. An abort ends the wait at once. A promise can't be cancelled, but a function that
- * makes it can be told: it is called when the wait starts, with a signal of its own. That is aborted
- * when the wait is cancelled, or the innermost context is (or fails), also after the promise has
- * settled: so a response can be stopped whose body comes still. A context that ends well leaves it
- * alone: a response may leave its scope. Outside of fibers (`await`, another library's scheduler)
- * the signal goes with the wait.
+ * Suspends. An abort ends the wait at once. A promise can't be cancelled, but a function that makes
+ * one can be told: it is called when the wait starts, with a signal of its own. The signal is aborted
+ * when the wait is cancelled, and when the innermost context is cancelled or fails. That holds also
+ * after the promise has settled: a response is stopped while its body is still coming. A context that
+ * ends well leaves the signal alone, so a response may leave its scope. Outside of fibers (`await`,
+ * another library's scheduler) the signal is aborted only if the wait is cancelled.
  *
  * A rejection that comes after the wait was cancelled is considered handled; for a value see
- * `onLate`. Waiting on one promise many times leaves nothing behind on it, nor does making many
- * calls: of all but the last few calls in a context, a signal lasts as long as somebody has it, or
- * the object that the promise gave.
+ * `onLate`. Waiting on one promise many times leaves nothing behind on it, and neither does making
+ * many calls: the context holds the signals of its last few calls, and older ones last as long as
+ * somebody holds the signal, or the object that the promise gave.
  *
  * @throws {TypeError} if it is given neither a promise nor a function
  *
@@ -181,6 +184,10 @@ export function fromPromise<T>(
   return new PromiseOperation(promise, checkLate("wait for the promise", options));
 }
 
+/**
+ * What `promiseEvent` makes. It waits for a promise that is there already, so there is nothing to
+ * stop.
+ */
 class SettleEvent<T> extends EventBase<T> {
   declare readonly promise: PromiseLike<T>;
 
@@ -216,8 +223,8 @@ class SettleEvent<T> extends EventBase<T> {
  * Happens when the promise settles: with its value, or by throwing what it was rejected with. From
  * the first wait on, a rejection is considered handled.
  *
- * A wait that is cancelled, or chooses something else, takes nothing: the promise keeps its value, for
- * the next wait. So keep the promise, too, if its value has to be closed.
+ * A wait that is cancelled, or chooses something else, takes nothing: the promise keeps its value for
+ * the next wait. So if the value has to be closed, keep the promise.
  *
  * A promise that has settled already counts as such from the first microtask after the first wait.
  *

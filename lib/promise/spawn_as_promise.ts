@@ -1,3 +1,4 @@
+/** Fibers as promises. */
 import type { Operation } from "../operation/types.ts";
 import {
   type Fiber,
@@ -7,21 +8,22 @@ import {
   spawnFromAnywhere,
   type SpawnOptions,
 } from "../fiber/mod.ts";
-import type { Context } from "../fiber/core/context.ts";
-import type { FiberCore } from "../fiber/core/fiber.ts";
-import { checkFiber } from "../fiber/core/check.ts";
-import { checkOpen } from "../fiber/core/spawn_in.ts";
-import { ENDED_ABORTED } from "../fiber/core/flags.ts";
-import { promiseOf } from "../fiber/core/promise_of.ts";
+import {
+  checkFiber,
+  checkOpen,
+  type Context,
+  type FiberCore,
+  promiseOf,
+} from "../fiber/core/mod.ts";
 
 /**
  * Spawns a fiber that runs `body`, and returns a promise of its value; it rejects with the
  * fiber's failure, or with `FiberAborted`. Never suspends.
  *
  * With `parent` it may be called from anywhere, and the fiber becomes a child of that one;
- * otherwise it is spawned like `spawn` does. A failure goes up to the parent as well, unless
- * `propagateCancelToParent` is false: only then, and not if it was merely aborted, does the promise
- * need a handler.
+ * otherwise it is spawned as by `spawn`. A failure goes up to the parent as well, unless
+ * `propagateCancelToParent` is false. Only then does a failure of the promise need a handler; an
+ * abort never does.
  *
  * @throws {Inactive} outside of any fiber without `parent`, or if `parent` has terminated
  * @throws {TypeError} if an argument is of the wrong type
@@ -57,7 +59,7 @@ function spawnBelow<T>(
   options: SpawnOptions | undefined,
 ): Fiber<T> {
   const core = checkFiber("spawn", "parent", parent);
-  checkOpen("spawn", core as unknown as Context); // first: a fiber from outer space has no scheduler
+  checkOpen("spawn", core as unknown as Context); // first: once ended it may have no scheduler
   return spawnAsChildOf(core.scheduler, parent, body, options);
 }
 
@@ -77,7 +79,6 @@ export function spawnAsPromiseFromAnywhere<T>(
 }
 
 function promiseFrom<T>(fiber: Fiber<T>, propagates: boolean): Promise<T> {
-  // It has gone up, or is none: nothing is lost.
-  const isAborted = () => ((fiber as FiberCore<T>).flags & ENDED_ABORTED) !== 0;
-  return promiseOf(fiber, () => propagates || isAborted());
+  // No handler is needed where the failure has gone up, or where it is only an abort.
+  return promiseOf(fiber, () => propagates || (fiber as FiberCore<T>).wasAborted);
 }

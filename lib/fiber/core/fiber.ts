@@ -1,9 +1,9 @@
 /**
- * Fibers: the tree's contexts that run code.
+ * Fibers: the contexts in the tree that run code.
  *
- * A fiber's generator is stepped by its scheduler (`step.ts`), which it reaches in one way:
- * `scheduler.ready(fiber)`, for a spawn, a wake-up and a yield. QUEUED says that this was done and
- * the step has not begun, so a fiber stands in a ready queue at most once.
+ * The scheduler steps the generator of a fiber (`step.ts`). It is told in one way when to:
+ * `scheduler.ready(fiber)`, for a spawn, a wake-up and a yield. QUEUED says that it was told, and
+ * that the step has not begun: so a fiber stands in a ready queue at most once.
  *
  * Between two steps the fiber is suspended on `pending`. Whoever completes that operation calls
  * `unblock`; an abort takes it away (`interrupt`) and leaves the error in `thrown` for the next
@@ -25,7 +25,7 @@ import { type FiberSlot, inherit, type Wait } from "../../operation/wait.ts";
 import type { Awaitable, CancelHandle, Effect, Operation, Result } from "../../operation/types.ts";
 import { executeAs, execution, Refusal } from "../../trigger/execution.ts";
 import { Inactive } from "../../trigger/inactive.ts";
-import type { Trigger } from "../../trigger/trigger.ts";
+import type { Trigger } from "../../trigger/mod.ts";
 import { Context } from "./context.ts";
 import { JoinEvent, JoinWait } from "./join.ts";
 import { type Label, nameOf } from "./label.ts";
@@ -33,7 +33,6 @@ import type { SchedulerCore } from "./scheduler.ts";
 import { usedUp } from "./share.ts";
 import {
   CLOSED,
-  CLOSING,
   DELIVERED,
   ENDED_ABORTED,
   ENDED_FAILED,
@@ -63,7 +62,7 @@ export type FiberIterator = Iterator<Effect, unknown, unknown>;
 export interface Fiber<T> extends Awaitable<T> {
   /** Unique in this realm, in spawn order, never `fiberIdNil`. */
   readonly id: number;
-  /** The name it was spawned with, else that of its generator function, else `fiber` and its id. */
+  /** The name it was spawned with, else its generator function's name, else `fiber` and its id. */
   readonly name: string;
   /** "aborting" from the abort until it has terminated. */
   readonly state: "running" | "aborting" | "terminated";
@@ -126,7 +125,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
   declare scheduler: SchedulerCore;
   /** The innermost context of its stack; `this` outside of any scope. */
   declare context: Context;
-  /** Makes the operation that is run, until the first step calls it. */
+  /** Makes the operation to run; `null` once the first step has called it. */
   declare body: (() => Operation<T>) | null;
   declare iterator: FiberIterator | null;
   declare pending: Wait<unknown> | null;
@@ -176,12 +175,17 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
   }
 
   get state(): "running" | "aborting" | "terminated" {
-    if ((this.flags & TERMINATED) !== 0) return "terminated";
+    if (this.terminated) return "terminated";
     return this.error === undefined ? "running" : "aborting";
   }
 
   get terminated(): boolean {
     return (this.flags & TERMINATED) !== 0;
+  }
+
+  /** Whether it has ended by an abort. */
+  get wasAborted(): boolean {
+    return (this.flags & ENDED_ABORTED) !== 0;
   }
 
   describe(): string {
@@ -191,7 +195,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
 
   /** What it is doing, in words. */
   waitsOn(): string {
-    if ((this.flags & CLOSING) !== 0) return "the end of its spawns";
+    if (this.closing) return "the end of its spawns";
     if ((this.flags & QUEUED) !== 0) return "its turn";
     return this.pending?.describe() ?? "nothing";
   }
@@ -233,7 +237,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
     return { cancel: () => void this.extras?.onResult?.delete(call) };
   }
 
-  /** The result; only once terminated. */
+  /** How it ended; to be asked only once it has terminated. */
   outcome(): Result<T> {
     if ((this.flags & (ENDED_FAILED | ENDED_ABORTED)) === 0) {
       return { ok: true, value: this.result as T };
@@ -273,7 +277,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
     return new JoinWait<void>(this as FiberCore<unknown>, "gone");
   }
 
-  /** Marked by `cancelTree`: wakes it with the abort if that isn't too late. */
+  /** For `cancelTree`, which has marked it: wakes it with the abort, if that isn't too late. */
   interrupt(): void {
     const { error } = this.context;
     const { pending } = this;
@@ -315,7 +319,7 @@ export const Fiber: FiberConstructors = publicFace("Fiber", FiberCore, "spawn on
   },
 });
 
-/** A fiber from outer space: it belongs to no scheduler and has ended already. */
+/** A fiber that has ended already, and belongs to no scheduler. */
 function terminatedFiber<T>(ending: number, result: unknown): Fiber<T> {
   const flags = FIBER | CLOSED | TERMINATED | OBSERVED | ending;
   const fiber = new FiberCore<T>(null as never, null, null, undefined, flags);

@@ -1,14 +1,16 @@
 /**
- * What fibers are called. A fiber without a name has that of its generator function; it keeps the
- * function itself, which its generator holds anyway, and asks it only when somebody wants to know.
+ * What fibers are called. A fiber without a name is called like its generator function.
  *
- * When the fiber ends, the name alone must stay: whoever keeps the fiber for its result must not
- * keep alive what its body has closed over. But to ask a function for its name takes a tenth of a
- * spawn and a join. So the last one that was asked is remembered until the end of the batch (under a
- * scheduler that runs none, until another is asked): in a crowd of fibers most run the same function.
+ * Asking a function what it is and how it is called takes a tenth of a spawn and a join. In a crowd of
+ * fibers most run the same function, so the last one that was asked is remembered, with its name:
+ * until the end of the batch, or, under a scheduler without batches, until another one is asked.
+ *
+ * A label may also be a function that gives the name (of `map`, say), which is asked only when
+ * somebody wants it. When the fiber ends it may keep the name alone: whoever keeps the fiber for its
+ * result must not keep alive what the function has closed over.
  */
 
-/** A name, or what it is made of. */
+/** A name, or what gives it. */
 export type Label = string | ((...args: never) => unknown) | Numbered;
 
 /** The name of one of many: put together only when somebody asks. */
@@ -17,7 +19,7 @@ export interface Numbered {
   readonly index: number;
 }
 
-/** The name, or "" if there is none: the name of a function may be anything, by its owner's doing. */
+/** The name, or "" if there is none. A function's `name` may be of any type, or throw when read. */
 export function nameOf(label: Label | undefined): string {
   try {
     if (typeof label === "object") return label.base && `${label.base} ${label.index}`;
@@ -28,10 +30,31 @@ export function nameOf(label: Label | undefined): string {
   }
 }
 
+let spawned: (() => unknown) | null = null;
+let nameOfSpawned: string | undefined;
+
+/** What a fiber is called that runs `body` and was given no name: `undefined`, nothing in particular. */
+export function nameOfBody(body: () => unknown): string | undefined {
+  if (body !== spawned) {
+    nameOfSpawned = isGeneratorFunction(body) ? nameOf(body) : undefined;
+    spawned = body;
+  }
+  return nameOfSpawned;
+}
+
+/** Whether `body` was spawned just before, so that nothing need be asked of it. */
+export function isSpawnedAgain(body: unknown): boolean {
+  return body === spawned;
+}
+
+function isGeneratorFunction(body: () => unknown): boolean {
+  return (body as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === "GeneratorFunction";
+}
+
 let asked: Label | null = null;
 let answer = "";
 
-/** The same, for the fibers that end. */
+/** The same, for a fiber that ends; fast if the one before it ran the same function. */
 export function nameOfEnded(label: Label): string {
   if (label !== asked) {
     asked = label;
@@ -40,7 +63,8 @@ export function nameOfEnded(label: Label): string {
   return answer;
 }
 
-/** Keeps no function alive. */
+/** Forgets the functions that were asked last, so that they aren't kept alive. */
 export function forgetFunctions(): void {
   asked = null;
+  spawned = null;
 }

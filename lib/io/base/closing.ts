@@ -9,8 +9,7 @@
 import { isOperation, isPromiseLike } from "../../internal/check.ts";
 import { append, type Linked, remove } from "../../internal/circle.ts";
 import type { FiberCore } from "../../fiber/core/fiber.ts";
-import { enterProtected } from "../../operation/protected_start.ts";
-import { COLD, FAILED, inherit, type Wait } from "../../operation/wait.ts";
+import { COLD, enterProtected, FAILED, inherit, type Wait } from "../../operation/wait.ts";
 import type { Awaitable, Operation, Result } from "../../operation/types.ts";
 import { startHelper } from "./hook_fiber.ts";
 
@@ -79,7 +78,6 @@ class CloseWait implements Linked<CloseWait> {
 
   constructor(closing: Closing) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.closing = closing;

@@ -42,7 +42,6 @@ export class Take<A, R, T> implements TakerNode {
 
   constructor(source: Source, rule: Rule<A, R, T>, argument: A, gate: Gate) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.source = source;

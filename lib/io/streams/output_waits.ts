@@ -18,7 +18,6 @@ export class Put implements PutNode {
 
   constructor(buffered: Buffered, content: Uint8Array | string | ByteQueue) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.buffered = buffered;
@@ -110,7 +109,6 @@ export class Flush implements FlushNode {
 
   constructor(buffered: Buffered) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.buffered = buffered;

@@ -18,7 +18,6 @@ export class Write implements TurnNode {
 
   constructor(sink: Sink, bytes: Uint8Array, once: boolean) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.sink = sink;

@@ -7,7 +7,7 @@
  * They count as committed before they leave the line, as the one behind them may be a task of a
  * scheduler that resumes it there and then, and which might cancel them.
  */
-import { type Arm, CUSTOM, EventBase } from "../../operation/event.ts";
+import { type Arm, EventBase } from "../../operation/event.ts";
 import {
   COLD,
   COMMITTED,
@@ -20,7 +20,7 @@ import {
   WAITING,
 } from "../../operation/wait.ts";
 import { execution } from "../../trigger/execution.ts";
-import type { SelectWait } from "../../operation/select_wait.ts";
+import { CUSTOM, type SelectWait } from "../../operation/select_wait.ts";
 import type { Holder } from "../../loop/doorbell.ts";
 import type { SharedPort } from "./shared_port.ts";
 import type { Encoded } from "../memory/values.ts";
@@ -44,7 +44,6 @@ export class SharedReceive<T> implements SharedWaiter {
 
   constructor(port: SharedPort<T>, orThrow: boolean) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.port = port;
@@ -72,7 +71,6 @@ export class SharedReceive<T> implements SharedWaiter {
     if (item === NOTHING || item === DRAINED) return this.enter();
     this.state = SPENT;
     this.value = this.orThrow ? item : { value: item };
-    this.done = true;
     return this as never;
   }
 
@@ -158,7 +156,6 @@ export class SharedSend<T> implements SharedWaiter {
 
   constructor(port: SharedPort<T>, item: T) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.port = port;
@@ -186,7 +183,6 @@ export class SharedSend<T> implements SharedWaiter {
     ) return this.start();
     if (!port.putNumber(item)) return this.enter();
     this.state = SPENT;
-    this.done = true;
     return this as never;
   }
 

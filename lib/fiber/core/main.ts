@@ -1,17 +1,16 @@
 /** `main`: fibers on the JavaScript loop. */
-import { checkOptions, wrongType } from "../internal/check.ts";
-import { onAbort } from "../internal/signal_hub.ts";
-import { onEndSignal, onLoopEmpty } from "../loop/host_exit.ts";
-import { hostTurns } from "../loop/host_loop.ts";
-import { clock } from "../loop/timers.ts";
-import { FiberAborted } from "../operation/errors.ts";
-import type { CancelHandle, Operation } from "../operation/types.ts";
-import { breakDeadlock } from "./core/deadlock.ts";
-import type { Fiber, FiberCore } from "./core/fiber.ts";
-import { promiseOf } from "./core/promise_of.ts";
-import { nameOf } from "./core/label.ts";
-import { FifoScheduler, type Scheduler } from "./core/scheduler.ts";
-import { checkSpawn, spawnIn } from "./core/spawn_in.ts";
+import { checkOptions, wrongType } from "../../internal/check.ts";
+import { onAbort } from "../../internal/signal_hub.ts";
+import { onEndSignal, onLoopEmpty } from "../../loop/host_exit.ts";
+import { hostTurns } from "../../loop/host_loop.ts";
+import { clock } from "../../loop/timers.ts";
+import { FiberAborted } from "../../operation/errors.ts";
+import type { CancelHandle, Operation } from "../../operation/types.ts";
+import { breakDeadlock } from "./deadlock.ts";
+import type { Fiber, FiberCore } from "./fiber.ts";
+import { nameOf } from "./label.ts";
+import { FifoScheduler, type Scheduler } from "./scheduler.ts";
+import { checkSpawn, spawnIn } from "./spawn_in.ts";
 
 /** For how long fibers run before the host gets a turn. */
 const SLICE_MS = 2;
@@ -39,7 +38,7 @@ class HostScheduler extends FifoScheduler {
     this.reportSoon();
   }
 
-  /** What nobody joins in the next slice is reported at its end; so there must be a next slice. */
+  /** What nobody joins in the next slice is reported at the end of it: so there must be one. */
   reportSoon(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -51,8 +50,8 @@ class HostScheduler extends FifoScheduler {
     let before = start;
     let steps = Math.min(this.#steps, FIRST_BATCH);
     try {
-      // A look at the clock costs as much as four steps: the less often, the shorter they prove, and
-      // none for a slice that is a single batch.
+      // A look at the clock costs as much as four steps. So the faster the steps are, the rarer it
+      // is, and there is none for a slice that is a single batch.
       while (this.runBatch(steps)) {
         const now = clock();
         const took = now - before;
@@ -64,7 +63,7 @@ class HostScheduler extends FifoScheduler {
       this.#steps = steps;
     } finally {
       this.reportOlder();
-      // Looked at last: whom a failure was reported to may have made fibers ready.
+      // Asked last, since the handler of a failure that was reported may have made fibers ready.
       const isBusy = this.queue.length > 0;
       this.#scheduled = isBusy || this.hasFailures;
       if (this.#scheduled) hostTurns().scheduleTurn(this.#slice, isBusy);
@@ -74,7 +73,7 @@ class HostScheduler extends FifoScheduler {
 
 /** How `main` runs. */
 export interface MainOptions {
-  /** The name of its first fiber. Default: that of the body's function, or "main" if it has none. */
+  /** The name of its first fiber. Default: the name of the body, or "main" if it has none. */
   name?: string;
   /** Aborts it, with the signal's reason. */
   signal?: AbortSignal;
@@ -106,7 +105,7 @@ class MainHandle<T> implements Main<T> {
     this.scheduler = scheduler;
     this.#root = root;
     root.onResult(onEnd);
-    // Whoever aborted it knows; a failure that nobody awaits is an unhandled rejection.
+    // An abort needs no handler, as somebody has asked for it; a failure does, like any rejection.
     this.#promise = promiseOf(root, (error) => error instanceof FiberAborted);
   }
 
@@ -152,7 +151,7 @@ export function main<T>(body: () => Operation<T>, options?: MainOptions): Main<T
   checkMain(body, options);
   const scheduler = new HostScheduler();
   scheduler.abortable = options?.signal !== undefined || options?.handleSignals === true;
-  // First, as Deno loads `process` when it is first asked for, and runs microtasks meanwhile.
+  // Before the spawn: Deno loads `process` when it is first read, and runs microtasks meanwhile.
   const hooks: CancelHandle[] = [onLoopEmpty(() => breakIfStuck(scheduler))];
   if (options?.handleSignals === true) {
     hooks.push(onEndSignal((signal) => void root.abort(signal)));
@@ -166,7 +165,19 @@ export function main<T>(body: () => Operation<T>, options?: MainOptions): Main<T
   return new MainHandle(root, scheduler, () => hooks.forEach((hook) => hook.cancel()));
 }
 
-/** The JavaScript loop is empty. */
+/** A promise of the value of `fiber`. A rejection for which `isQuiet` says true needs no handler. */
+export function promiseOf<T>(fiber: Fiber<T>, isQuiet: (error: unknown) => boolean): Promise<T> {
+  const promise = new Promise<T>((resolve, reject) =>
+    fiber.onResult((result) => {
+      if (result.ok) return resolve(result.value);
+      if (isQuiet(result.error)) promise.catch(() => {});
+      reject(result.error);
+    })
+  );
+  return promise;
+}
+
+/** The JavaScript loop is empty: if fibers are left, nothing can wake them. */
 function breakIfStuck(scheduler: HostScheduler): boolean {
   if (scheduler.root!.terminated) return false;
   return breakDeadlock(scheduler, "fail");
