@@ -10,7 +10,8 @@ const root = new URL("../", import.meta.url);
 /** Each lock, and the files whose packages it is about. */
 const locks: Record<string, string[]> = {
   "examples/crawler/deno.lock": ["examples/crawler.ts", "examples/crawler/"],
-  "tests/deno.lock": ["examples/", "tests/", "tools/"],
+  "tests/deno.lock": ["examples/", "tests/", "tools/ok.ts", "tools/tidy.ts", "tools/std/"],
+  "tools/mutate/deno.lock": ["tools/mutate/"],
   "bench/deno.lock": ["bench/", "examples/crawler/"],
 };
 

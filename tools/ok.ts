@@ -89,7 +89,9 @@ async function command(program: string, ...args: string[]): Promise<void> {
 async function checkUnderTheirLocks(): Promise<void> {
   const check = (lock: string, ...files: string[]) =>
     deno("check", "--frozen", `--lock=${lock}`, ...files);
-  await check("tests/deno.lock", "mod.ts", "lib", "examples", "tests", "tools");
+  const underTests = ["mod.ts", "lib", "examples", "tests", "tools/ok.ts", "tools/tidy.ts"];
+  await check("tests/deno.lock", "--doc", ...underTests, "docs", "README.md");
+  await check("tools/mutate/deno.lock", "tools/mutate");
   await check("examples/crawler/deno.lock", "examples/crawler.ts", "examples/crawler");
   await check("bench/deno.lock", "bench");
 }

@@ -35,7 +35,7 @@ export function trapsOutOfStep(): string[] {
     ),
   );
   const tested = Map.groupBy(
-    sources(/_test\.ts$/, "tests/").flatMap(({ path, text }) =>
+    sources(/(?:_test|every_kind)\.ts$/, "tests/").flatMap(({ path, text }) =>
       [...new Set(text.match(/\bT[1-9]\d?\b/g))].map((trap) => ({ trap, path }))
     ),
     ({ trap }) => trap,
@@ -55,7 +55,7 @@ export function trapsOutOfStep(): string[] {
 
 /** The test files that a paragraph names in code. */
 function pathsIn(text: string): string[] {
-  return Array.from(text.matchAll(/`([\w/]+_test\.ts)`/g), ([, path = ""]) => path);
+  return Array.from(text.matchAll(/`([\w/]+(?:_test|every_kind)\.ts)`/g), ([, path = ""]) => path);
 }
 
 /** Links of the Markdown files to files and headings that are not there. */

@@ -1,4 +1,5 @@
 import {
+  assert,
   assertEquals,
   assertInstanceOf,
   assertRejects,
@@ -268,4 +269,18 @@ Deno.test("afterEvent() and an item at the same instant: exactly one is chosen",
     assertEquals(kind, "late", "its timer was the first");
     assertEquals(channel.tryReceive(), { value: "item" });
   });
+});
+
+Deno.test("law 11: a Deadlock says of a timer that never fires what it is", () => {
+  const never: [Awaitable<unknown>, string][] = [
+    [afterEvent(Infinity), "a timer of Infinity ms"],
+    [timeoutEvent(Infinity), "a timer of Infinity ms"],
+    [deadlineEvent(at(Infinity)), "a deadline"],
+  ];
+  for (const [event, what] of never) {
+    const result = run(() => event, { loop: virtualLoop() });
+    assert(!result.ok);
+    assertInstanceOf(result.error, Deadlock);
+    assertEquals(result.error.fibers[0]?.waitsOn, what);
+  }
 });

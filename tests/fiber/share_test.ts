@@ -526,6 +526,29 @@ Deno.test("law 10: a fiber that was fast and turns slow is noticed within a stri
   for (let n = 1; n < last.length; n++) assert(last[n]! - last[n - 1]! <= 1, "then after each");
 });
 
+Deno.test("law 10: a fiber that was slow once, and has proved fast, is no longer looked at in each step", () => {
+  const { now } = Date;
+  let time = now();
+  let looks = 0;
+  Date.now = () => (looks++, time);
+  try {
+    valueOf(run(function* () {
+      const channel = new Channel<number>();
+      for (let n = 0; n < 200; n++) { // each item takes long
+        yield* channel.send(n);
+        time += 3;
+      }
+      assert(looks > 150, `${looks} looks`);
+      for (let step = 0; step < 20; step++, yield* yieldNow()) yield* channel.receive();
+      const before = looks;
+      for (let step = 0; step < 1000; step++, yield* yieldNow()) yield* channel.send(step);
+      assert(looks - before <= 20, `${looks - before} looks in 1000 steps`);
+    }, { loop: blockingLoop() }));
+  } finally {
+    Date.now = now;
+  }
+});
+
 Deno.test("law 10: a clock that is set back is no reason to go on for ever", () => {
   const turns = turnsBeside(new Array(400).fill(-3_600_000));
   assert(turns.length > 100, `${turns.length} turns`);

@@ -12,7 +12,7 @@ export function virtually<T>(body: () => Operation<T>, loop = virtualLoop()): T 
 }
 
 /** Waits on `operation`: what it threw, or `undefined`. */
-export function* errorOf(operation: Awaitable<unknown>): Generator<never, unknown, unknown> {
+export function* errorOf(operation: Operation<unknown>): Operation<unknown> {
   try {
     yield* operation;
   } catch (error) {

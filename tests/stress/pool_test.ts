@@ -64,12 +64,15 @@ const functions = {
 for (const closes of ["at the end", "in the middle"] as const) {
   Deno.test(`T39: under random kills and cancels each call settles exactly once, and the pool closes ${closes}`, async () => {
     const seed = Number(Deno.env.get("SEED") ?? Math.floor(Math.random() * 2 ** 31));
-    console.log(`seed ${seed}`);
     const random = new Random(seed);
-    const uncaught = await uncaughtSoon(async () => {
-      for (let round = 0; round < ROUNDS; round++) await tryOnce(random, closes);
-    });
-    for (const error of uncaught) assertInstanceOf(error, ThreadCrashedError); // of aborted jobs
+    try {
+      const uncaught = await uncaughtSoon(async () => {
+        for (let round = 0; round < ROUNDS; round++) await tryOnce(random, closes);
+      });
+      for (const error of uncaught) assertInstanceOf(error, ThreadCrashedError); // of aborted jobs
+    } catch (error) {
+      throw new Error(`it went wrong with SEED=${seed}`, { cause: error });
+    }
   });
 }
 

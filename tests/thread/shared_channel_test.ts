@@ -1,4 +1,8 @@
-/** Shared channels as one thread sees them. Between threads: `shared_channel_threads_test.ts`. */
+/**
+ * Shared channels as one thread sees them: what they do like every kind of channel
+ * (`tests/channel/every_kind.ts`), and what they alone do. Between threads:
+ * `shared_channel_threads_test.ts`.
+ */
 import { Buffer } from "node:buffer";
 import {
   assert,
@@ -27,16 +31,20 @@ import {
   when,
 } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";
-import { type Codec, SharedChannel, type SharedChannelHandle } from "@weft/weft/thread";
+import {
+  type Codec,
+  SharedChannel,
+  type SharedChannelHandle,
+  type SharedChannelOptions,
+} from "@weft/weft/thread";
 import { SharedQueue } from "../../lib/thread/memory/shared_queue.ts";
+import { idle, testEveryKind } from "../channel/every_kind.ts";
 import { runLifo } from "../../examples/schedulers/lifo.ts";
 import { errorOf as errorOfResult, valueOf } from "../kit/results.ts";
 import { hostTurn, uncaughtSoon } from "../kit/uncaught.ts";
 import { virtualLoop } from "../kit/virtual_loop.ts";
 import { errorOf, virtually } from "../kit/virtually.ts";
 import { CANCEL_STYLES, ToyScheduler } from "../world5/toy_scheduler.ts";
-
-const idle = { size: 0, sendersWaiting: 0, receiversWaiting: 0 };
 
 function full(capacity = 1): SharedChannel<number> {
   const channel = new SharedChannel<number>({ capacity });
@@ -56,53 +64,41 @@ function* waiting<T>(operation: () => Operation<T>) {
   return fiber;
 }
 
-// Making one -------------------------------------------------------------------------------------
-
-Deno.test("SharedChannel() is open and empty", () => {
-  const channel = new SharedChannel<string>({ capacity: 3, name: "words" });
-  assertEquals([channel.capacity, channel.size, channel.isEmpty], [3, 0, true]);
-  assertEquals(channel.isClosed, false);
-  assertEquals(channel.statistics(), idle);
-  assertEquals(channel.handle.kind, "weft.SharedChannel");
-  assertEquals(channel.handle.name, "words");
+testEveryKind({
+  name: "SharedChannel",
+  titled: (name) => `shared channel "${name}"`,
+  making: "Cannot make the shared channel",
+  least: 1,
+  servesAtOnce: false,
+  make: <T>(options: SharedChannelOptions<T>) => new SharedChannel<T>(options),
+  makeWith: (options) => new SharedChannel(options as SharedChannelOptions<unknown>),
+  settle,
+  badOptions: [
+    [undefined, TypeError, "options must have a capacity, got undefined"],
+    [{}, TypeError, "capacity must be a number"],
+    [{ capacity: 0 }, RangeError, "at least 1, got 0; sender and receiver can meet only within"],
+    [{ capacity: Infinity }, RangeError, "capacity must be an integer of at least 1, got Infinity"],
+    [{ capacity: 1, slotBytes: 0 }, RangeError, "slotBytes"],
+    [
+      { capacity: 1, slotBytes: Infinity },
+      RangeError,
+      "slotBytes must be an integer of at least 1, got Infinity",
+    ],
+    [{ capacity: 2 ** 20, slotBytes: 2 ** 11 }, RangeError, "more than a gigabyte"],
+    [{ capacity: 2 ** 27, slotBytes: 1 }, RangeError, "more than a gigabyte"],
+    [{ capacity: 2 ** 53, slotBytes: 1 }, RangeError, "more than a gigabyte"],
+    [{ capacity: 1, slotBytes: 2 ** 40 }, RangeError, "more than a gigabyte"],
+    [{ capacity: 1, codec: {} }, TypeError, "codec.encode must be a function"],
+    [{ capacity: 1, codec: { encode() {} } }, TypeError, "codec.decode must be a function"],
+  ],
 });
 
-// deno-lint-ignore no-explicit-any -- arguments of the wrong type are what is tested
-const badOptions: [any, typeof TypeError | typeof RangeError, string][] = [
-  [undefined, TypeError, "options must have a capacity, got undefined"],
-  [null, TypeError, "got null"],
-  [3, TypeError, "got 3"],
-  [{}, TypeError, "capacity must be a number"],
-  [{ capacity: "3" }, TypeError, '"3"'],
-  [{ capacity: 0 }, RangeError, "at least 1, got 0; sender and receiver can meet only within"],
-  [{ capacity: 1, overflow: null }, TypeError, 'overflow must be one of "block", "dropNewest"'],
-  [{ capacity: 1, overflow: "toString" }, TypeError, '"toString"'],
-  [{ capacity: -1 }, RangeError, "-1"],
-  [{ capacity: 1.5 }, RangeError, "1.5"],
-  [{ capacity: NaN }, RangeError, "NaN"],
-  [{ capacity: Infinity }, RangeError, "capacity must be an integer of at least 1, got Infinity"],
-  [{ capacity: 1, slotBytes: 0 }, RangeError, "slotBytes"],
-  [
-    { capacity: 1, slotBytes: Infinity },
-    RangeError,
-    "slotBytes must be an integer of at least 1, got Infinity",
-  ],
-  [{ capacity: 2 ** 20, slotBytes: 2 ** 11 }, RangeError, "more than a gigabyte"],
-  [{ capacity: 2 ** 27, slotBytes: 1 }, RangeError, "more than a gigabyte"],
-  [{ capacity: 2 ** 53, slotBytes: 1 }, RangeError, "more than a gigabyte"],
-  [{ capacity: 1, slotBytes: 2 ** 40 }, RangeError, "more than a gigabyte"],
-  [{ capacity: 1, name: 3 }, TypeError, "name must be a string"],
-  [{ capacity: 1, codec: {} }, TypeError, "codec.encode must be a function"],
-  [{ capacity: 1, codec: { encode() {} } }, TypeError, "codec.decode must be a function"],
-];
+// Making one -------------------------------------------------------------------------------------
 
-for (const [options, errorClass, shown] of badOptions) {
-  Deno.test(`SharedChannel(${Deno.inspect(options)}) throws a ${errorClass.name}`, () => {
-    const error = assertThrows(() => new SharedChannel(options), errorClass);
-    assertStringIncludes(error.message, "Cannot make the shared channel: ");
-    assertStringIncludes(error.message, shown);
-  });
-}
+Deno.test("SharedChannel.handle says what it is a handle of, and its name", () => {
+  const { handle } = new SharedChannel<string>({ capacity: 3, name: "words" });
+  assertEquals([handle.kind, handle.name], ["weft.SharedChannel", "words"]);
+});
 
 Deno.test("SharedChannel.from() opens the same channel, once or often", () => {
   const channel = new SharedChannel<number>({ capacity: 2 });
@@ -153,38 +149,6 @@ Deno.test("SharedChannel.from() wants a codec where there is one, and none where
 });
 
 // Sending and receiving --------------------------------------------------------------------------
-
-Deno.test("SharedChannel.send() suspends while the channel is full", () => {
-  virtually(function* () {
-    const channel = full(2);
-    const third = yield* waiting(() => channel.send(2));
-    assertEquals(third.state, "running");
-    assertEquals(channel.statistics(), { size: 2, sendersWaiting: 1, receiversWaiting: 0 });
-    assertEquals(yield* channel.receive(), { value: 0 });
-    assertStrictEquals(yield* third, undefined);
-    assertEquals([channel.tryReceive(), channel.tryReceive()], [{ value: 1 }, { value: 2 }]);
-    assertEquals(channel.statistics(), idle);
-  });
-});
-
-Deno.test("SharedChannel.receive() suspends until somebody sends", () => {
-  virtually(function* () {
-    const channel = new SharedChannel<string>({ capacity: 1 });
-    const receiver = yield* waiting(() => channel.receive());
-    assertEquals(channel.statistics(), { ...idle, receiversWaiting: 1 });
-    yield* channel.send("it");
-    assertEquals(yield* receiver, { value: "it" });
-    assertEquals(channel.statistics(), idle);
-  });
-});
-
-Deno.test("SharedChannel.trySend() is false, and sends nothing, while it is full", () => {
-  const channel = full();
-  assertEquals(channel.trySend(1), false);
-  assertEquals(channel.tryReceive(), { value: 0 });
-  assertEquals([channel.tryReceive(), channel.trySend(2)], [undefined, true]);
-  assertEquals(channel.tryReceive(), { value: 2 });
-});
 
 Deno.test("SharedChannel.send() copies the value as it is when the wait begins", () => {
   virtually(function* () {
@@ -279,114 +243,6 @@ Deno.test("SharedChannel.send() of a handle says how handles travel", () => {
   assertStringIncludes(error.message, "handles too, can only be posted (postMessage)");
 });
 
-// Order ------------------------------------------------------------------------------------------
-
-Deno.test("law 7: receivers of a SharedChannel are served first in, first out, whichever way they wait", () => {
-  virtually(function* () {
-    const channel = new SharedChannel<number>({ capacity: 8 });
-    const served: string[] = [];
-    const waiters: [string, () => Operation<unknown>][] = [
-      ["receive", () => channel.receive()],
-      ["receiveOrThrow", () => channel.receiveOrThrow()],
-      ["receiveEvent", () => channel.receiveEvent()],
-      ["select", () => select([when(channel.receiveOptionEvent(), (n) => n)])],
-      ["receive again", () => channel.receive()],
-    ];
-    const fibers: Fiber<void>[] = [];
-    for (const [name, wait] of waiters) {
-      fibers.push(
-        yield* waiting(function* () {
-          yield* wait();
-          served.push(name);
-        }),
-      );
-    }
-    assertEquals(channel.statistics().receiversWaiting, waiters.length);
-    for (let n = 0; n < waiters.length; n++) channel.trySend(n);
-    for (const fiber of fibers) yield* fiber;
-    assertEquals(served, waiters.map(([name]) => name));
-    assertEquals(channel.statistics(), idle);
-  });
-});
-
-Deno.test("law 7: senders of a SharedChannel are served first in, first out, whichever way they wait", () => {
-  virtually(function* () {
-    const channel = full();
-    for (let n = 1; n <= 6; n++) {
-      yield* waiting(function* () {
-        if (n % 3 === 0) yield* channel.send(n);
-        else if (n % 3 === 1) yield* channel.sendEvent(n);
-        else yield* select({ sent: channel.sendEvent(n) });
-      });
-    }
-    assertEquals(channel.statistics(), { size: 1, sendersWaiting: 6, receiversWaiting: 0 });
-    for (let n = 0; n <= 6; n++) assertEquals(yield* channel.receiveOrThrow(), n);
-    assertEquals(channel.statistics(), idle);
-  });
-});
-
-Deno.test("law 7: SharedChannel.receive() doesn't overtake those who wait for an item that is there", () => {
-  virtually(function* () {
-    const channel = new SharedChannel<number>({ capacity: 4 });
-    const first = yield* waiting(() => channel.receive());
-    channel.trySend(1);
-    const late = spawn(() => channel.receive()); // before the first one has run
-    const select1 = spawn(() => select({ item: channel.receiveEvent() }));
-    channel.trySend(2);
-    channel.trySend(3);
-    assertEquals(yield* first, { value: 1 });
-    assertEquals(yield* late, { value: 2 });
-    assertEquals((yield* select1).value, 3);
-  });
-});
-
-// Closing ----------------------------------------------------------------------------------------
-
-Deno.test("SharedChannel.close() tells everybody who waits to receive, each his own way", () => {
-  virtually(function* () {
-    const channel = new SharedChannel<number>({ capacity: 1 });
-    const waits = [
-      yield* waiting(() => channel.receive()),
-      yield* waiting(() => errorOf(channel.receiveOrThrow())),
-      yield* waiting(() => errorOf(channel.receiveEvent())),
-      yield* waiting(() => channel.receiveOptionEvent()),
-      yield* waiting(() => select({ item: channel.receiveOptionEvent() })),
-    ] as const;
-    channel.close();
-    channel.close();
-    assertStrictEquals(yield* waits[0], undefined);
-    assertInstanceOf(yield* waits[1], ChannelClosedError);
-    assertInstanceOf(yield* waits[2], ChannelClosedError);
-    assertStrictEquals(yield* waits[3], undefined);
-    assertEquals(yield* waits[4], { kind: "item", value: undefined });
-    assertEquals(channel.statistics(), idle);
-  });
-});
-
-Deno.test("SharedChannel.close() gives every sender that waits its value back, and keeps what is held", () => {
-  virtually(function* () {
-    const channel = full();
-    const values = [{ n: 1 }, { n: 2 }, { n: 3 }];
-    const typed = channel as unknown as SharedChannel<{ n: number }>;
-    const waits = [
-      yield* waiting(() => errorOf(typed.send(values[0]!))),
-      yield* waiting(() => errorOf(typed.sendEvent(values[1]!))),
-      yield* waiting(() => errorOf(select({ sent: typed.sendEvent(values[2]!) }))),
-    ];
-    channel.close();
-    for (const [index, wait] of waits.entries()) {
-      const error = yield* wait;
-      assertInstanceOf(error, ChannelClosedError);
-      assertStrictEquals(error.value, values[index]);
-    }
-    assertEquals(channel.statistics(), { ...idle, size: 1 });
-    assertEquals(channel.tryReceive(), { value: 0 });
-    assertEquals([channel.tryReceive(), channel.tryReceive()], [undefined, undefined]);
-    assertThrows(() => channel.trySend(1), ChannelClosedError, "Cannot send to");
-    assertStrictEquals(yield* channel.receive(), undefined);
-  });
-});
-
 // Cancelling -------------------------------------------------------------------------------------
 
 const points: Record<string, (channel: SharedChannel<number>) => Operation<unknown>> = {
@@ -479,80 +335,6 @@ Deno.test("law 6: select() between a SharedChannel, a local one and time takes o
 
     assertEquals((yield* select(events())).kind, "time");
     assertEquals([shared.statistics(), local.statistics()], [idle, idle]);
-  });
-});
-
-Deno.test("law 6: select() that sends to a SharedChannel or receives from it does one of them", () => {
-  virtually(function* () {
-    const [a, b] = [full(), new SharedChannel<number>({ capacity: 1 })];
-    const both = yield* waiting(() => select({ sent: a.sendEvent(7), got: b.receiveEvent() }));
-    yield* b.send(8);
-    assertEquals(yield* both, { kind: "got", value: 8 });
-    assertEquals(a.statistics(), { ...idle, size: 1 });
-
-    const again = yield* waiting(() => select({ sent: a.sendEvent(7), got: b.receiveEvent() }));
-    assertEquals(a.tryReceive(), { value: 0 });
-    assertEquals(yield* again, { kind: "sent", value: undefined });
-    assertEquals([a.tryReceive(), b.statistics()], [{ value: 7 }, idle]);
-  });
-});
-
-Deno.test("law 6: select() with both ends of a SharedChannel sends to itself only what it has room for", () => {
-  virtually(function* () {
-    const channel = new SharedChannel<number>({ capacity: 1 });
-    const ends = () => select({ got: channel.receiveEvent(), sent: channel.sendEvent(1) });
-    assertEquals(yield* ends(), { kind: "sent", value: undefined });
-    assertEquals(yield* ends(), { kind: "got", value: 1 });
-    assertEquals(channel.statistics(), idle);
-  });
-});
-
-Deno.test("law 6: select() with several arms on one SharedChannel passes on what it doesn't take", () => {
-  virtually(function* () {
-    const channel = new SharedChannel<number>({ capacity: 4 });
-    const event = channel.receiveEvent();
-    const many = yield* waiting(() =>
-      select([
-        when(event, (n) => n),
-        when(event, (n) => -n),
-        when(channel.receiveOptionEvent(), () => 0),
-      ])
-    );
-    const others = [
-      yield* waiting(() => channel.receiveOrThrow()),
-      yield* waiting(() => select([when(event, (n) => n), when(event, (n) => n)])),
-    ];
-    for (const n of [1, 2, 3]) channel.trySend(n);
-    assertEquals(yield* many, 1);
-    assertEquals([yield* others[0]!, yield* others[1]!], [2, 3]);
-    assertEquals(channel.statistics(), idle);
-  });
-});
-
-Deno.test("law 6: select() with a timeout on a SharedChannel, over and over, loses nothing", () => {
-  virtually(function* () {
-    const channel = new SharedChannel<number>({ capacity: 1 });
-    spawn(function* () {
-      for (let n = 0; n < 50; n++) {
-        yield* sleep(n % 7);
-        yield* channel.send(n);
-      }
-      channel.close();
-    });
-    const received: unknown[] = [];
-    let timeouts = 0;
-    for (;;) {
-      const { kind, value } = yield* select({
-        item: channel.receiveOptionEvent(),
-        time: afterEvent(3),
-      });
-      if (kind === "time") timeouts++;
-      else if (value === undefined) break;
-      else received.push(value.value);
-    }
-    assertEquals(received, Array.from({ length: 50 }, (_, n) => n));
-    assert(timeouts > 0);
-    assertEquals(channel.statistics(), idle);
   });
 });
 
@@ -763,40 +545,6 @@ Deno.test("SharedChannel.sendEvent() whose value can no longer be sent when ther
 });
 
 // Worlds -----------------------------------------------------------------------------------------
-
-Deno.test("SharedChannel in async functions: for await receives until it is closed", async () => {
-  const channel = new SharedChannel<number>({ capacity: 2 });
-  const sending = (async () => {
-    for (let n = 0; n < 20; n++) await channel.send(n);
-    channel.close();
-  })();
-  const items: number[] = [];
-  for await (const item of channel) items.push(item);
-  await sending;
-  assertEquals(items, Array.from({ length: 20 }, (_, n) => n));
-  await assertRejects(async () => await channel.send(1), ChannelClosedError);
-  await assertRejects(async () => await channel.receiveOrThrow(), ChannelClosedError);
-  assertStrictEquals(await channel.receive(), undefined);
-  assertEquals(channel.statistics(), idle);
-});
-
-Deno.test("SharedChannel iterator: return() takes back the receives that wait, and loses nothing", async () => {
-  const channel = new SharedChannel<number>({ capacity: 4 });
-  const iterator = channel[Symbol.asyncIterator]();
-  assertStrictEquals(iterator[Symbol.asyncIterator](), iterator);
-  const waits = [iterator.next(), iterator.next()];
-  assertEquals(channel.statistics().receiversWaiting, 2);
-  const over = { done: true, value: undefined } as const;
-  assertEquals(await iterator.return!(), over);
-  assertEquals(await Promise.all(waits), [over, over]);
-  assertEquals(await iterator.next(), over);
-  for (const n of [1, 2, 3]) channel.trySend(n);
-  for await (const item of channel) {
-    assertEquals(item, 1);
-    break;
-  }
-  assertEquals(channel.statistics(), { ...idle, size: 2 });
-});
 
 for (const [name, runNow] of Object.entries({ run, runLifo })) {
   Deno.test(`SharedChannel under ${name} on a blocking loop: fibers wait for each other`, () => {

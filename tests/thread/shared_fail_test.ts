@@ -6,13 +6,10 @@ import {
   assertRejects,
   assertStrictEquals,
   assertStringIncludes,
-  assertThrows,
 } from "@std/assert";
 import {
   Abort,
-  afterEvent,
   Channel,
-  ChannelClosedError,
   FiberAborted,
   type Operation,
   run,
@@ -40,83 +37,6 @@ function* waiting<T>(operation: () => Operation<T>) {
 }
 
 // fail -------------------------------------------------------------------------------------------
-
-Deno.test("SharedChannel.fail(): what is held can still be received, then every receive throws the error", () => {
-  virtually(function* () {
-    const channel = new SharedChannel<number>({ capacity: 4 });
-    channel.trySend(1);
-    channel.fail(boom);
-    assertEquals([channel.isClosed, channel.size], [true, 1]);
-    assertEquals(yield* channel.receive(), { value: 1 });
-    assertStrictEquals(yield* errorOf(channel.receive()), boom);
-    assertStrictEquals(yield* errorOf(channel.receiveOrThrow()), boom);
-    assertStrictEquals(yield* errorOf(channel.receiveEvent()), boom);
-    assertStrictEquals(yield* errorOf(channel.receiveOptionEvent()), boom);
-    assertStrictEquals(yield* errorOf(select({ item: channel.receiveOptionEvent() })), boom);
-    assertStrictEquals(assertThrows(() => channel.tryReceive()), boom);
-  });
-});
-
-Deno.test("SharedChannel.fail() wakes whoever waits: receivers with the error, senders with it as the cause", () => {
-  virtually(function* () {
-    const empty = new SharedChannel<number>({ capacity: 1 });
-    const receivers = [
-      yield* waiting(() => empty.receive()),
-      yield* waiting(() => empty.receiveOrThrow()),
-      yield* waiting(() => empty.receiveEvent()),
-      yield* waiting(() => empty.receiveOptionEvent()),
-      yield* waiting(() => select({ item: empty.receiveOptionEvent(), time: afterEvent(1e9) })),
-    ];
-    empty.fail(boom);
-    for (const fiber of receivers) assertStrictEquals(yield* errorOf(fiber), boom);
-
-    const full = new SharedChannel<number>({ capacity: 1 });
-    full.trySend(0);
-    const senders = [
-      yield* waiting(() => full.send(1)),
-      yield* waiting(() => full.sendEvent(1)),
-      yield* waiting(() => select({ sent: full.sendEvent(1) })),
-    ];
-    full.fail(boom);
-    const errors = [yield* errorOf(full.send(1)), assertThrows(() => full.trySend(1))];
-    for (const fiber of senders) errors.push(yield* errorOf(fiber));
-    for (const error of errors) {
-      assertInstanceOf(error, ChannelClosedError);
-      assertEquals(error.value, 1);
-      assertStrictEquals(error.cause, boom);
-    }
-    assertEquals([empty.statistics(), full.statistics()], [idle, { ...idle, size: 1 }]);
-  });
-});
-
-Deno.test("SharedChannel.fail() after a close changes nothing, nor a close or another fail after it", () => {
-  virtually(function* () {
-    const closed = new SharedChannel<number>({ capacity: 1 });
-    closed.close();
-    closed.fail(boom);
-    assertStrictEquals(yield* closed.receive(), undefined);
-    const error = assertThrows(() => closed.trySend(1), ChannelClosedError);
-    assertEquals("cause" in error, false);
-    const failed = new SharedChannel<number>({ capacity: 1 });
-    failed.fail(boom);
-    failed.fail(new Error("another"));
-    failed.close();
-    assertStrictEquals(yield* errorOf(failed.receive()), boom);
-  });
-});
-
-Deno.test("for await over a SharedChannel that failed gets what it held, then throws the error", async () => {
-  const channel = new SharedChannel<number>({ capacity: 2 });
-  channel.trySend(1);
-  const seen: number[] = [];
-  const reading = (async () => {
-    for await (const item of channel) seen.push(item);
-  })();
-  await Promise.resolve();
-  channel.fail(boom);
-  assertStrictEquals(await assertRejects(() => reading), boom);
-  assertEquals(seen, [1]);
-});
 
 Deno.test("SharedChannel.fail() in a blocking run ends those who wait there and in async functions", async () => {
   const channel = new SharedChannel<number>({ capacity: 1 });
@@ -244,28 +164,6 @@ Deno.test("SharedChannel.fail() with a huge value, or what can't even be looked 
 
 // closeEvent -------------------------------------------------------------------------------------
 
-Deno.test("SharedChannel.closeEvent() happens at the close, though items are held, and from then on", () => {
-  for (const end of ["close", "fail"] as const) {
-    virtually(function* () {
-      const channel = new SharedChannel<number>({ capacity: 1 });
-      channel.trySend(1);
-      assertStrictEquals(channel.closeEvent(), channel.closeEvent());
-      const waiters = [
-        yield* waiting(() => channel.closeEvent()),
-        yield* waiting(() => channel.closeEvent()),
-        yield* waiting(() => select({ closed: channel.closeEvent(), time: afterEvent(1e9) })),
-      ];
-      assertEquals(waiters.map(({ state }) => state), ["running", "running", "running"]);
-      channel[end](boom as never);
-      assertStrictEquals(yield* waiters[0]!, undefined);
-      assertStrictEquals(yield* waiters[1]!, undefined);
-      assertEquals(yield* waiters[2]!, { kind: "closed", value: undefined });
-      assertStrictEquals(yield* channel.closeEvent(), undefined);
-      assertEquals(channel.size, 1);
-    });
-  }
-});
-
 Deno.test("SharedChannel.closeEvent() in an async function, and in a blocking run beside it", async () => {
   const channel = new SharedChannel<number>({ capacity: 1 });
   const closed = channel.closeEvent().then(() => "closed");
@@ -278,60 +176,6 @@ Deno.test("SharedChannel.closeEvent() in an async function, and in a blocking ru
     return "closed here";
   }, { loop: blockingLoop() });
   assertEquals([valueOf(result), await closed], ["closed here", "closed"]);
-});
-
-/** A select of what can't happen before the close, and of the close. */
-const pairs: Record<string, (channel: SharedChannel<number>) => [Operation<unknown>, boolean]> = {
-  "a send": (channel) => [
-    select([
-      when(channel.sendEvent(1), () => "sent"),
-      when(channel.closeEvent(), () => "closed"),
-      when(channel.closeEvent(), () => "closed, too"),
-    ]),
-    true,
-  ],
-  "a receive": (channel) => [
-    select([when(channel.receiveEvent(), (n) => n), when(channel.closeEvent(), () => "closed")]),
-    false,
-  ],
-  "a receive of an option": (channel) => [
-    select([
-      when(channel.receiveOptionEvent(), (n) => n),
-      when(channel.closeEvent(), () => "closed"),
-    ]),
-    false,
-  ],
-};
-
-for (const [what, make] of Object.entries(pairs)) {
-  for (const end of ["close", "fail"] as const) {
-    Deno.test(`SharedChannel.closeEvent() in a select with ${what} that waits: at a ${end} the close is chosen`, () => {
-      virtually(function* () {
-        for (let round = 0; round < 3; round++) {
-          const channel = new SharedChannel<number>({ capacity: 1 });
-          const [operation, isSend] = make(channel);
-          if (isSend) channel.trySend(0);
-          const fiber = yield* waiting(() => operation);
-          channel[end](boom as never);
-          assertEquals(yield* fiber, "closed");
-          assertEquals(channel.statistics(), { ...idle, size: isSend ? 1 : 0 });
-        }
-      });
-    });
-  }
-}
-
-Deno.test("SharedChannel.closeEvent() of another channel doesn't keep a send from failing", () => {
-  virtually(function* () {
-    const [a, b] = [0, 1].map(() => new SharedChannel<number>({ capacity: 1 }));
-    a!.trySend(0);
-    const fiber = yield* waiting(() =>
-      select([a!.sendEvent(1), b!.closeEvent()].map((e) => when(e, () => 0)))
-    );
-    a!.fail(boom);
-    assertInstanceOf(yield* errorOf(fiber), ChannelClosedError);
-    assertEquals(b!.statistics(), idle);
-  });
 });
 
 Deno.test("law 6: a select that lost to something else leaves no waiter for the close of a SharedChannel", () => {
