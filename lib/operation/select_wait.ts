@@ -92,7 +92,7 @@ export class SelectWait<T> {
     }
     this.state = WAITING;
     this.waiter = fiber;
-    this.enlistPlain();
+    this.enlist();
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this as Wait<unknown>;
     this.value = this;
@@ -122,9 +122,9 @@ export class SelectWait<T> {
   }
 
   enlist(): void {
-    if (!this.arms.some(isCustom)) return this.enlistPlain();
     this.arms = this.arms.slice(); // the user's list may change while this waits
     try {
+      if (!this.arms.some(isCustom)) return this.enlistArms(false);
       this.custom = true;
       this.enlistArms(true);
       if (this.state !== WAITING) return;
@@ -214,41 +214,21 @@ export class SelectWait<T> {
     return true;
   }
 
-  /** Enlists all arms; none of them is custom. */
-  enlistPlain(): void {
-    const arms = this.arms = this.arms.slice(); // the user's list may change while this waits
+  /** Enlists the custom arms, or the others. */
+  enlistArms(custom: boolean): void {
+    const { arms } = this;
     let i = 0;
     try {
       for (; i < arms.length; i++) {
         let arm = arms[i]!;
+        if ((arm.kind === CUSTOM) !== custom) continue;
         if (arm.sync !== null) arm = arms[i] = arm.over(arm.event); // another select waits with it
         arm.sync = this as SelectWait<unknown>;
         arm.event.enlist(arm);
       }
     } catch (error) { // a thread pool that is closed, say
       arms[i]!.sync = null;
-      this.state = SPENT;
-      this.withdraw();
       throw error;
-    }
-  }
-
-  /** Enlists the custom arms, or the others. */
-  enlistArms(custom: boolean): void {
-    for (let i = 0; i < this.arms.length; i++) {
-      let arm = this.arms[i]!;
-      if ((arm.kind === CUSTOM) !== custom) continue;
-      if (arm.sync !== null) { // a hoisted branch with which another select waits
-        arm = arm.over(arm.event);
-        this.arms[i] = arm;
-      }
-      arm.sync = this as SelectWait<unknown>;
-      try {
-        arm.event.enlist(arm);
-      } catch (error) {
-        arm.sync = null;
-        throw error;
-      }
     }
   }
 
