@@ -8,7 +8,7 @@ import { FiberAborted } from "../../operation/errors.ts";
 import type { Awaitable, Operation, Result } from "../../operation/types.ts";
 import { abortEvent, fromPromise, promiseEvent } from "../../promise/mod.ts";
 import { checkPath, checkPort, checkServerTls } from "./address.ts";
-import { refuseOptions } from "../base/check.ts";
+import { refuseOptions } from "../check.ts";
 import { guardBody, isBrokenOff } from "./http_body.ts";
 import { Establish, reportHandler, shutDown, type ShutdownOptions } from "./server.ts";
 
@@ -46,7 +46,7 @@ export interface HttpServerStatistics {
 }
 
 /** For how long what was aborted may still answer, once the grace period is over. */
-const LINGER_MS = 1000;
+const CLEANUP_GRACE_MS = 1000;
 
 /**
  * An HTTP server, on `Deno.serve`: a fiber for each request, in a fiber of its own, which belongs to
@@ -254,7 +254,7 @@ class Responder {
     const sent = promiseEvent(this.#stopped);
     const first = yield* select({ sent, aborted: abortEvent(this.fiber.signal) });
     if (first.kind === "sent") return;
-    const then = yield* select({ sent, late: afterEvent(LINGER_MS) });
+    const then = yield* select({ sent, late: afterEvent(CLEANUP_GRACE_MS) });
     // A client that doesn't read the rest of its response: Deno offers no way to end it now.
     if (then.kind === "late") this.#server.unref();
   }

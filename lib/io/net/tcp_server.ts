@@ -15,9 +15,8 @@ import type { Awaitable, Operation } from "../../operation/types.ts";
 import { fromPromise } from "../../promise/mod.ts";
 import { checkAddress, checkServerTls } from "./address.ts";
 import { close, Connection } from "./connection.ts";
-import type { Input } from "../streams/input.ts";
-import type { Output } from "../streams/output.ts";
-import { isReset } from "../streams/reader.ts";
+import type { Input, Output } from "../streams/mod.ts";
+import { isReset } from "../bytes/mod.ts";
 import { Establish, reportHandler, shutDown, type ShutdownOptions } from "./server.ts";
 
 /** How a server serves. */
@@ -278,9 +277,9 @@ class Acceptor {
       name: "connection",
       propagateCancelToParent: false,
     });
-    const linger = connection.lingerIn(fiber as FiberCore<unknown>);
+    const grace = connection.limitCleanup(fiber as FiberCore<unknown>);
     fiber.onResult((result) => {
-      linger.cancel();
+      grace.cancel();
       if (result.ok) {
         served.spawn(() => finish(connection), { name: "end of a connection", finally: closed });
         return;

@@ -8,14 +8,11 @@ import type { CancelHandle } from "../../operation/event.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import type { Awaitable, Operation } from "../../operation/types.ts";
 import { promiseEvent } from "../../promise/mod.ts";
-import { refuseOptions } from "../base/check.ts";
-import { SinkDrain } from "../streams/drain.ts";
-import { StreamClosedError } from "../base/errors.ts";
-import { Input } from "../streams/input.ts";
-import { failureWithout, LINGER_MS, lingerIn } from "../base/cleanup_grace.ts";
-import { Output } from "../streams/output.ts";
-import { sinkOf } from "../streams/sinks.ts";
-import type { Sink } from "../streams/sink.ts";
+import { refuseOptions } from "../check.ts";
+import { Input, Output, SinkDrain } from "../streams/mod.ts";
+import { StreamClosedError } from "../errors.ts";
+import { CLEANUP_GRACE_MS, failureWithout, limitCleanup } from "../cleanup_grace.ts";
+import { type Sink, sinkOf } from "../bytes/mod.ts";
 
 /** How a command is run. Its `stdin` and `stdout` are "piped" unless told otherwise. */
 export interface CommandOptions extends Omit<Deno.CommandOptions, "signal"> {
@@ -277,20 +274,20 @@ function* useWhileItLasts<T>(
 ): Generator<never, T, unknown> {
   const fiber = currentFiber("use the command");
   const { loop } = fiber.scheduler;
-  let linger: CancelHandle | undefined;
+  let grace: CancelHandle | undefined;
   let gaveUp = false;
   const giveUp = () => {
     gaveUp = true;
     pipes.stdin?.discard();
     tryToKill(child, "SIGTERM");
-    linger = loop.onTimer(graceMs, { repeat: false }, () => {
+    grace = loop.onTimer(graceMs, { repeat: false }, () => {
       tryToKill(child, "SIGKILL");
       for (const input of inputsOf(pipes)) input.close().then(undefined, reportUncaught);
     });
   };
   try {
     return yield* scope(() => {
-      linger = lingerIn(fiber, giveUp);
+      grace = limitCleanup(fiber, giveUp);
       return body(child);
     });
   } catch (error) {
@@ -299,7 +296,7 @@ function* useWhileItLasts<T>(
     if (failure !== null) throw failure.error;
     throw fiber.context.error === undefined ? error : fiber.deliver();
   } finally {
-    linger?.cancel();
+    grace?.cancel();
   }
 }
 
@@ -349,7 +346,7 @@ function* outlast(sink: Sink): Generator<never, void, unknown> {
   const { promise, resolve } = Promise.withResolvers<void>();
   drain.settle(() => resolve());
   try {
-    yield* select({ settled: promiseEvent(promise), late: afterEvent(LINGER_MS) });
+    yield* select({ settled: promiseEvent(promise), late: afterEvent(CLEANUP_GRACE_MS) });
   } finally {
     drain.discard();
   }

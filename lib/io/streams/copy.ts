@@ -1,11 +1,8 @@
 import { GeneratorOperation } from "../../fiber/core/generator_operation.ts";
 import { checkOptional, checkOptions, show } from "../../internal/check.ts";
 import type { Awaitable } from "../../operation/types.ts";
-import { ByteQueue } from "./byte_queue.ts";
+import { ByteQueue, type Gate, pour, pourBack, type Source, Take } from "../bytes/mod.ts";
 import { Output, outputQueue } from "./output.ts";
-import { pour, pourBack } from "./read_rules.ts";
-import type { Gate, Source } from "./source.ts";
-import { Take } from "./input_waits.ts";
 
 /** How an input is copied. */
 export interface CopyOptions {

@@ -4,14 +4,16 @@
  */
 import type { CancelHandle } from "../../operation/event.ts";
 import type { Operation } from "../../operation/types.ts";
-import { ByteQueue } from "./byte_queue.ts";
 import {
-  type HelperEnd,
-  type HelperOptions,
+  ByteQueue,
+  type HookEnd,
+  type HookFiberOptions,
   type HookResult,
-  startHelper,
-} from "../base/hook_fiber.ts";
-import type { Sink, Turn, TurnNode } from "./sink.ts";
+  type Sink,
+  startHookFiber,
+  type Turn,
+  type TurnNode,
+} from "../bytes/mod.ts";
 
 /** How it ended. "cancelled": nothing happened, it is to be tried again when somebody waits. */
 export type DrainEnd =
@@ -27,15 +29,15 @@ const DONE: DrainEnd = { kind: "done" };
 const CANCELLED: DrainEnd = { kind: "cancelled" };
 
 /** For whom hooks run. */
-export type Worker = Pick<HelperOptions<void>, "fiber" | "abortable">;
+export type HookOwner = Pick<HookFiberOptions<void>, "fiber" | "abortable">;
 
-const NOBODY: Worker = { fiber: null };
+const NOBODY: HookOwner = { fiber: null };
 
 export interface Drain {
   /** Writes the whole of `piece`. */
-  write(piece: Uint8Array, worker: Worker, onDrained: OnDrained): void;
+  write(piece: Uint8Array, owner: HookOwner, onDrained: OnDrained): void;
   /** All has been written: passes that on to what is behind it. */
-  flush(worker: Worker, onDrained: OnDrained): void;
+  flush(owner: HookOwner, onDrained: OnDrained): void;
   /** Waits for others who write to what is behind it; for who has nothing to write, and closes it. */
   settle?(onDrained: OnDrained): void;
   /** What is under way need not be written any more. */
@@ -60,7 +62,7 @@ export class SinkDrain implements Drain, TurnNode, Turn {
     this.#sink = sink;
   }
 
-  write(piece: Uint8Array, _worker: Worker, onDrained: OnDrained): void {
+  write(piece: Uint8Array, _owner: HookOwner, onDrained: OnDrained): void {
     this.bytes = piece;
     this.#onDrained = onDrained;
     this.#sink.lineUp(this);
@@ -83,7 +85,7 @@ export class SinkDrain implements Drain, TurnNode, Turn {
     this.#onDrained(end);
   }
 
-  flush(_worker: Worker, onDrained: OnDrained): void {
+  flush(_owner: HookOwner, onDrained: OnDrained): void {
     onDrained(DONE);
   }
 
@@ -114,30 +116,30 @@ export interface DrainHooks {
 
 /** Into hooks of the user's, which run in helpers. */
 export class HookDrain implements Drain {
-  #helper: CancelHandle | null = null;
+  #hookFiber: CancelHandle | null = null;
 
   constructor(readonly hooks: DrainHooks) {}
 
-  write(piece: Uint8Array, worker: Worker, onDrained: OnDrained): void {
+  write(piece: Uint8Array, owner: HookOwner, onDrained: OnDrained): void {
     // The hook may keep what it is given.
-    this.#start("output", worker, () => this.hooks.output(piece.slice()), onDrained);
+    this.#start("output", owner, () => this.hooks.output(piece.slice()), onDrained);
   }
 
-  flush(worker: Worker, onDrained: OnDrained): void {
+  flush(owner: HookOwner, onDrained: OnDrained): void {
     if (this.hooks.flush === undefined) return onDrained(DONE);
-    this.#start("flush of an output", worker, () => this.hooks.flush!(), onDrained);
+    this.#start("flush of an output", owner, () => this.hooks.flush!(), onDrained);
   }
 
-  #start(name: string, worker: Worker, hook: () => HookResult<void>, onDrained: OnDrained): void {
-    const onEnd = (end: HelperEnd<void>) => {
-      this.#helper = null;
+  #start(name: string, owner: HookOwner, hook: () => HookResult<void>, onDrained: OnDrained): void {
+    const onEnd = (end: HookEnd<void>) => {
+      this.#hookFiber = null;
       onDrained(drainEnd(end));
     };
-    this.#helper = startHelper({ name, ...worker, hook, onEnd });
+    this.#hookFiber = startHookFiber({ name, ...owner, hook, onEnd });
   }
 
   discard(): void {
-    this.#helper?.cancel();
+    this.#hookFiber?.cancel();
   }
 
   describe(): string {
@@ -145,7 +147,7 @@ export class HookDrain implements Drain {
   }
 }
 
-function drainEnd(end: HelperEnd<void>): DrainEnd {
+function drainEnd(end: HookEnd<void>): DrainEnd {
   if (end === "aborted") return CANCELLED;
   return end.ok ? DONE : { kind: "failed", error: end.error };
 }
@@ -154,12 +156,12 @@ function drainEnd(end: HelperEnd<void>): DrainEnd {
 export class MemoryDrain implements Drain {
   readonly bytes: ByteQueue = new ByteQueue();
 
-  write(piece: Uint8Array, _worker: Worker, onDrained: OnDrained): void {
+  write(piece: Uint8Array, _owner: HookOwner, onDrained: OnDrained): void {
     this.bytes.append(piece);
     onDrained(DONE);
   }
 
-  flush(_worker: Worker, onDrained: OnDrained): void {
+  flush(_owner: HookOwner, onDrained: OnDrained): void {
     onDrained(DONE);
   }
 
@@ -172,8 +174,8 @@ export class MemoryDrain implements Drain {
 
 /** Nowhere. */
 export const nowhere: Drain = {
-  write: (_piece, _worker, onDrained) => onDrained(DONE),
-  flush: (_worker, onDrained) => onDrained(DONE),
+  write: (_piece, _owner, onDrained) => onDrained(DONE),
+  flush: (_owner, onDrained) => onDrained(DONE),
   discard: () => {},
   describe: () => "an output to nowhere",
 };

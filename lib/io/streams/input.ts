@@ -8,27 +8,34 @@ import {
 } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import type { Awaitable, Operation, Option } from "../../operation/types.ts";
-import { checkBuffer, checkHooks } from "../base/check.ts";
-import { type CloseHook, Closing, runCloseHook } from "../base/closing.ts";
-import { closeAll, type Concatenation, concatInto } from "./concat.ts";
+import { checkBuffer, checkHooks } from "../check.ts";
+import { type CloseHook, ClosingState, runCloseHook } from "./closing_state.ts";
+import { closeAll, type Concatenation, concatInto } from "./combined.ts";
 import { copy, type CopyOptions } from "./copy.ts";
-import { fiberNow } from "../base/hook_fiber.ts";
-import { TakeIterator } from "./iterators.ts";
-import type { Output } from "./output.ts";
-import { checkReader, readableSourceOf, type Reader, sourceOf } from "./reader.ts";
 import {
   allBytes,
   allText,
+  BytesSource,
+  checkReader,
   chunk,
   exactlyInto,
   exactlyText,
+  fiberNow,
+  Gate,
+  HookSource,
   line,
+  type Parser,
+  readableSourceOf,
+  type Reader,
   someIntoAhead,
+  Source,
+  sourceOf,
+  Take,
+  TakeEvent,
   until,
-} from "./read_rules.ts";
-import { Gate, Source } from "./source.ts";
-import { BytesSource, HookSource } from "./sources.ts";
-import { type Rule, Take, TakeEvent } from "./input_waits.ts";
+} from "../bytes/mod.ts";
+import { ReadIterator } from "./read_iterator.ts";
+import type { Output } from "./output.ts";
 
 /** How an input of your own reads. */
 export interface InputHooks {
@@ -105,7 +112,7 @@ const encoder = new TextEncoder();
 export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly #source: Source;
   readonly #gate = new Gate();
-  readonly #closing: Closing;
+  readonly #closing: ClosingState;
 
   /** `keeps`: what is behind the source isn't closed by `release`, so what was read ahead stays. */
   private constructor(source: Source, release: CloseHook, keeps = false) {
@@ -113,7 +120,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
       throw new TypeError("Cannot construct Input: use Input.create, or one of Input.from…");
     }
     this.#source = source;
-    this.#closing = new Closing("the closing of an input", (onClosed) => {
+    this.#closing = new ClosingState("the closing of an input", (onClosed) => {
       source.close(this.#gate);
       if (!keeps) source.forget();
       runCloseHook(release, "close an input", fiberNow(), onClosed);
@@ -332,7 +339,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
   /** Its lines, without their ends. Leaving the loop early loses nothing, and doesn't close it. */
   lines(options?: LimitOptions): AsyncIterableIterator<string, undefined, undefined> {
     const limit = limitOf("read a line", options);
-    return new TakeIterator<string, Option<string>>(
+    return new ReadIterator<string, Option<string>>(
       () => this.#take(line, limit),
       (taken) => taken === undefined ? DONE : { done: false, value: taken.value },
     );
@@ -340,7 +347,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
 
   /** Its bytes, in chunks as they come. Leaving the loop early loses nothing, and doesn't close it. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array, undefined, undefined> {
-    return new TakeIterator<Uint8Array, Uint8Array | undefined>(
+    return new ReadIterator<Uint8Array, Uint8Array | undefined>(
       () => this.#take(chunk, undefined),
       (taken) => taken === undefined ? DONE : { done: false, value: taken },
     );
@@ -376,7 +383,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
     return this.#closing.close();
   }
 
-  #take<A, R, T>(rule: Rule<A, R, T>, argument: A): Take<A, R, T> {
+  #take<A, R, T>(rule: Parser<A, R, T>, argument: A): Take<A, R, T> {
     return new Take(this.#source, rule, argument, this.#gate);
   }
 

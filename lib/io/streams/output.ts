@@ -7,18 +7,23 @@ import {
 } from "../../internal/check.ts";
 import { GeneratorOperation } from "../../fiber/core/generator_operation.ts";
 import type { Awaitable, Operation } from "../../operation/types.ts";
-import { Buffered } from "./output_buffer.ts";
-import { checkBuffer, checkHooks } from "../base/check.ts";
-import { buffers, type ByteQueue } from "./byte_queue.ts";
-import { type CloseHook, Closing, type OnClosed, runCloseHook } from "../base/closing.ts";
-import { closeAll } from "./concat.ts";
+import { OutputBuffer } from "./output_buffer.ts";
+import { checkBuffer, checkHooks } from "../check.ts";
+import {
+  buffers,
+  type ByteQueue,
+  checkWriter,
+  decode,
+  fiberNow,
+  sinkOf,
+  type WritableBytes,
+  writableSinkOf,
+  type Writer,
+} from "../bytes/mod.ts";
+import { type CloseHook, ClosingState, type OnClosed, runCloseHook } from "./closing_state.ts";
+import { closeAll, Tee } from "./combined.ts";
 import { type Drain, HookDrain, MemoryDrain, nowhere, SinkDrain } from "./drain.ts";
-import { fiberNow } from "../base/hook_fiber.ts";
 import { Flush, Put } from "./output_waits.ts";
-import { decode } from "./read_rules.ts";
-import { checkWriter, sinkOf, type WritableBytes, writableSinkOf } from "./sinks.ts";
-import { Tee } from "./tee.ts";
-import type { Writer } from "./sink.ts";
 
 /** How an output of your own writes. */
 export interface OutputHooks {
@@ -93,8 +98,8 @@ export let outputQueue: (output: Output, queue: ByteQueue) => Awaitable<void>;
  * ```
  */
 export class Output implements AsyncDisposable {
-  readonly #buffered: Buffered;
-  readonly #closing: Closing;
+  readonly #buffered: OutputBuffer;
+  readonly #closing: ClosingState;
   #discarded = false;
 
   static {
@@ -105,9 +110,9 @@ export class Output implements AsyncDisposable {
     if (typeof drain?.write !== "function") {
       throw new TypeError("Cannot construct Output: use Output.create, or one of Output.from…");
     }
-    const buffered = new Buffered(drain, buffers.bufferSize);
+    const buffered = new OutputBuffer(drain, buffers.bufferSize);
     this.#buffered = buffered;
-    this.#closing = new Closing("the closing of an output", (onClosed) => {
+    this.#closing = new ClosingState("the closing of an output", (onClosed) => {
       const closer = fiberNow();
       buffered.finish(closer, (failure) => {
         const hook = this.#discarded ? discard : close;

@@ -17,12 +17,12 @@
  */
 import { append, count, type Linked, remove } from "../../internal/circle.ts";
 import type { FiberCore } from "../../fiber/core/fiber.ts";
-import { ByteQueue } from "./byte_queue.ts";
-import type { Drain, DrainEnd, Worker } from "./drain.ts";
-import { StreamClosedError } from "../base/errors.ts";
+import { ByteQueue } from "../bytes/mod.ts";
+import type { Drain, DrainEnd, HookOwner } from "./drain.ts";
+import { StreamClosedError } from "../errors.ts";
 
 /** Somebody who waits for room. */
-export interface PutNode extends Linked<PutNode> {
+export interface OutputNode extends Linked<OutputNode> {
   /** Puts its bytes, if there is room: then it has left the list and has committed. */
   advance(): boolean;
   /** Leaves the list, and fails. */
@@ -49,7 +49,7 @@ class LastFlush implements FlushNode {
   readonly target: number;
 
   constructor(
-    readonly buffered: Buffered,
+    readonly buffered: OutputBuffer,
     readonly closer: FiberCore<unknown> | null,
     readonly onFinished: OnFinished,
   ) {
@@ -66,12 +66,12 @@ class LastFlush implements FlushNode {
   }
 }
 
-export class Buffered {
+export class OutputBuffer {
   readonly drain: Drain;
   readonly capacity: number;
   /** Bytes, since the beginning. */
   accepted = 0;
-  puts: PutNode | null = null;
+  puts: OutputNode | null = null;
   flushes: FlushNode | null = null;
   closed = false;
   #filling = new ByteQueue();
@@ -136,12 +136,12 @@ export class Buffered {
     return this.#failure;
   }
 
-  waitToPut(node: PutNode): void {
+  waitToPut(node: OutputNode): void {
     this.puts = append(this.puts, node);
     this.#advance();
   }
 
-  leavePuts(node: PutNode): void {
+  leavePuts(node: OutputNode): void {
     this.puts = remove(this.puts, node);
   }
 
@@ -199,7 +199,7 @@ export class Buffered {
   #write(fiber: FiberCore<unknown> | null): void {
     this.#busy = "writing";
     const draining = this.#draining;
-    this.drain.write(draining.view(draining.length), this.#worker(fiber), this.#onWritten);
+    this.drain.write(draining.view(draining.length), this.#owner(fiber), this.#onWritten);
   }
 
   /** Nothing is added to what is draining. */
@@ -214,14 +214,14 @@ export class Buffered {
   };
 
   /** Once it is closed, what is left is written whatever happens to whoever closes it. */
-  #worker(fiber: FiberCore<unknown> | null): Worker {
+  #owner(fiber: FiberCore<unknown> | null): HookOwner {
     return { fiber, abortable: !this.closed };
   }
 
   /** Nothing is written meanwhile. */
   #flush(fiber: FiberCore<unknown> | null): void {
     this.#busy = "flushing";
-    this.drain.flush(this.#worker(fiber), this.#onFlushed);
+    this.drain.flush(this.#owner(fiber), this.#onFlushed);
   }
 
   readonly #onFlushed = (end: DrainEnd): void => {

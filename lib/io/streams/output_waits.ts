@@ -1,22 +1,21 @@
 /** The waits of an output: for room, and for what is in it to be written. */
 import type { FiberCore } from "../../fiber/core/fiber.ts";
 import { COLD, FAILED, inherit, type Wait } from "../../operation/wait.ts";
-import { ByteQueue } from "./byte_queue.ts";
-import type { Buffered, FlushNode, PutNode } from "./output_buffer.ts";
-import { fiberNow, fiberOf } from "../base/hook_fiber.ts";
+import { ByteQueue, fiberNow, fiberOf } from "../bytes/mod.ts";
+import type { FlushNode, OutputBuffer, OutputNode } from "./output_buffer.ts";
 
 const encoder = new TextEncoder();
 
 export interface Put extends Wait<void> {}
 
 /** Outputs bytes, or text in UTF-8, or all that is in a queue. */
-export class Put implements PutNode {
-  declare buffered: Buffered;
+export class Put implements OutputNode {
+  declare buffered: OutputBuffer;
   declare content: Uint8Array | string | ByteQueue;
-  declare after: PutNode | null;
-  declare before: PutNode | null;
+  declare after: OutputNode | null;
+  declare before: OutputNode | null;
 
-  constructor(buffered: Buffered, content: Uint8Array | string | ByteQueue) {
+  constructor(buffered: OutputBuffer, content: Uint8Array | string | ByteQueue) {
     this.value = undefined;
     this.done = false;
     this.state = COLD;
@@ -62,11 +61,11 @@ export class Put implements PutNode {
   }
 
   enqueue(): void {
-    this.buffered.waitToPut(this as PutNode);
+    this.buffered.waitToPut(this as OutputNode);
   }
 
   withdraw(): void {
-    this.buffered.leavePuts(this as PutNode);
+    this.buffered.leavePuts(this as OutputNode);
   }
 
   advance(): boolean {
@@ -103,12 +102,12 @@ export interface Flush extends Wait<void> {}
 
 /** Waits until everything that was accepted before it is written. */
 export class Flush implements FlushNode {
-  declare buffered: Buffered;
+  declare buffered: OutputBuffer;
   declare target: number;
   declare after: FlushNode | null;
   declare before: FlushNode | null;
 
-  constructor(buffered: Buffered) {
+  constructor(buffered: OutputBuffer) {
     this.value = undefined;
     this.done = false;
     this.state = COLD;

@@ -1,10 +1,10 @@
 /**
  * Sources: where bytes come from, and who gets them.
  *
- * A source owns a queue of bytes that have arrived and are not taken yet, a list of takers who wait
+ * A source owns a queue of bytes that have arrived and are not taken yet, a list of reads who wait
  * (first come, first served), and at most one *pull*, which asks whatever is behind it for more.
- * A taker looks at the queue and takes either all that it wants, in one piece of code, or nothing:
- * that is its commit. So a taker may leave at any time, and nothing is lost: what its pull brings
+ * A read looks at the queue and takes either all that it wants, in one piece of code, or nothing:
+ * that is its commit. So a read may leave at any time, and nothing is lost: what its pull brings
  * later goes into the queue, and is there for whoever comes next.
  *
  *     IDLE ──ask──▶ PULLING ──arrived, ended, failed, gaveUp──▶ IDLE
@@ -13,15 +13,15 @@
  *  - PULLING → IDLE: whoever performs the pull, once, by calling one of the four. Each serves those
  *    who wait, and asks again if somebody still does.
  *
- * An end or a failure is kept as well until a taker has met it: once, and then the next pull asks
- * anew. A terminal, or a file that grows, goes on after its end. A taker that comes while others
+ * An end or a failure is kept as well until a read has met it: once, and then the next pull asks
+ * anew. A terminal, or a file that grows, goes on after its end. A read that comes while others
  * wait lines up behind them.
  */
 import { append, count, type Linked, remove } from "../../internal/circle.ts";
 import type { FiberCore } from "../../fiber/core/fiber.ts";
 import { ByteQueue } from "./byte_queue.ts";
 
-/** What a taker comes through: an input, which may be closed though its source goes on. */
+/** What a read comes through: an input, which may be closed though its source goes on. */
 export class Gate {
   isClosed = false;
 }
@@ -29,8 +29,8 @@ export class Gate {
 /** The gate of those who come through no input. */
 export const OPEN: Gate = new Gate();
 
-/** A taker that waits. */
-export interface TakerNode extends Linked<TakerNode> {
+/** A read that waits. */
+export interface ReadNode extends Linked<ReadNode> {
   readonly gate: Gate;
   /** Takes, if it can: then it has left the list and has committed. */
   advance(): boolean;
@@ -47,7 +47,7 @@ type Outcome = { readonly kind: "ended" } | { readonly kind: "failed"; readonly 
 
 export abstract class Source {
   readonly bytes: ByteQueue = new ByteQueue();
-  takers: TakerNode | null = null;
+  reads: ReadNode | null = null;
   /** How often what had come was forgotten: what was taken before that is not put back. */
   forgotten = 0;
   #outcome: Outcome | null = null;
@@ -57,26 +57,26 @@ export abstract class Source {
   abstract describe(): string;
 
   /**
-   * Asks for more on behalf of `taker`. Calls no code of the user's: that would run in the middle
+   * Asks for more on behalf of `read`. Calls no code of the user's: that would run in the middle
    * of a `select` that is enlisting.
    */
-  protected abstract pull(taker: TakerNode): void;
+  protected abstract pull(read: ReadNode): void;
 
-  /** The taker whose pull is under way may have left: a hook for who would rather stop it. */
+  /** The read whose pull is under way may have left: a hook for who would rather stop it. */
   protected reconsider(): void {}
 
-  enlist(taker: TakerNode): void {
-    this.takers = append(this.takers, taker);
+  enlist(read: ReadNode): void {
+    this.reads = append(this.reads, read);
     this.#ask();
   }
 
-  delist(taker: TakerNode): void {
-    this.takers = remove(this.takers, taker);
+  delist(read: ReadNode): void {
+    this.reads = remove(this.reads, read);
     if (this.#pulling) this.reconsider();
   }
 
   /**
-   * Whether everything has come that will: true once per end, throws once per failure. For takers
+   * Whether everything has come that will: true once per end, throws once per failure. For reads
    * that found too little in the queue; `keep` leaves an end for the next one.
    */
   atEnd(keep = false): boolean {
@@ -87,14 +87,14 @@ export abstract class Source {
     return true;
   }
 
-  /** Bytes whose taker is gone are put back. */
+  /** Bytes whose read is gone are put back. */
   giveBack(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.bytes.prepend(bytes);
     this.#serve();
   }
 
-  /** An end whose taker is gone is told again. */
+  /** An end whose read is gone is told again. */
   giveBackEnd(): void {
     this.#outcome ??= { kind: "ended" };
     this.#serve();
@@ -131,16 +131,16 @@ export abstract class Source {
   /** Turns away whoever waits at the gate, or will come. What is behind the source isn't closed. */
   close(gate: Gate): void {
     gate.isClosed = true;
-    const waiting: TakerNode[] = [];
+    const waiting: ReadNode[] = [];
     for (
-      let node = this.takers;
+      let node = this.reads;
       node !== null;
-      node = node.after === this.takers ? null : node.after
+      node = node.after === this.reads ? null : node.after
     ) {
       if (node.gate === gate) waiting.push(node);
     }
     for (const node of waiting) if (node.after !== null) node.closed();
-    if (this.takers !== null) this.#serve(); // who was behind them may find what they left
+    if (this.reads !== null) this.#serve(); // who was behind them may find what they left
   }
 
   /** Forgets what has come and was not taken: what is behind it is closed, too. */
@@ -150,9 +150,9 @@ export abstract class Source {
     this.bytes.clear();
   }
 
-  /** How many takers wait: O(n), for tests and people. */
+  /** How many reads wait: O(n), for tests and people. */
   get waiting(): number {
-    return count(this.takers);
+    return count(this.reads);
   }
 
   #pulled(): void {
@@ -161,15 +161,15 @@ export abstract class Source {
   }
 
   #serve(): void {
-    while (this.takers !== null && this.takers.advance());
+    while (this.reads !== null && this.reads.advance());
     this.#ask();
     if (this.#pulling) this.reconsider();
   }
 
   #ask(): void {
-    const { takers } = this;
-    if (takers === null || this.#pulling) return;
+    const { reads } = this;
+    if (reads === null || this.#pulling) return;
     this.#pulling = true;
-    this.pull(takers);
+    this.pull(reads);
   }
 }

@@ -5,7 +5,7 @@ import { type Wait, WAITING } from "../../operation/wait.ts";
  * generator waits for the `next` before it: here it takes the read back, and the bytes stay in the
  * input for somebody else.
  */
-export class TakeIterator<T, R> implements AsyncIterableIterator<T, undefined, undefined> {
+export class ReadIterator<T, R> implements AsyncIterableIterator<T, undefined, undefined> {
   readonly #take: () => Wait<R>;
   readonly #item: (taken: R) => IteratorResult<T, undefined>;
   readonly #pending: Map<Wait<R>, (result: IteratorResult<T, undefined>) => void> = new Map();

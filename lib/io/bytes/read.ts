@@ -6,41 +6,26 @@ import type { FiberCore } from "../../fiber/core/fiber.ts";
 import { type Arm, EventBase } from "../../operation/event.ts";
 import { asSeenByOthers, COLD, FAILED, inherit, SPENT, type Wait } from "../../operation/wait.ts";
 import type { SelectWait } from "../../operation/select_wait.ts";
-import { StreamClosedError } from "../base/errors.ts";
-import { fiberOf } from "../base/hook_fiber.ts";
-import type { Gate, Source, TakerNode } from "./source.ts";
-
-/** In the place of what was taken: there is not enough yet. */
-export const MORE: unique symbol = Symbol("more");
-
-/** `A`: what the rule needs to know; `R`: what it takes; `T`: what the waiter gets of that. */
-export interface Rule<A, R, T> {
-  /** In words: "a line". */
-  readonly what: string;
-  /**
-   * Takes what is wanted, or throws, or says that there must be more. With `keep` what it returns
-   * may not be a view of the queue: the waiter gets it later.
-   */
-  take(source: Source, argument: A, keep: boolean): R | typeof MORE;
-  /** Turns it into what the waiter gets. */
-  finish(taken: R, argument: A): T;
-  /** The waiter is gone: puts it back. */
-  undo(source: Source, taken: R, argument: A): void;
-  /** How many bytes more it could use; 0: it never waits. */
-  wanted(argument: A): number;
-}
+import type { Event } from "../../operation/event_constructors.ts";
+import type { Awaitable } from "../../operation/types.ts";
+import { checkBuffer } from "../check.ts";
+import { StreamClosedError } from "../errors.ts";
+import { fiberOf } from "./hook_fiber.ts";
+import { MORE, type Parser, someInto } from "./parsers.ts";
+import { type Reader, sourceOf } from "./reader.ts";
+import { type Gate, OPEN, type ReadNode, type Source } from "./source.ts";
 
 export interface Take<A, R, T> extends Wait<T> {}
 
-export class Take<A, R, T> implements TakerNode {
+export class Take<A, R, T> implements ReadNode {
   declare source: Source;
-  declare rule: Rule<A, R, T>;
+  declare rule: Parser<A, R, T>;
   declare argument: A;
   declare gate: Gate;
-  declare after: TakerNode | null;
-  declare before: TakerNode | null;
+  declare after: ReadNode | null;
+  declare before: ReadNode | null;
 
-  constructor(source: Source, rule: Rule<A, R, T>, argument: A, gate: Gate) {
+  constructor(source: Source, rule: Parser<A, R, T>, argument: A, gate: Gate) {
     this.value = undefined;
     this.done = false;
     this.state = COLD;
@@ -59,7 +44,7 @@ export class Take<A, R, T> implements TakerNode {
   }
 
   mayTake(): boolean {
-    return this.source.takers === null || this.gate.isClosed || this.wanted() === 0;
+    return this.source.reads === null || this.gate.isClosed || this.wanted() === 0;
   }
 
   tryNow(keep: boolean): boolean {
@@ -76,11 +61,11 @@ export class Take<A, R, T> implements TakerNode {
   }
 
   enqueue(): void {
-    this.source.enlist(this as TakerNode);
+    this.source.enlist(this as ReadNode);
   }
 
   withdraw(): void {
-    this.source.delist(this as TakerNode);
+    this.source.delist(this as ReadNode);
   }
 
   advance(): boolean {
@@ -127,7 +112,7 @@ inherit(Take);
 export class TakeEvent<A, R> extends EventBase<R> {
   constructor(
     readonly source: Source,
-    readonly rule: Rule<A, R, unknown>,
+    readonly rule: Parser<A, R, unknown>,
     readonly argument: A,
     readonly gate: Gate,
   ) {
@@ -135,7 +120,7 @@ export class TakeEvent<A, R> extends EventBase<R> {
   }
 
   override poll(sync: SelectWait<unknown>): boolean {
-    return (this.source.takers === null || this.gate.isClosed || this.wanted() === 0) &&
+    return (this.source.reads === null || this.gate.isClosed || this.wanted() === 0) &&
       this.tryNow(sync);
   }
 
@@ -172,9 +157,9 @@ export class TakeEvent<A, R> extends EventBase<R> {
 }
 
 /** An arm of a select in a source's list. */
-class ArmNode implements TakerNode {
-  after: TakerNode | null = null;
-  before: TakerNode | null = null;
+class ArmNode implements ReadNode {
+  after: ReadNode | null = null;
+  before: ReadNode | null = null;
   readonly gate: Gate;
 
   constructor(readonly event: TakeEvent<unknown, unknown>, readonly arm: Arm) {
@@ -201,4 +186,75 @@ class ArmNode implements TakerNode {
   fiber(): FiberCore<unknown> | null {
     return fiberOf(this.arm.sync!.waiter);
   }
+}
+
+/**
+ * Reads from `source` into `buffer`: how many bytes, at least one. 0: the end, or that the other
+ * side reset the connection, or an empty buffer, for which it never waits and asks nobody.
+ *
+ * Suspends. Cancelled, or not chosen, it loses no byte: what arrives later is there for the next
+ * `read` of that source, whatever buffer it brings, and for an `Input` over it. Readers are served
+ * in the order in which they came. The system is asked for no more than fits into the buffer, up to
+ * 16 KiB.
+ *
+ * A Web Stream is asked for one chunk at a time. It is locked as long as somebody waits, and no
+ * longer: whoever was served, or has left, finds it unlocked. What didn't fit into the buffer, or
+ * came too late for whoever has left, is there for the next `read` of that stream, and for an
+ * `Input` over it, but for nobody else. Whoever waits throws what the stream fails with. An `Input`,
+ * which keeps the lock, is the cheaper way through a whole stream.
+ *
+ * @throws {TypeError} if `source` is not a `ReadableStream` and has no method `read`, or `buffer` is
+ * not a `Uint8Array`; once it waits, if somebody else has locked the stream, or its chunks aren't
+ * `Uint8Array`s
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { main } from "@weft/weft";
+ * import { read } from "@weft/weft/io";
+ *
+ * const source = {
+ *   read(p: Uint8Array) {
+ *     p.set([1, 2, 3]);
+ *     return Promise.resolve(3);
+ *   },
+ * };
+ * const buffer = new Uint8Array(10);
+ * assertEquals(await main(() => read(source, buffer)), 3);
+ * assertEquals(buffer.subarray(0, 3), new Uint8Array([1, 2, 3]));
+ * ```
+ *
+ * @example A Web Stream
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { main } from "@weft/weft";
+ * import { Input, read } from "@weft/weft/io";
+ *
+ * const stream = new Response("a greeting\nand more").body!;
+ * await main(function* () {
+ *   assertEquals(yield* read(stream, new Uint8Array(2)), 2); // "a "
+ *   assertEquals(stream.locked, false);
+ *   const input = Input.fromReadable(stream); // shares what the buffer had no room for
+ *   assertEquals(yield* input.readLine(), { value: "greeting" });
+ *   yield* input.close();
+ * });
+ * ```
+ */
+export function read(
+  source: Reader | ReadableStream<Uint8Array>,
+  buffer: Uint8Array,
+): Awaitable<number> {
+  const from = sourceOf("read", source);
+  checkBuffer("read", "buffer", buffer);
+  return new Take(from, someInto, buffer, OPEN);
+}
+
+/** `read` as an event: nothing is taken unless it is the one chosen. */
+export function readEvent(
+  source: Reader | ReadableStream<Uint8Array>,
+  buffer: Uint8Array,
+): Event<number> {
+  const from = sourceOf("read", source);
+  checkBuffer("read", "buffer", buffer);
+  return new TakeEvent(from, someInto, buffer, OPEN);
 }

@@ -1,5 +1,5 @@
 /**
- * Closing, once and for all, and protected: it starts in a fiber that is aborting, too, and no
+ * ClosingState, once and for all, and protected: it starts in a fiber that is aborting, too, and no
  * abort ends it. What can be released at once is released at its start, before anything suspends.
  *
  *     OPEN ──first close──▶ CLOSING ──released──▶ CLOSED
@@ -12,12 +12,12 @@ import type { FiberCore } from "../../fiber/core/fiber.ts";
 import { enterProtected } from "../../operation/protected_start.ts";
 import { COLD, FAILED, inherit, type Wait } from "../../operation/wait.ts";
 import type { Awaitable, Operation, Result } from "../../operation/types.ts";
-import { startHelper } from "./hook_fiber.ts";
+import { startHookFiber } from "../bytes/mod.ts";
 
 /** Called once, with how the closing ended. */
 export type OnClosed = (result: Result<unknown>) => void;
 
-export class Closing {
+export class ClosingState {
   #state: "open" | "closing" | "closed" = "open";
   #waiting: CloseWait | null = null;
   #result: Result<unknown> = { ok: true, value: undefined };
@@ -73,11 +73,11 @@ export class Closing {
 interface CloseWait extends Wait<void> {}
 
 class CloseWait implements Linked<CloseWait> {
-  declare closing: Closing;
+  declare closing: ClosingState;
   declare after: CloseWait | null;
   declare before: CloseWait | null;
 
-  constructor(closing: Closing) {
+  constructor(closing: ClosingState) {
     this.value = undefined;
     this.done = false;
     this.state = COLD;
@@ -137,7 +137,7 @@ export function runCloseHook(
   }
   if (isOperation(returned)) {
     const operation = returned as Operation<void>;
-    startHelper<void>({
+    startHookFiber<void>({
       name,
       fiber,
       hook: () => operation,

@@ -14,20 +14,20 @@ import type { Waiter } from "../../operation/wait.ts";
 import type { Awaitable, Operation, Result } from "../../operation/types.ts";
 
 /** How a helper ended: with its hook's result, or because it was aborted. */
-export type HelperEnd<T> = Result<T> | "aborted";
+export type HookEnd<T> = Result<T> | "aborted";
 
 /** What a hook returns. */
 export type HookResult<T> = T | Operation<T>;
 
 /** What a helper does, and for whom. */
-export interface HelperOptions<T> {
+export interface HookFiberOptions<T> {
   /** For people: what a `Deadlock` calls the helper. */
   readonly name: string;
   /** Whom it works for; `null`: somebody who is no fiber of ours. */
   readonly fiber: FiberCore<unknown> | null;
   readonly hook: () => HookResult<T>;
   /** Called once, when it is gone. */
-  readonly onEnd: (end: HelperEnd<T>) => void;
+  readonly onEnd: (end: HookEnd<T>) => void;
   /** Whether aborts of the fiber reach it. Default true. */
   readonly abortable?: boolean;
 }
@@ -46,7 +46,7 @@ export function fiberNow(): FiberCore<unknown> | null {
  * Runs the hook in a helper, soon. To cancel it aborts it; it has ended when it says so. A hook that
  * aborts itself has failed.
  */
-export function startHelper<T>(options: HelperOptions<T>): CancelHandle {
+export function startHookFiber<T>(options: HookFiberOptions<T>): CancelHandle {
   const { fiber, name, onEnd } = options;
   let cancelled = false;
   const body = () => runHook(name, options.hook);

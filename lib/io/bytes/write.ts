@@ -1,83 +1,142 @@
+/** Writing to a sink: as an operation, and as an event. See `writer.ts` for the protocol. */
+import { type Arm, EventBase } from "../../operation/event.ts";
+import { COLD, FAILED, inherit, type Wait } from "../../operation/wait.ts";
+import type { SelectWait } from "../../operation/select_wait.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import type { Awaitable } from "../../operation/types.ts";
-import { checkBuffer } from "../base/check.ts";
-import { type Reader, sourceOf } from "./reader.ts";
-import { someInto } from "./read_rules.ts";
+import { checkBuffer } from "../check.ts";
+import type { Sink, Turn, TurnNode, Writer } from "./sink.ts";
 import { sinkOf, type WritableBytes } from "./sinks.ts";
-import { OPEN } from "./source.ts";
-import { Take, TakeEvent } from "./input_waits.ts";
-import { Write, WriteEvent } from "./write.ts";
-import type { Writer } from "./sink.ts";
 
-/**
- * Reads from `source` into `buffer`: how many bytes, at least one. 0: the end, or that the other
- * side reset the connection, or an empty buffer, for which it never waits and asks nobody.
- *
- * Suspends. Cancelled, or not chosen, it loses no byte: what arrives later is there for the next
- * `read` of that source, whatever buffer it brings, and for an `Input` over it. Readers are served
- * in the order in which they came. The system is asked for no more than fits into the buffer, up to
- * 16 KiB.
- *
- * A Web Stream is asked for one chunk at a time. It is locked as long as somebody waits, and no
- * longer: whoever was served, or has left, finds it unlocked. What didn't fit into the buffer, or
- * came too late for whoever has left, is there for the next `read` of that stream, and for an
- * `Input` over it, but for nobody else. Whoever waits throws what the stream fails with. An `Input`,
- * which keeps the lock, is the cheaper way through a whole stream.
- *
- * @throws {TypeError} if `source` is not a `ReadableStream` and has no method `read`, or `buffer` is
- * not a `Uint8Array`; once it waits, if somebody else has locked the stream, or its chunks aren't
- * `Uint8Array`s
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { main } from "@weft/weft";
- * import { read } from "@weft/weft/io";
- *
- * const source = {
- *   read(p: Uint8Array) {
- *     p.set([1, 2, 3]);
- *     return Promise.resolve(3);
- *   },
- * };
- * const buffer = new Uint8Array(10);
- * assertEquals(await main(() => read(source, buffer)), 3);
- * assertEquals(buffer.subarray(0, 3), new Uint8Array([1, 2, 3]));
- * ```
- *
- * @example A Web Stream
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { main } from "@weft/weft";
- * import { Input, read } from "@weft/weft/io";
- *
- * const stream = new Response("a greeting\nand more").body!;
- * await main(function* () {
- *   assertEquals(yield* read(stream, new Uint8Array(2)), 2); // "a "
- *   assertEquals(stream.locked, false);
- *   const input = Input.fromReadable(stream); // shares what the buffer had no room for
- *   assertEquals(yield* input.readLine(), { value: "greeting" });
- *   yield* input.close();
- * });
- * ```
- */
-export function read(
-  source: Reader | ReadableStream<Uint8Array>,
-  buffer: Uint8Array,
-): Awaitable<number> {
-  const from = sourceOf("read", source);
-  checkBuffer("read", "buffer", buffer);
-  return new Take(from, someInto, buffer, OPEN);
+export interface Write extends Wait<number> {}
+
+/** `once`: one system write, whose count it returns; else all of the bytes, and nothing. */
+export class Write implements TurnNode {
+  declare sink: Sink;
+  declare bytes: Uint8Array;
+  declare once: boolean;
+  /** Whether its turn has begun. */
+  declare begun: boolean;
+  declare after: TurnNode | null;
+  declare before: TurnNode | null;
+
+  constructor(sink: Sink, bytes: Uint8Array, once: boolean) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.sink = sink;
+    this.bytes = bytes;
+    this.once = once;
+    this.begun = false;
+    this.after = null;
+    this.before = null;
+  }
+
+  attempt(): boolean {
+    if (this.bytes.length > 0) return false;
+    if (this.once) this.value = 0;
+    return true;
+  }
+
+  enqueue(): void {
+    this.sink.lineUp(this as TurnNode);
+  }
+
+  begin(): Turn {
+    this.begun = true;
+    return { bytes: this.bytes, once: this.once, stable: false };
+  }
+
+  written(count: number): void {
+    this.complete((this.once ? count : undefined) as number);
+  }
+
+  failed(error: unknown): void {
+    this.fail(error);
+  }
+
+  withdraw(): void {
+    if (this.begun) this.sink.detach();
+    else this.sink.leave(this as TurnNode);
+  }
+
+  describe(): string {
+    return `a write to ${this.sink.describe()}`;
+  }
 }
 
-/** `read` as an event: nothing is taken unless it is the one chosen. */
-export function readEvent(
-  source: Reader | ReadableStream<Uint8Array>,
-  buffer: Uint8Array,
-): Event<number> {
-  const from = sourceOf("read", source);
-  checkBuffer("read", "buffer", buffer);
-  return new TakeEvent(from, someInto, buffer, OPEN);
+inherit(Write);
+
+/** How much a write event hands over at most. */
+const MOST = 64 * 1024;
+
+/**
+ * Happens when the sink can begin a turn, which it does: the commit is the hand-over of a copy.
+ */
+export class WriteEvent extends EventBase<number> {
+  constructor(readonly sink: Sink, readonly bytes: Uint8Array) {
+    super();
+  }
+
+  override poll(sync: SelectWait<unknown>): boolean {
+    const { sink } = this;
+    if (this.bytes.length === 0) {
+      sync.value = 0;
+      return true;
+    }
+    if (!sink.isIdle) return false;
+    const failure = sink.takeFailure();
+    if (failure === null) {
+      if (!sink.isOpen) return false;
+      const turn = this.turn();
+      sink.take(turn);
+      sync.value = turn.bytes.length;
+    } else {
+      sync.value = failure.error;
+      sync.state = FAILED;
+    }
+    return true;
+  }
+
+  turn(): Turn {
+    return { bytes: this.bytes.slice(0, MOST), once: false, stable: true };
+  }
+
+  override enqueue(arm: Arm): void {
+    const node = new ArmTurn(this, arm);
+    arm.handle = { cancel: () => node.leave() };
+    this.sink.lineUp(node);
+  }
+
+  describe(): string {
+    return `a write to ${this.sink.describe()}`;
+  }
+}
+
+/** An arm of a select in the line. It is chosen when its turn comes, and told nothing after that. */
+class ArmTurn implements TurnNode {
+  after: TurnNode | null = null;
+  before: TurnNode | null = null;
+
+  constructor(readonly event: WriteEvent, readonly arm: Arm) {}
+
+  begin(): Turn {
+    const turn = this.event.turn();
+    this.arm.complete(turn.bytes.length);
+    return turn;
+  }
+
+  written(): void {}
+
+  failed(error: unknown): void {
+    this.arm.fail(error);
+  }
+
+  /** Unless its turn has taken it out. */
+  leave(): void {
+    if (this.after !== null) this.event.sink.leave(this);
+  }
 }
 
 /**

@@ -13,7 +13,7 @@ export const failed: unique symbol = Symbol("failed");
 export const prompt: unique symbol = Symbol("prompt");
 
 /** A reader or writer of our own. */
-export interface Insider {
+export interface StreamMarks {
   readonly [prompt]?: true;
   readonly [borrows]?: true;
   [failed]?(error: unknown): void;

@@ -23,7 +23,7 @@
  */
 import { show } from "../../internal/check.ts";
 import { append, count, type Linked, remove } from "../../internal/circle.ts";
-import { borrows, failed, type Insider, prompt } from "../base/stream_marks.ts";
+import { borrows, failed, prompt, type StreamMarks } from "./stream_marks.ts";
 
 /** What can be written to: `Deno.Conn`, `Deno.FsFile`, `Deno.stdout`, or the like of your own. */
 export interface Writer {
@@ -284,7 +284,7 @@ export class Sink {
       const { bytes, once } = this.#turn!;
       if (!once && this.#written < bytes.length) return this.#write();
     }
-    if (failure !== null) (this.writer as Insider)[failed]?.(failure.error);
+    if (failure !== null) (this.writer as StreamMarks)[failed]?.(failure.error);
     const node = this.#node;
     this.#node = null;
     this.#turn = null;

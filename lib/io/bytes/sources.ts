@@ -1,17 +1,17 @@
 /** The sources that are no `Reader`: hooks of the user's, bytes that are there, Web Streams. */
 import { show } from "../../internal/check.ts";
 import type { CancelHandle } from "../../operation/event.ts";
-import { type HelperEnd, type HookResult, startHelper } from "../base/hook_fiber.ts";
-import { Source, type TakerNode } from "./source.ts";
+import { type HookEnd, type HookResult, startHookFiber } from "./hook_fiber.ts";
+import { type ReadNode, Source } from "./source.ts";
 
 /**
- * A hook of the user's that reads into a buffer, and may suspend. It runs in a helper of the fiber
- * that waits longest. If that one leaves, the helper is aborted, or it would keep the scope from
- * ending; whoever waits next gets a helper of its own.
+ * A hook of the user's that reads into a buffer, and may suspend. It runs in a hookFiber of the fiber
+ * that waits longest. If that one leaves, the hookFiber is aborted, or it would keep the scope from
+ * ending; whoever waits next gets a hookFiber of its own.
  */
 export class HookSource extends Source {
-  #helper: CancelHandle | null = null;
-  #taker: TakerNode | null = null;
+  #hookFiber: CancelHandle | null = null;
+  #read: ReadNode | null = null;
 
   constructor(readonly input: (buffer: Uint8Array) => HookResult<number>) {
     super();
@@ -21,33 +21,33 @@ export class HookSource extends Source {
     return "an input";
   }
 
-  protected pull(taker: TakerNode): void {
-    const space = this.bytes.reserve(taker.wanted());
-    this.#taker = taker;
-    this.#helper = startHelper<number>({
+  protected pull(read: ReadNode): void {
+    const space = this.bytes.reserve(read.wanted());
+    this.#read = read;
+    this.#hookFiber = startHookFiber<number>({
       name: "input",
-      fiber: taker.fiber(),
+      fiber: read.fiber(),
       hook: () => this.input(space),
       onEnd: (end) => this.#ended(space.length, end),
     });
   }
 
   protected override reconsider(): void {
-    const taker = this.#taker;
+    const read = this.#read;
     // Whoever waits in the list has an `after`, and it was the first.
-    if (taker !== null && taker.after === null) this.#stop();
+    if (read !== null && read.after === null) this.#stop();
   }
 
   #stop(): void {
-    const helper = this.#helper;
-    this.#helper = null;
-    this.#taker = null;
-    helper?.cancel();
+    const hookFiber = this.#hookFiber;
+    this.#hookFiber = null;
+    this.#read = null;
+    hookFiber?.cancel();
   }
 
-  #ended(most: number, end: HelperEnd<number>): void {
-    this.#helper = null;
-    this.#taker = null;
+  #ended(most: number, end: HookEnd<number>): void {
+    this.#hookFiber = null;
+    this.#read = null;
     const count = end !== "aborted" && end.ok ? end.value : 0;
     const isCount = Number.isInteger(count) && count >= 0 && count <= most;
     this.bytes.filled(isCount ? count : 0);
@@ -94,10 +94,10 @@ export interface Held {
 }
 
 /**
- * A Web Stream. It is locked by us exactly as long as a taker waits, or an input holds it, so that
+ * A Web Stream. It is locked by us exactly as long as a read waits, or an input holds it, so that
  * whoever was served, or has left, can cancel it, pipe it, or give it away:
  *
- *     FREE ──a taker enlists──▶ LOCKED ──the last taker is served, or leaves──▶ FREE
+ *     FREE ──a read enlists──▶ LOCKED ──the last read is served, or leaves──▶ FREE
  *     FREE or LOCKED ──hold──▶ HELD ──release or cancel──▶ LOCKED if somebody waits, else FREE
  *
  * To unlock takes a read that is under way back: its chunk stays in the stream. If it has brought
@@ -127,13 +127,13 @@ export class ReadableSource extends Source {
     return { cancel: () => this.#cancel(), release: () => this.#release() };
   }
 
-  override enlist(taker: TakerNode): void {
+  override enlist(read: ReadNode): void {
     if (!this.#stream.locked) this.#lock("read from the stream"); // else it is ours, or the pull fails
-    super.enlist(taker);
+    super.enlist(read);
   }
 
-  override delist(taker: TakerNode): void {
-    super.delist(taker);
+  override delist(read: ReadNode): void {
+    super.delist(read);
     this.#rest();
   }
 
@@ -143,7 +143,7 @@ export class ReadableSource extends Source {
   }
 
   readonly #start = (): void => {
-    if (this.takers === null) return this.gaveUp();
+    if (this.reads === null) return this.gaveUp();
     let reader: ReadableStreamDefaultReader<Uint8Array>;
     try {
       reader = this.#lock("read from the stream");
@@ -174,7 +174,7 @@ export class ReadableSource extends Source {
   }
 
   #rest(): void {
-    if (this.takers !== null || this.#held || this.#reader === null) return;
+    if (this.reads !== null || this.#held || this.#reader === null) return;
     const reader = this.#reader;
     this.#reader = null; // first, for those whose read this takes back
     reader.releaseLock();

@@ -7,8 +7,8 @@
  * the same connection share it, and each byte. So do those over the same Web Stream.
  */
 import { checkFunction, show } from "../../internal/check.ts";
-import { failed, type Insider, prompt } from "../base/stream_marks.ts";
-import { Source, type TakerNode } from "./source.ts";
+import { failed, prompt, type StreamMarks } from "./stream_marks.ts";
+import { type ReadNode, Source } from "./source.ts";
 import { ReadableSource } from "./sources.ts";
 
 /** What can be read from: `Deno.Conn`, `Deno.FsFile`, `Deno.stdin`, or the like of your own. */
@@ -90,25 +90,25 @@ export class ReaderSource extends Source {
   /**
    * In a microtask, if it is code of somebody's. Whoever has left by then has taken nothing.
    */
-  protected pull(taker: TakerNode): void {
-    if (this.#isPrompt) this.#read(taker);
+  protected pull(read: ReadNode): void {
+    if (this.#isPrompt) this.#read(read);
     else queueMicrotask(this.#start);
   }
 
   // One of each for all reads: there is only one read at a time.
   readonly #start = (): void => {
-    const { takers } = this;
-    if (takers === null) this.gaveUp();
-    else this.#read(takers);
+    const { reads } = this;
+    if (reads === null) this.gaveUp();
+    else this.#read(reads);
   };
   readonly #onCount = (count: number | null): void => this.#ended(this.#most, undefined, count);
   readonly #onError = (error: unknown): void => this.#ended(0, { error });
   /** How many bytes the read under way may bring. */
   #most = 0;
 
-  #read(taker: TakerNode): void {
+  #read(read: ReadNode): void {
     let reading: Promise<number | null>;
-    const space = this.bytes.reserve(taker.wanted());
+    const space = this.bytes.reserve(read.wanted());
     this.#most = space.length;
     try {
       reading = this.reader.read(space);
@@ -119,7 +119,7 @@ export class ReaderSource extends Source {
   }
 
   #ended(most: number, failure: Failure | undefined, count: number | null = null): void {
-    if (failure !== undefined) (this.reader as Insider)[failed]?.(failure.error);
+    if (failure !== undefined) (this.reader as StreamMarks)[failed]?.(failure.error);
     const isCount = count === null || (Number.isInteger(count) && count >= 0 && count <= most);
     this.bytes.filled(isCount ? count ?? 0 : 0);
     if (failure !== undefined && !isReset(failure.error)) this.failed(failure.error);
