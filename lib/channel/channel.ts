@@ -70,7 +70,8 @@ export interface ChannelStatistics {
  */
 export class Channel<T> implements AsyncIterable<T> {
   readonly #core: ChannelCore<T>;
-  #receiveEvent: ReceiveEvent<T> | undefined;
+  readonly #receiving: ReceiveEvent<T>;
+  readonly #receivingOrThrow: ReceiveEvent<T>;
   #receiveOptionEvent: Event<Option<T>> | undefined;
 
   /**
@@ -92,6 +93,8 @@ export class Channel<T> implements AsyncIterable<T> {
       );
     }
     this.#core = new ChannelCore(capacity, overflow, name);
+    this.#receiving = new ReceiveEvent(this.#core, false);
+    this.#receivingOrThrow = new ReceiveEvent(this.#core, true);
   }
 
   /**
@@ -128,7 +131,7 @@ export class Channel<T> implements AsyncIterable<T> {
    * the channel has failed with, once it is drained.
    */
   receive(): Awaitable<Option<T>> {
-    return new Receive(this.#core, false) as unknown as Awaitable<Option<T>>;
+    return new Receive(this.#receiving);
   }
 
   /**
@@ -137,7 +140,7 @@ export class Channel<T> implements AsyncIterable<T> {
    * @throws {ChannelClosedError} when the channel is closed and drained
    */
   receiveOrThrow(): Awaitable<T> {
-    return new Receive(this.#core, true) as unknown as Awaitable<T>;
+    return new Receive(this.#receivingOrThrow);
   }
 
   /**
@@ -159,7 +162,7 @@ export class Channel<T> implements AsyncIterable<T> {
    */
   tryReceive(): Option<T> {
     const core = this.#core;
-    const item = core.poll();
+    const item = core.tryTake();
     if (item !== NOTHING) return { value: item };
     if (core.failure !== null) throw core.end();
     return undefined;
@@ -167,7 +170,7 @@ export class Channel<T> implements AsyncIterable<T> {
 
   /** `receiveOrThrow` as an event: the same one for every call. */
   receiveEvent(): Event<T> {
-    return this.#receiveEvent ??= new ReceiveEvent(this.#core, true);
+    return this.#receivingOrThrow;
   }
 
   /**
@@ -175,10 +178,9 @@ export class Channel<T> implements AsyncIterable<T> {
    * that closing a channel can be a branch of a `select`. The same one for every call.
    */
   receiveOptionEvent(): Event<Option<T>> {
-    return this.#receiveOptionEvent ??= new ReceiveEvent<T | typeof CLOSED>(
-      this.#core as ChannelCore<T | typeof CLOSED>,
-      false,
-    ).map((item) => item === CLOSED ? undefined : { value: item });
+    return this.#receiveOptionEvent ??= this.#receiving.map((item) =>
+      this.#receiving.resultOf(item) as Option<T>
+    );
   }
 
   /**
@@ -248,6 +250,6 @@ export class Channel<T> implements AsyncIterable<T> {
    * `return` takes back the receives that still wait.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
-    return new ChannelIterator(() => new Receive(this.#core, false));
+    return new ChannelIterator(() => new Receive(this.#receiving));
   }
 }

@@ -10,27 +10,12 @@
  * handed to a node has arrived, and a value taken from a node has been sent.
  */
 import { show, wrongType } from "../internal/check.ts";
-import { count, type Linked } from "../internal/circle.ts";
+import { count } from "../internal/circle.ts";
 import { Ring } from "../internal/ring.ts";
+import type { WaitNode } from "../operation/event.ts";
 import { OnceEvent } from "../operation/event_constructors.ts";
 import type { Result } from "../operation/types.ts";
 import { ChannelClosedError } from "./error.ts";
-
-/** A waiting receiver. Each method takes it out of the list of receivers, and commits. */
-export interface ReceiverNode<T> extends Linked<ReceiverNode<T>> {
-  /** Here is an item. */
-  take(item: T): void;
-  /** There will never be one. */
-  closed(): void;
-}
-
-/** A waiting sender. Each method takes it out of the list of senders, and commits. */
-export interface SenderNode<T> extends Linked<SenderNode<T>> {
-  /** Its item has been accepted: returns it, and stores it in `buffer` before it tells anybody. */
-  give(buffer?: Ring<T>): T;
-  /** The channel was closed. */
-  closed(): void;
-}
 
 /** Why a channel was closed, where that was an error. */
 export interface ChannelFailure {
@@ -60,8 +45,8 @@ export class ChannelCore<T> {
   declare failure: ChannelFailure | null;
   /** The close itself, which comes before its items have run out. */
   declare closing: OnceEvent | null;
-  declare receivers: ReceiverNode<T> | null;
-  declare senders: SenderNode<T> | null;
+  declare receivers: WaitNode | null;
+  declare senders: WaitNode | null;
 
   constructor(capacity: number, overflow: Overflow, name: string | undefined) {
     this.capacity = capacity;
@@ -94,7 +79,7 @@ export class ChannelCore<T> {
     if (this.isClosed) throw this.refusal(item);
     const { receivers, buffer } = this;
     if (receivers !== null) {
-      receivers.take(item);
+      receivers.accept(item);
       return true;
     }
     if (buffer.length >= this.capacity) {
@@ -106,7 +91,7 @@ export class ChannelCore<T> {
   }
 
   /** Takes an item, if it need not wait for one. */
-  poll(): T | typeof NOTHING {
+  tryTake(): T | typeof NOTHING {
     const { buffer, senders } = this;
     if (buffer.length > 0) {
       const item = buffer.shift();
@@ -115,12 +100,12 @@ export class ChannelCore<T> {
       if (senders !== null && buffer.length < this.capacity) senders.give(buffer);
       return item as T;
     }
-    return senders === null ? NOTHING : senders.give();
+    return senders === null ? NOTHING : senders.give() as T;
   }
 
   /** Takes back an item whose receiver is gone: to the next receiver, or to the front. */
   giveBack(item: T): void {
-    if (this.receivers !== null) this.receivers.take(item);
+    if (this.receivers !== null) this.receivers.accept(item);
     else this.buffer.unshift(item);
   }
 

@@ -1,115 +1,72 @@
 /**
- * The waits of a channel: plain operations, and events. Each is its own node in the channel's list.
+ * The waits of a channel. `ReceiveEvent` and `SendEvent` say what it is to receive and to send; the
+ * operations `Receive` and `Send` follow them, like any `RuleWait`. Each is its own node in the
+ * channel's list.
  *
- * Hot path: flat classes, one object per operation, and the iterator of each written out (see
- * `wait.ts`).
+ * Hot path: the operations have what runs without a hitch written out (see `wait.ts`): that they
+ * complete at once, that they begin to wait, and that a partner comes.
  */
 import type { Linked } from "../internal/circle.ts";
 import type { Ring } from "../internal/ring.ts";
-import { type Arm, EventBase } from "../operation/event.ts";
+import { EventBase, type WaitNode } from "../operation/event.ts";
+import { RuleWait } from "../operation/rule_wait.ts";
 import { elsewhere, type FiberSlot, inherit, STATES, type Wait } from "../operation/wait.ts";
-import type { SelectWait } from "../operation/select_wait.ts";
 import { execution as cell } from "../trigger/execution.ts";
-import {
-  type ChannelCore,
-  NOTHING as nothing,
-  type ReceiverNode,
-  type SenderNode,
-} from "./core.ts";
+import { type ChannelCore, NOTHING as nothing } from "./core.ts";
 
 const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
 const execution = cell;
 const NOTHING: typeof nothing = nothing;
 
-export interface Receive<T> extends Wait<unknown> {}
+/** In the place of an item: there will be none. */
+export const CLOSED: unique symbol = Symbol("closed");
 
-/** `receive` (`orThrow` false: an option) and `receiveOrThrow` (the item itself). */
-export class Receive<T> implements ReceiverNode<T> {
-  declare core: ChannelCore<T>;
-  declare orThrow: boolean;
-  declare after: ReceiverNode<T> | null;
-  declare before: ReceiverNode<T> | null;
+/**
+ * To receive. One of a kind per channel, since it holds nothing of its waiters. Closed and drained:
+ * `orThrow` fails, otherwise it happens with `CLOSED`.
+ */
+export class ReceiveEvent<T> extends EventBase<T> {
+  declare readonly core: ChannelCore<T>;
+  declare readonly orThrow: boolean;
 
   constructor(core: ChannelCore<T>, orThrow: boolean) {
-    this.value = undefined;
-    this.done = false;
-    this.state = COLD;
-    this.waiter = null;
+    super();
     this.core = core;
     this.orThrow = orThrow;
-    this.after = null;
-    this.before = null;
   }
 
-  [Symbol.iterator](): Iterator<never, unknown, unknown> {
-    if (this.state !== COLD || execution.current === null) return elsewhere(this);
-    return this as unknown as Iterator<never, unknown, unknown>;
-  }
-
-  next(): IteratorResult<never, unknown> {
-    if (this.state === COMMITTED) {
-      this.state = SPENT;
-      this.done = true;
-      return this as never;
-    }
-    if (this.state !== COLD) return this.resume();
-    const fiber = execution.current as FiberSlot;
-    if (fiber.context.error !== undefined || --execution.left < 0) return this.start();
+  override attempt(wait: Wait<unknown>): boolean {
     const { core } = this;
-    const item = core.poll();
+    const item = core.tryTake();
     if (item !== NOTHING) {
-      this.state = SPENT;
-      this.value = this.orThrow ? item : { value: item };
-      this.done = true;
-      return this as never;
-    }
-    if (core.isClosed) return this.enter();
-    this.state = WAITING;
-    this.waiter = fiber;
-    core.receivers = enlist<ReceiverNode<T>>(core.receivers, this);
-    if (fiber.pending !== null) fiber.dropPending();
-    fiber.pending = this;
-    this.value = this;
-    return this as never;
-  }
-
-  attempt(): boolean {
-    const { core } = this;
-    const item = core.poll();
-    if (item !== NOTHING) {
-      this.value = this.orThrow ? item : { value: item };
+      wait.value = item;
       return true;
     }
-    return core.isClosed && this.settleNow(core.atEnd(this.orThrow, undefined));
+    return core.isClosed && wait.settleNow(core.atEnd(this.orThrow, CLOSED));
   }
 
-  enqueue(): void {
+  override enlist(node: WaitNode): void {
     const { core } = this;
-    core.receivers = enlist<ReceiverNode<T>>(core.receivers, this);
+    core.receivers = enlist(core.receivers, node);
   }
 
-  withdraw(): void {
+  override withdraw(node: WaitNode): void {
     const { core } = this;
-    core.receivers = delist<ReceiverNode<T>>(core.receivers, this);
+    core.receivers = delist(core.receivers, node);
   }
 
-  take(item: T): void {
-    const { core } = this;
-    core.receivers = delist<ReceiverNode<T>>(core.receivers, this);
-    this.value = this.orThrow ? item : { value: item };
-    this.state = COMMITTED;
-    this.waiter!.unblock();
+  override closed(node: WaitNode): void {
+    node.settled(this.core.atEnd(this.orThrow, CLOSED));
   }
 
-  closed(): void {
-    this.withdraw();
-    this.settled(this.core.atEnd(this.orThrow, undefined));
+  override giveBack(item: unknown): void {
+    if (item !== CLOSED) this.core.giveBack(item as T);
   }
 
-  undo(): void {
-    const { value } = this;
-    if (this.orThrow) this.core.giveBack(value as T);
-    else if (value !== undefined) this.core.giveBack((value as { value: T }).value);
+  /** `receive` returns an option. */
+  override resultOf(item: unknown): unknown {
+    if (this.orThrow) return item;
+    return item === CLOSED ? undefined : { value: item };
   }
 
   describe(): string {
@@ -117,15 +74,119 @@ export class Receive<T> implements ReceiverNode<T> {
   }
 }
 
-inherit(Receive);
+export interface Receive<T> extends RuleWait<T> {}
 
-export interface Send<T> extends Wait<void> {}
+/** `receive` and `receiveOrThrow`. */
+export class Receive<T> implements WaitNode {
+  declare rule: ReceiveEvent<unknown>;
 
-export class Send<T> implements SenderNode<T> {
+  constructor(rule: ReceiveEvent<unknown>) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.rule = rule;
+    this.after = null;
+    this.before = null;
+  }
+
+  [Symbol.iterator](): Iterator<never, T, unknown> {
+    if (this.state !== COLD || execution.current === null) return elsewhere<T>(this);
+    return this as unknown as Iterator<never, T, unknown>;
+  }
+
+  next(): IteratorResult<never, T> {
+    if (this.state === COMMITTED) {
+      this.state = SPENT;
+      this.value = this.rule.resultOf(this.value);
+      this.done = true;
+      return this as never;
+    }
+    if (this.state !== COLD) return this.resume();
+    const fiber = execution.current as FiberSlot;
+    if (fiber.context.error !== undefined || --execution.left < 0) return this.start();
+    const { rule } = this;
+    const { core } = rule;
+    const item = core.tryTake();
+    if (item !== NOTHING) {
+      this.state = SPENT;
+      this.value = rule.resultOf(item);
+      this.done = true;
+      return this as never;
+    }
+    if (core.isClosed) return this.enter();
+    this.state = WAITING;
+    this.waiter = fiber;
+    core.receivers = enlist<WaitNode>(core.receivers, this);
+    // No code of the user's has run since the look at the context: no abort can have come.
+    if (fiber.pending !== null) fiber.dropPending();
+    fiber.pending = this as Wait<unknown>;
+    this.value = this;
+    return this as never;
+  }
+
+  accept(item: unknown): void {
+    const { core } = this.rule;
+    core.receivers = delist<WaitNode>(core.receivers, this);
+    this.value = item;
+    this.state = COMMITTED;
+    this.waiter!.unblock();
+  }
+}
+
+inherit(Receive, RuleWait);
+
+/** To send `item`. */
+export class SendEvent<T> extends EventBase<void> {
+  declare readonly core: ChannelCore<T>;
+  declare readonly item: T;
+
+  constructor(core: ChannelCore<T>, item: T) {
+    super();
+    this.core = core;
+    this.item = item;
+  }
+
+  override attempt(wait: Wait<unknown>): boolean {
+    wait.value = undefined;
+    try {
+      return this.core.put(this.item);
+    } catch (error) {
+      return wait.settleNow({ ok: false, error });
+    }
+  }
+
+  override enlist(node: WaitNode): void {
+    const { core } = this;
+    core.senders = enlist(core.senders, node);
+  }
+
+  override withdraw(node: WaitNode): void {
+    const { core } = this;
+    core.senders = delist(core.senders, node);
+  }
+
+  override give(node: WaitNode, buffer?: Ring<T>): T {
+    buffer?.push(this.item);
+    node.complete(undefined);
+    return this.item;
+  }
+
+  override closed(node: WaitNode): void {
+    node.fail(this.core.refusal(this.item));
+  }
+
+  describe(): string {
+    return `a send to ${this.core.describe()}`;
+  }
+}
+
+export interface Send<T> extends RuleWait<void> {}
+
+/** `send`. Its rule is made only where the path isn't written out. */
+export class Send<T> implements WaitNode {
   declare core: ChannelCore<T>;
   declare item: T;
-  declare after: SenderNode<T> | null;
-  declare before: SenderNode<T> | null;
 
   constructor(core: ChannelCore<T>, item: T) {
     this.value = undefined;
@@ -138,8 +199,12 @@ export class Send<T> implements SenderNode<T> {
     this.before = null;
   }
 
+  get rule(): SendEvent<T> {
+    return new SendEvent(this.core, this.item);
+  }
+
   [Symbol.iterator](): Iterator<never, void, unknown> {
-    if (this.state !== COLD || execution.current === null) return elsewhere(this);
+    if (this.state !== COLD || execution.current === null) return elsewhere<void>(this);
     return this as unknown as Iterator<never, void, unknown>;
   }
 
@@ -160,141 +225,25 @@ export class Send<T> implements SenderNode<T> {
     }
     this.state = WAITING;
     this.waiter = fiber;
-    core.senders = enlist<SenderNode<T>>(core.senders, this);
+    core.senders = enlist<WaitNode>(core.senders, this);
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this;
     this.value = this;
     return this as never;
   }
 
-  attempt(): boolean {
-    return this.core.put(this.item);
-  }
-
-  enqueue(): void {
-    const { core } = this;
-    core.senders = enlist<SenderNode<T>>(core.senders, this);
-  }
-
-  withdraw(): void {
-    const { core } = this;
-    core.senders = delist<SenderNode<T>>(core.senders, this);
-  }
-
   give(buffer?: Ring<T>): T {
     const { core } = this;
-    core.senders = delist<SenderNode<T>>(core.senders, this);
+    core.senders = delist<WaitNode>(core.senders, this);
     buffer?.push(this.item);
     this.value = undefined;
     this.state = COMMITTED;
     this.waiter!.unblock();
     return this.item;
   }
-
-  closed(): void {
-    this.withdraw();
-    this.fail(this.core.refusal(this.item));
-  }
-
-  describe(): string {
-    return `a send to ${this.core.describe()}`;
-  }
 }
 
-inherit(Send);
-
-/** In the place of an item: there will be none. */
-export const CLOSED: unique symbol = Symbol("closed");
-
-/** A receive as an event: one of a kind per channel, since it holds nothing of its waiters. */
-export class ReceiveEvent<T> extends EventBase<T> {
-  declare readonly core: ChannelCore<T>;
-  declare readonly orThrow: boolean;
-
-  /** Closed and drained: `orThrow` fails, otherwise it happens with `CLOSED`. */
-  constructor(core: ChannelCore<T>, orThrow: boolean) {
-    super();
-    this.core = core;
-    this.orThrow = orThrow;
-  }
-
-  override poll(sync: SelectWait<unknown>): boolean {
-    const { core } = this;
-    const item = core.poll();
-    if (item !== NOTHING) {
-      sync.value = item;
-      return true;
-    }
-    return core.isClosed && sync.settleNow(core.atEnd(this.orThrow, CLOSED));
-  }
-
-  override enqueue(arm: Arm): void {
-    const { core } = this;
-    core.receivers = enlist(core.receivers, arm as ReceiverNode<T>);
-  }
-
-  override withdraw(arm: Arm): void {
-    const { core } = this;
-    core.receivers = delist(core.receivers, arm as ReceiverNode<T>);
-  }
-
-  override closed(arm: Arm): void {
-    arm.settled(this.core.atEnd(this.orThrow, CLOSED));
-  }
-
-  override undo(item: unknown): void {
-    if (item !== CLOSED) this.core.giveBack(item as T);
-  }
-
-  describe(): string {
-    return `a receive from ${this.core.describe()}`;
-  }
-}
-
-/** `send` as an event. */
-export class SendEvent<T> extends EventBase<void> {
-  declare readonly core: ChannelCore<T>;
-  declare readonly item: T;
-
-  constructor(core: ChannelCore<T>, item: T) {
-    super();
-    this.core = core;
-    this.item = item;
-  }
-
-  override poll(sync: SelectWait<unknown>): boolean {
-    sync.value = undefined;
-    try {
-      return this.core.put(this.item);
-    } catch (error) {
-      return sync.settleNow({ ok: false, error });
-    }
-  }
-
-  override enqueue(arm: Arm): void {
-    const { core } = this;
-    core.senders = enlist(core.senders, arm as SenderNode<unknown> as SenderNode<T>);
-  }
-
-  override withdraw(arm: Arm): void {
-    const { core } = this;
-    core.senders = delist(core.senders, arm as SenderNode<unknown> as SenderNode<T>);
-  }
-
-  override give(arm: Arm, buffer?: Ring<T>): T {
-    buffer?.push(this.item);
-    arm.complete(undefined);
-    return this.item;
-  }
-
-  override closed(arm: Arm): void {
-    arm.fail(this.core.refusal(this.item));
-  }
-
-  describe(): string {
-    return `a send to ${this.core.describe()}`;
-  }
-}
+inherit(Send, RuleWait);
 
 // The lists of waiters: `internal/circle.ts` once more. Shared with every other list of the library,
 // these two would forget what a channel's waiters look like, and a rendezvous take twice as long.

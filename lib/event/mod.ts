@@ -24,7 +24,7 @@
  */
 export { Event } from "../operation/event_constructors.ts";
 export type { EventConstructors, EventSource } from "../operation/event_constructors.ts";
-export type { CancelHandle } from "../operation/event.ts";
+export type { CancelHandle } from "../operation/types.ts";
 export { select, when } from "./select.ts";
 export type { Branch, ResultOf, Selected, SelectOptions, ValueOf } from "./select.ts";
 export { afterEvent, deadlineEvent, timeoutEvent } from "./timer_events.ts";

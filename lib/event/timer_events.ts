@@ -23,11 +23,11 @@ class TimerEvent<T> extends EventBase<T> {
     this.timesOut = timesOut;
   }
 
-  override poll(sync: SelectWait<unknown>): boolean {
+  override attempt(sync: SelectWait<unknown>): boolean {
     return this.#delay(sync) <= 0 && sync.settleNow(this.#outcome(waiterOf(sync)));
   }
 
-  override enqueue(arm: Arm): void {
+  override enlist(arm: Arm): void {
     const sync = arm.sync!;
     const delay = this.#delay(sync);
     if (delay === Infinity) return;

@@ -12,7 +12,8 @@ import { GeneratorOperation } from "./core/generator_operation.ts";
 import { type Label, nameOf } from "./core/label.ts";
 import { checkLate, type LateOptions, openHarvest } from "./late.ts";
 import { openNursery, runHook, type ScopeContext } from "./core/nursery.ts";
-import { checkFiber, spawnIn } from "./core/scheduler.ts";
+import { checkFiber } from "./core/check.ts";
+import { spawnIn } from "./core/spawn_in.ts";
 
 /** What a fiber in one of these waits on, in words. */
 const ITS_FIBERS = "the fibers that it spawned";

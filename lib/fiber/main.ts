@@ -4,14 +4,14 @@ import { onAbort } from "../internal/signal_hub.ts";
 import { onEndSignal, onLoopEmpty } from "../loop/host_exit.ts";
 import { hostTurns } from "../loop/host_loop.ts";
 import { clock } from "../loop/timers.ts";
-import type { CancelHandle } from "../operation/event.ts";
 import { FiberAborted } from "../operation/errors.ts";
-import type { Operation } from "../operation/types.ts";
+import type { CancelHandle, Operation } from "../operation/types.ts";
 import { breakDeadlock } from "./core/deadlock.ts";
 import type { Fiber, FiberCore } from "./core/fiber.ts";
 import { promiseOf } from "./core/promise_of.ts";
 import { nameOf } from "./core/label.ts";
-import { checkSpawn, FifoScheduler, type Scheduler, spawnIn } from "./core/scheduler.ts";
+import { FifoScheduler, type Scheduler } from "./core/scheduler.ts";
+import { checkSpawn, spawnIn } from "./core/spawn_in.ts";
 
 /** For how long fibers run before the host gets a turn. */
 const SLICE_MS = 2;

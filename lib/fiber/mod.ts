@@ -52,7 +52,8 @@ export {
   spawnAsChildOf,
   spawnFromAnywhere,
 } from "./spawn.ts";
-export type { Scheduler, SpawnOptions } from "./core/scheduler.ts";
+export type { Scheduler } from "./core/scheduler.ts";
+export type { SpawnOptions } from "./core/spawn_in.ts";
 export { yieldNow } from "./core/yield.ts";
 export {
   cancelAfter,

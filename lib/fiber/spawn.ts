@@ -4,17 +4,9 @@ import { Inactive } from "../trigger/inactive.ts";
 import type { Context } from "./core/context.ts";
 import { currentFiber, currentFiberOrNull, type Fiber, type FiberCore } from "./core/fiber.ts";
 import { GeneratorOperation } from "./core/generator_operation.ts";
-import {
-  checkFiber,
-  checkOpen,
-  checkScheduler,
-  checkSpawn,
-  microTaskScheduler,
-  type Scheduler,
-  type SchedulerCore,
-  spawnIn,
-  type SpawnOptions,
-} from "./core/scheduler.ts";
+import { checkFiber, checkScheduler } from "./core/check.ts";
+import { microTaskScheduler, type Scheduler, type SchedulerCore } from "./core/scheduler.ts";
+import { checkOpen, checkSpawn, spawnIn, type SpawnOptions } from "./core/spawn_in.ts";
 import { DELIVERED } from "./core/flags.ts";
 
 /**

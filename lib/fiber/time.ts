@@ -1,10 +1,9 @@
 import { checkDuration } from "../internal/check.ts";
 import type { EventLoop } from "../loop/event_loop.ts";
 import { hostLoop } from "../loop/host_loop.ts";
-import type { CancelHandle } from "../operation/event.ts";
 import { type Alarm, TimerLoop, Timers } from "../loop/timers.ts";
 import { COLD, inherit, type Wait, type Waiter } from "../operation/wait.ts";
-import type { Awaitable } from "../operation/types.ts";
+import type { Awaitable, CancelHandle } from "../operation/types.ts";
 import { currentFiberOrNull, FiberCore } from "./core/fiber.ts";
 import { yieldNow } from "./core/yield.ts";
 
@@ -66,7 +65,7 @@ class Sleep implements Alarm {
     return false;
   }
 
-  enqueue(): void {
+  enlist(): void {
     const { ms, waiter } = this;
     // Nothing will ever come, and nothing is waited for, unless somebody outside may abort.
     if (ms === Infinity && !(waiter instanceof FiberCore && waiter.scheduler.abortable)) return;

@@ -4,7 +4,7 @@
  * then whatever it waits for is closed under it, and what that makes it throw is nobody's failure.
  */
 import type { FiberCore } from "../fiber/core/fiber.ts";
-import type { CancelHandle } from "../operation/event.ts";
+import type { CancelHandle } from "../operation/types.ts";
 
 /** For how long the clean-up of an aborted body may use what it was given. */
 export const CLEANUP_GRACE_MS = 1000;

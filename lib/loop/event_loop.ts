@@ -1,4 +1,4 @@
-import type { CancelHandle } from "../operation/event.ts";
+import type { CancelHandle } from "../operation/types.ts";
 
 /**
  * What a scheduler asks of the world: timers, and a place to wait. Any implementation can be given

@@ -5,7 +5,7 @@
  * `beforeExit`. Elsewhere nobody tells, and a stuck program stays stuck.
  */
 import { listenTo, SharedListener } from "../internal/shared_listener.ts";
-import type { CancelHandle } from "../operation/event.ts";
+import type { CancelHandle } from "../operation/types.ts";
 
 interface NodeEvents {
   on(event: string, listener: () => void): void;

@@ -23,4 +23,4 @@
 export { blockingLoop } from "./blocking_loop.ts";
 export { hostLoop } from "./host_loop.ts";
 export type { EventLoop } from "./event_loop.ts";
-export type { CancelHandle } from "../operation/event.ts";
+export type { CancelHandle } from "../operation/types.ts";

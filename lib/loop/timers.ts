@@ -2,7 +2,7 @@
 import { checkDuration, checkFunction, checkOptions } from "../internal/check.ts";
 import { Heap, type HeapNode } from "../internal/heap.ts";
 import { reportUncaught } from "../internal/report.ts";
-import type { CancelHandle } from "../operation/event.ts";
+import type { CancelHandle } from "../operation/types.ts";
 import type { EventLoop } from "./event_loop.ts";
 
 /** The clock of every loop of ours: milliseconds since some fixed instant, never backwards. */

@@ -9,15 +9,9 @@ import { cancelTree, type Context, mark, unlink } from "../fiber/core/context.ts
 import { breakDeadlock } from "../fiber/core/deadlock.ts";
 import { closeEmptied, terminate } from "../fiber/core/termination.ts";
 import type { Fiber, FiberCore } from "../fiber/core/fiber.ts";
-import {
-  checkFiber,
-  checkLoop,
-  checkOpen,
-  checkSpawn,
-  SchedulerCore,
-  spawnIn,
-  type SpawnOptions,
-} from "../fiber/core/scheduler.ts";
+import { checkFiber, checkLoop } from "../fiber/core/check.ts";
+import { SchedulerCore } from "../fiber/core/scheduler.ts";
+import { checkOpen, checkSpawn, spawnIn, type SpawnOptions } from "../fiber/core/spawn_in.ts";
 import { step as stepCore } from "../fiber/core/step.ts";
 import { FIBER, REACHED } from "../fiber/core/flags.ts";
 

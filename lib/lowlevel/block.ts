@@ -43,7 +43,7 @@ class BlockWait<T> {
     return false;
   }
 
-  enqueue(): void {
+  enlist(): void {
     const fiber = this.fiber!;
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this as Wait<unknown>; // so that `block` itself may call `unblock`

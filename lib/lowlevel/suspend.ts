@@ -128,7 +128,7 @@ class SuspendWait<T> {
     return false;
   }
 
-  enqueue(): void {
+  enlist(): void {
     const { waiter } = this;
     const context = waiter instanceof FiberCore
       ? new FiberContextCore(waiter.id, waiter.context)

@@ -7,16 +7,12 @@
  * anew for each wait. The protocol between the two is in `select_wait.ts`.
  */
 import { checkFunction, wrongType } from "../internal/check.ts";
+import type { Linked } from "../internal/circle.ts";
 import type { Ring } from "../internal/ring.ts";
 import type { Event, OnceEvent } from "./event_constructors.ts";
 import { SelectWait } from "./select_wait.ts";
-import type { Result } from "./types.ts";
-
-/** A disposer: idempotent. */
-export interface CancelHandle {
-  /** Makes it stop. Does nothing the second time, or when it is over. */
-  cancel(): void;
-}
+import type { CancelHandle, Result } from "./types.ts";
+import type { Wait, Waiter } from "./wait.ts";
 
 // Kinds of events, which each arm keeps at hand.
 /** To be waited on as it is. */
@@ -29,19 +25,43 @@ export const CUSTOM = 2;
 const identity = <T>(value: T): T => value;
 
 /**
+ * What stands in an event's list of waiters: the arm of a select, or an operation (`RuleWait`).
+ * Whoever finds it there commits it by `complete`, `fail` or `settled`, which take it out first.
+ */
+export interface WaitNode extends Linked<WaitNode> {
+  /** What the event needs to withdraw it, where there is no list: a timer, say. */
+  handle: CancelHandle | null;
+  /** Who waits; known from `enlist` on. */
+  readonly waiter: Waiter | null;
+  complete(value: unknown): void;
+  fail(error: unknown): void;
+  settled(result: Result<unknown>): void;
+  /** Lets the waiter look again (`attempt` of a custom event, else `recheck`). */
+  wake(): void;
+
+  // What the partner of a rendezvous calls on a node that it found.
+
+  /** Hands a value over to the waiter. */
+  accept(value: unknown): void;
+  /** Takes over the value that the waiter offers. */
+  give(buffer?: Ring<unknown>): unknown;
+  /** Tells the waiter that what it waits at has come to its end. */
+  closed(): void;
+}
+
+/**
  * One alternative of one select: a base event, and what becomes of its value. It is its
  * own node in the event's list of waiters; a branch that `when` made is one, too, and is used as
  * the node as long as no other select is using it.
  */
-export class Arm {
+export class Arm implements WaitNode {
   declare event: EventBase<unknown>;
   declare kind: number;
   declare handler: (value: never) => unknown;
   /** The select that waits with this arm, while it stands in a list. */
   declare sync: SelectWait<unknown> | null;
-  declare after: Arm | null;
-  declare before: Arm | null;
-  /** What the event needs to withdraw the arm: a timer, say. */
+  declare after: WaitNode | null;
+  declare before: WaitNode | null;
   declare handle: CancelHandle | null;
   /** The negative acknowledgements that this arm would *not* cause. */
   declare nacks: readonly OnceEvent[] | null;
@@ -90,25 +110,28 @@ export class Arm {
     else this.fail(result.error);
   }
 
-  // What the partner of a rendezvous calls on a node that it found, be it an arm or an operation.
+  get waiter(): Waiter | null {
+    return this.sync!.waiter;
+  }
 
-  /** Hands a value over to the waiter. */
-  take(value: unknown): void {
+  wake(): void {
+    this.sync!.wake();
+  }
+
+  accept(value: unknown): void {
     this.complete(value);
   }
 
-  /** Takes over the value that the waiter offers. */
   give(buffer?: Ring<unknown>): unknown {
     return this.event.give!(this, buffer);
   }
 
-  /** Tells the waiter that what it waits at has come to its end. */
   closed(): void {
     this.event.closed!(this);
   }
 }
 
-/** Every event; see the module comment. */
+/** Every event; see the module comment. A base event is also the rule of an operation. */
 export abstract class EventBase<T> implements Event<T> {
   /** BASE, COMPOSITE or CUSTOM. */
   kind(): number {
@@ -120,26 +143,39 @@ export abstract class EventBase<T> implements Event<T> {
     return null;
   }
 
-  /** Commits if it can: true, and the outcome is in `sync.value` (state FAILED for an error). */
-  poll(_sync: SelectWait<unknown>): boolean {
+  /** Commits if it can: true, and the outcome is in `wait.value` (state FAILED for an error). */
+  attempt(_wait: Wait<unknown>): boolean {
     return false;
   }
-  /** Puts the arm into the list of waiters. */
-  enqueue(_arm: Arm): void {}
+  /** Puts `node` into the list of waiters. Throws only if it did not. */
+  enlist(_node: WaitNode): void {}
   /** Takes it out, in O(1). */
-  withdraw(arm: Arm): void {
-    arm.handle?.cancel();
-    arm.handle = null;
+  withdraw(node: WaitNode): void {
+    node.handle?.cancel();
+    node.handle = null;
   }
-  /** For events that offer a value: commits `arm` and returns the value. */
-  give?(arm: Arm, buffer?: Ring<unknown>): unknown;
-  /** For events at something that can come to its end: commits `arm` to that. */
-  closed?(arm: Arm): void;
-  /** A select on it gives way (see `Wait.deferred`). */
-  deferred(): void {}
-  /** Gives back what was committed to a waiter that is gone (see `Wait.undo`). */
-  undo(_value: unknown): void {}
+  /** For events that offer a value: commits `node` and returns the value. */
+  give?(node: WaitNode, buffer?: Ring<unknown>): unknown;
+  /** For events at something that can come to its end: commits `node` to that. */
+  closed?(node: WaitNode): void;
+  /** Gives back what was committed to a waiter that is gone (see `Wait.giveBack`). */
+  giveBack(_value: unknown): void {}
   abstract describe(): string;
+
+  // For its operation; see the methods of `Wait` that are called so.
+
+  couldComplete(): boolean {
+    return true;
+  }
+  /** A wait for it gives way; a select, too. */
+  deferred(): void {}
+  recheck(_node: WaitNode, _wait: Wait<unknown>): boolean {
+    return false;
+  }
+  /** What the operation returns, if that is not what the event happens with. */
+  resultOf(value: unknown): unknown {
+    return value;
+  }
 
   map<U>(f: (value: T) => U): Event<U> {
     checkFunction("map the event", "f", f);

@@ -2,16 +2,9 @@
 import { checkFunction, wrongType } from "../internal/check.ts";
 import { publicFace } from "../internal/public_face.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
-import {
-  type Arm,
-  type CancelHandle,
-  checkEvent,
-  CompositeEvent,
-  CUSTOM,
-  EventBase,
-} from "./event.ts";
+import { type Arm, checkEvent, CompositeEvent, CUSTOM, EventBase, type WaitNode } from "./event.ts";
 import type { SelectWait } from "./select_wait.ts";
-import type { Awaitable, Result } from "./types.ts";
+import type { Awaitable, CancelHandle, Result } from "./types.ts";
 
 /** What an event of your own is made of. */
 export interface EventSource<T> {
@@ -116,7 +109,7 @@ class AlwaysEvent<T> extends EventBase<T> {
     super();
     this.value = value;
   }
-  override poll(sync: SelectWait<unknown>): boolean {
+  override attempt(sync: SelectWait<unknown>): boolean {
     sync.value = this.value;
     return true;
   }
@@ -146,7 +139,7 @@ class CustomEvent<T> extends EventBase<T> {
     return CUSTOM;
   }
 
-  override poll(sync: SelectWait<unknown>): boolean {
+  override attempt(sync: SelectWait<unknown>): boolean {
     const { state } = sync;
     const result: Result<T> | undefined = this.source.poll();
     if (result === undefined) return false;
@@ -157,18 +150,18 @@ class CustomEvent<T> extends EventBase<T> {
     return sync.settleNow(result);
   }
 
-  override enqueue(arm: Arm): void {
-    const sync = arm.sync!;
-    const handle: CancelHandle = this.source.wait(() => sync.wake());
+  override enlist(node: WaitNode): void {
+    const { sync } = node as Arm; // it wakes that, though the arm may be somebody else's by then
+    const handle: CancelHandle = this.source.wait(() => sync!.wake());
     if (typeof handle?.cancel !== "function") {
       throw wrongType("wait for the event", "wait must return a CancelHandle", handle);
     }
-    arm.handle = handle;
+    node.handle = handle;
   }
 
-  override withdraw(arm: Arm): void {
-    const handle = arm.handle!;
-    arm.handle = null;
+  override withdraw(node: WaitNode): void {
+    const handle = node.handle!;
+    node.handle = null;
     asCancelFunction(() => handle.cancel());
   }
 
@@ -182,7 +175,7 @@ export class OnceEvent extends EventBase<void> {
   declare readonly what: string;
   #happened = false;
   /** In the order in which they came. */
-  readonly #waiters: Set<Arm> = new Set();
+  readonly #waiters: Set<WaitNode> = new Set();
 
   /** `what` it is, in words. */
   constructor(what: string) {
@@ -192,17 +185,17 @@ export class OnceEvent extends EventBase<void> {
 
   happen(): void {
     this.#happened = true;
-    for (const arm of this.#waiters) arm.complete(undefined);
+    for (const node of this.#waiters) node.complete(undefined);
   }
-  override poll(sync: SelectWait<unknown>): boolean {
+  override attempt(sync: SelectWait<unknown>): boolean {
     sync.value = undefined;
     return this.#happened;
   }
-  override enqueue(arm: Arm): void {
-    this.#waiters.add(arm);
+  override enlist(node: WaitNode): void {
+    this.#waiters.add(node);
   }
-  override withdraw(arm: Arm): void {
-    this.#waiters.delete(arm);
+  override withdraw(node: WaitNode): void {
+    this.#waiters.delete(node);
   }
   describe(): string {
     return this.what;

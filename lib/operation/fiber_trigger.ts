@@ -50,7 +50,7 @@ class TriggerWait {
     return this.trigger.released;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.trigger.waiting = this;
   }
 
@@ -64,7 +64,7 @@ class TriggerWait {
   }
 
   /** Released, but whoever waited is gone: what the release stood for is the clean-up's business. */
-  undo(): void {
+  giveBack(): void {
     this.refused();
   }
 

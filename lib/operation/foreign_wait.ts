@@ -9,7 +9,7 @@
  *  - `return()` on the generator, perhaps after `onCancel` (Effection);
  *  - `throw()` (ours, domain-local-await): after the commit the value is returned instead, unless
  *    `onCancel` came first.
- * A value that was committed but can no longer be taken is given back (`undo`).
+ * A value that was committed but can no longer be taken is given back (`giveBack`).
  */
 import { prepareForeign, releaserOf, type Trigger } from "../trigger/trigger.ts";
 import { begin, COMMITTED, SPENT, type Wait, type Waiter, WAITING } from "./wait.ts";
@@ -38,7 +38,7 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
     this.#started = true;
     const operation = this.#operation;
     operation.state = SPENT;
-    this.#prepare(); // first of all: no code of anybody's may run between `attempt` and `enqueue`
+    this.#prepare(); // first of all: no code of anybody's may run between `attempt` and `enlist`
     if (begin(operation, this) || operation.state !== WAITING) return this.#finished();
     return this.#pass("next", undefined);
   }
@@ -112,6 +112,6 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
     const { state } = operation;
     operation.state = SPENT;
     if (state === WAITING) operation.withdraw();
-    else if (state === COMMITTED) operation.undo();
+    else if (state === COMMITTED) operation.giveBack();
   }
 }

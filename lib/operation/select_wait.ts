@@ -79,12 +79,12 @@ export class SelectWait<T> {
       fiber.context.error !== undefined || !arePlain(this.arms) || --execution.left < 0
     ) return this.start();
     this.state = SPENT;
-    if (this.poll(false)) {
+    if (this.pollArms(false)) {
       return (this.state as number) === FAILED ? this.finished() : this.finish();
     }
     this.state = WAITING;
     this.waiter = fiber;
-    this.enqueue();
+    this.enlist();
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this as Wait<unknown>;
     this.value = this;
@@ -105,7 +105,7 @@ export class SelectWait<T> {
   attempt(): boolean {
     try {
       if (this.arms.some(isComposite)) this.arms = expand(this);
-      if (!this.poll(false)) return false;
+      if (!this.pollArms(false)) return false;
     } catch (error) {
       this.acknowledge(null);
       throw error;
@@ -114,15 +114,15 @@ export class SelectWait<T> {
     return true;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.arms = this.arms.slice(); // the user's list may change while this waits
     try {
-      if (!this.arms.some(isCustom)) return this.enlist(false);
+      if (!this.arms.some(isCustom)) return this.enlistArms(false);
       this.custom = true;
-      this.enlist(true);
+      this.enlistArms(true);
       if (this.state !== WAITING) return;
       if (this.choose(false)) return this.waiter!.unblock();
-      this.enlist(false);
+      this.enlistArms(false);
     } catch (error) {
       this.state = SPENT;
       this.withdraw();
@@ -166,9 +166,9 @@ export class SelectWait<T> {
     return this.chosen!.handler(value as never) as T;
   }
 
-  undo(): void {
+  giveBack(): void {
     const { chosen, value } = this;
-    chosen!.event.undo(value);
+    chosen!.event.giveBack(value);
     for (const nack of chosen!.nacks ?? []) nack.happen();
   }
 
@@ -182,14 +182,14 @@ export class SelectWait<T> {
   }
 
   /** Polls the arms, or the custom ones alone; true: one has happened, and `value` says what. */
-  poll(customOnly: boolean): boolean {
+  pollArms(customOnly: boolean): boolean {
     const { arms } = this;
     const { length } = arms;
     const start = this.fair && length > 1 ? random.below(length) : 0;
     for (let i = 0; i < length; i++) {
       const arm = arms[start + i < length ? start + i : start + i - length]!;
       if (customOnly && arm.kind !== CUSTOM) continue;
-      if (arm.event.poll(this as SelectWait<unknown>)) {
+      if (arm.event.attempt(this as SelectWait<unknown>)) {
         this.chosen = arm;
         return true;
       }
@@ -200,7 +200,7 @@ export class SelectWait<T> {
 
   /** Polls while enlisted; if something has happened, that is the commit. */
   choose(customOnly: boolean): boolean {
-    if (!this.poll(customOnly)) return false;
+    if (!this.pollArms(customOnly)) return false;
     if (this.state === WAITING) this.state = COMMITTED;
     this.leaveAll();
     this.acknowledge(this.chosen); // not before it has left: whom that wakes may look for partners
@@ -208,7 +208,7 @@ export class SelectWait<T> {
   }
 
   /** Enlists the custom arms, or the others. */
-  enlist(custom: boolean): void {
+  enlistArms(custom: boolean): void {
     for (let i = 0; i < this.arms.length; i++) {
       let arm = this.arms[i]!;
       if ((arm.kind === CUSTOM) !== custom) continue;
@@ -218,7 +218,7 @@ export class SelectWait<T> {
       }
       arm.sync = this as SelectWait<unknown>;
       try {
-        arm.event.enqueue(arm);
+        arm.event.enlist(arm);
       } catch (error) {
         arm.sync = null;
         throw error;
@@ -248,7 +248,7 @@ export class SelectWait<T> {
 
   /** A custom event has happened, after a partner had come while it was polled: sends that away. */
   retract(): void {
-    if (this.state === COMMITTED) this.undo();
+    if (this.state === COMMITTED) this.giveBack();
     this.state = WAITING;
   }
 

@@ -39,3 +39,9 @@ export type Option<T> = { readonly value: T } | undefined;
 export type Either<A, B> =
   | { readonly index: 0; readonly value: A }
   | { readonly index: 1; readonly value: B };
+
+/** A disposer: idempotent. */
+export interface CancelHandle {
+  /** Makes it stop. Does nothing the second time, or when it is over. */
+  cancel(): void;
+}

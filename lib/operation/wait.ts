@@ -16,7 +16,7 @@
  *  - COLD → YIELDED: `start`, in a fiber whose share is used up (law 10): the fiber goes to the end
  *    of the ready queue before anything is attempted, so that others run first and an abort that
  *    comes meanwhile finds nothing taken.
- *  - COLD or YIELDED → WAITING: `enter`, which has tried (`attempt`) and enlisted (`enqueue`) in one
+ *  - COLD or YIELDED → WAITING: `enter`, which has tried (`attempt`) and enlisted (`enlist`) in one
  *    go, with no foreign code between the two, so that no wake-up is lost.
  *  - COLD → SPENT: `enter` as well, in a fiber that is aborting; it says so (`refused`).
  *  - YIELDED → SPENT: the canceller or who gives up, as for WAITING; it counts as `refused`.
@@ -27,10 +27,10 @@
  *    gives up (`drop`). Both go through `leave`, which has it take itself out (`withdraw`).
  *  - COMMITTED or FAILED → SPENT: the resumed waiter (`conclude`).
  *  - COMMITTED → SPENT without a waiter to take the value: `drop` again, or a foreign scheduler
- *    that cancelled in that very instant. The value is given back (`undo`).
+ *    that cancelled in that very instant. The value is given back (`giveBack`).
  *
- * A subclass says what it is by `attempt`, `enqueue`, `withdraw`, `describe`, and where there is
- * something to say by `recheck`, `refused`, `undo`, `conclude`. The rest is the protocol.
+ * A subclass says what it is by `attempt`, `enlist`, `withdraw`, `describe`, and where there is
+ * something to say by `recheck`, `refused`, `giveBack`, `conclude`. The rest is the protocol.
  *
  * Who waits is a `Waiter`: a fiber of ours (the direct path), a promise (`await`), or a trigger of
  * somebody else's scheduler. A waiter may be woken while the operation is still WAITING: then it
@@ -96,7 +96,7 @@ export abstract class Wait<T> implements Awaitable<T>, Effect {
   /** Tries to complete now; on true `value` is set (state FAILED if it is an error). */
   abstract attempt(): boolean;
   /** Enlists as a waiter. Throws only if it did not enlist. */
-  abstract enqueue(): void;
+  abstract enlist(): void;
   /** Takes itself out of every list, in O(1); called in state WAITING only. */
   abstract withdraw(): void;
   /** What is waited for, in words. */
@@ -114,7 +114,7 @@ export abstract class Wait<T> implements Awaitable<T>, Effect {
   refused(): void {}
 
   /** The waiter was cancelled after the commit and cannot take the value: give it back. */
-  undo(): void {}
+  giveBack(): void {}
 
   /** Takes what the commit left; called once. */
   conclude(): T {
@@ -277,7 +277,7 @@ export abstract class Wait<T> implements Awaitable<T>, Effect {
   drop(): void {
     if (this.leave() || this.state !== COMMITTED) return;
     this.state = SPENT;
-    this.undo();
+    this.giveBack();
   }
 
   then<A = T, B = never>(
@@ -299,7 +299,7 @@ export function begin(operation: Wait<unknown>, waiter: Waiter): boolean {
   operation.state = WAITING;
   operation.waiter = waiter;
   try {
-    operation.enqueue();
+    operation.enlist();
   } catch (error) {
     operation.state = SPENT;
     throw error;

@@ -12,12 +12,12 @@ class AbortEvent extends EventBase<unknown> {
     super();
   }
 
-  override poll(sync: SelectWait<unknown>): boolean {
+  override attempt(sync: SelectWait<unknown>): boolean {
     sync.value = this.signal.reason;
     return this.signal.aborted;
   }
 
-  override enqueue(arm: Arm): void {
+  override enlist(arm: Arm): void {
     arm.handle = onAbort(this.signal, (reason) => arm.complete(reason));
   }
 

@@ -68,7 +68,7 @@ class PromiseOperation<T> implements SettleNode {
     throw wrongType("wait for the promise", "the function must return a promise", promise);
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.hub!.enlist(this);
   }
 
@@ -111,7 +111,7 @@ class PromiseOperation<T> implements SettleNode {
     if (onLate !== undefined) hub.enlist(lateNode(onLate));
   }
 
-  undo(): void {
+  giveBack(): void {
     const { onLate, value } = this;
     if (onLate !== undefined) tellLate(onLate, value as T);
     else this.stop();
@@ -189,7 +189,7 @@ class SettleEvent<T> extends EventBase<T> {
     this.promise = promise;
   }
 
-  override poll(sync: SelectWait<unknown>): boolean {
+  override attempt(sync: SelectWait<unknown>): boolean {
     const { result } = hubOf(this.promise);
     return result !== undefined && sync.settleNow(result);
   }
@@ -199,7 +199,7 @@ class SettleEvent<T> extends EventBase<T> {
     hubOf(this.promise);
   }
 
-  override enqueue(arm: Arm): void {
+  override enlist(arm: Arm): void {
     hubOf(this.promise).enlist(arm);
   }
 

@@ -2,7 +2,7 @@
 import { Channel } from "../channel/mod.ts";
 import { currentFiber } from "../fiber/core/fiber.ts";
 import { protect, spawn } from "../fiber/mod.ts";
-import { checkOpen } from "../fiber/core/scheduler.ts";
+import { checkOpen } from "../fiber/core/spawn_in.ts";
 import { checkOptional, checkOptions, wrongType } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { select } from "../event/mod.ts";
@@ -228,7 +228,7 @@ export function readableFrom<T>(channel: Channel<T>): ReadableStream<T> {
       const item = await wait;
       const isKept = receive === wait;
       receive = null;
-      if (isCancelled && isKept) wait.undo(); // it had its item when the stream was cancelled
+      if (isCancelled && isKept) wait.giveBack(); // it had its item when the stream was cancelled
       else if (isCancelled) return; // it was dropped
       else if (item === undefined) controller.close();
       else controller.enqueue(item.value);

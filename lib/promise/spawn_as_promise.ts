@@ -9,7 +9,8 @@ import {
 } from "../fiber/mod.ts";
 import type { Context } from "../fiber/core/context.ts";
 import type { FiberCore } from "../fiber/core/fiber.ts";
-import { checkFiber, checkOpen } from "../fiber/core/scheduler.ts";
+import { checkFiber } from "../fiber/core/check.ts";
+import { checkOpen } from "../fiber/core/spawn_in.ts";
 import { ENDED_ABORTED } from "../fiber/core/flags.ts";
 import { promiseOf } from "../fiber/core/promise_of.ts";
 

@@ -21,8 +21,7 @@
  */
 import { append, type Linked, remove } from "../../internal/circle.ts";
 import { Abort } from "../../operation/errors.ts";
-import type { CancelHandle } from "../../operation/event.ts";
-import type { Operation } from "../../operation/types.ts";
+import type { CancelHandle, Operation } from "../../operation/types.ts";
 import { asCancelFunction } from "../../trigger/execution.ts";
 import { Failures } from "./failures.ts";
 import type { FiberCore } from "./fiber.ts";

@@ -19,15 +19,15 @@ import { trap } from "../../internal/report.ts";
 import { checkFunction, refuseGenerator } from "../../internal/check.ts";
 import { Abort, FiberAborted } from "../../operation/errors.ts";
 import type { Event } from "../../operation/event_constructors.ts";
-import type { CancelHandle } from "../../operation/event.ts";
+import type { WaitNode } from "../../operation/event.ts";
 import { FiberTrigger } from "../../operation/fiber_trigger.ts";
 import { type FiberSlot, inherit, type Wait } from "../../operation/wait.ts";
-import type { Awaitable, Effect, Operation, Result } from "../../operation/types.ts";
+import type { Awaitable, CancelHandle, Effect, Operation, Result } from "../../operation/types.ts";
 import { executeAs, execution, Refusal } from "../../trigger/execution.ts";
 import { Inactive } from "../../trigger/inactive.ts";
 import type { Trigger } from "../../trigger/trigger.ts";
 import { Context } from "./context.ts";
-import { type Joiner, JoinEvent, JoinWait } from "./join.ts";
+import { JoinEvent, JoinWait } from "./join.ts";
 import { type Label, nameOf } from "./label.ts";
 import type { SchedulerCore } from "./scheduler.ts";
 import { usedUp } from "./share.ts";
@@ -134,7 +134,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
   declare thrown: Error | null;
   /** Once terminated: the value, the failure, or the `Abort`. */
   declare result: unknown;
-  declare joiners: Joiner | null;
+  declare joiners: WaitNode | null;
 
   constructor(
     scheduler: SchedulerCore,
@@ -214,7 +214,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
   }
 
   joinEvent(): Event<Result<T>> {
-    return new JoinEvent<T>(this as FiberCore<unknown>);
+    return new JoinEvent<Result<T>>(this as FiberCore<unknown>, "result");
   }
 
   poll(): Result<T> | undefined {

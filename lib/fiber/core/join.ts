@@ -1,9 +1,13 @@
-/** Waiting for the end of a fiber. The waiters stand in the fiber's list `joiners`. */
-import { append, type Linked, remove } from "../../internal/circle.ts";
-import { type Arm, EventBase } from "../../operation/event.ts";
-import { elsewhere, type FiberSlot, inherit, STATES, type Wait } from "../../operation/wait.ts";
-import type { SelectWait } from "../../operation/select_wait.ts";
+/**
+ * Waiting for the end of a fiber. The waiters stand in the fiber's list `joiners`, and are told
+ * (`closed`) when it has terminated. `JoinEvent` says what it is to join; the operation `JoinWait`
+ * follows it, with what runs without a hitch written out (see `wait.ts`).
+ */
+import { append, remove } from "../../internal/circle.ts";
+import { EventBase, type WaitNode } from "../../operation/event.ts";
+import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Result } from "../../operation/types.ts";
+import { elsewhere, type FiberSlot, inherit, STATES, type Wait } from "../../operation/wait.ts";
 import { execution as cell } from "../../trigger/execution.ts";
 import type { FiberCore } from "./fiber.ts";
 import { ENDED_ABORTED, ENDED_FAILED, OBSERVED } from "./flags.ts";
@@ -11,20 +15,73 @@ import { ENDED_ABORTED, ENDED_FAILED, OBSERVED } from "./flags.ts";
 const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
 const execution = cell;
 
-/** Whoever stands in a fiber's list. */
-export interface Joiner extends Linked<Joiner> {
-  /** The fiber has terminated: takes itself out of the list and commits. */
-  closed(): void;
-}
-
 /** What is wanted: the value or the failure, the result, or just that it is over. */
 type Wanted = "value" | "result" | "gone";
 
-export interface JoinWait<T> extends Wait<T> {}
+export class JoinEvent<T> extends EventBase<T> {
+  declare readonly fiber: FiberCore<unknown>;
+  declare readonly wanted: Wanted;
 
-export class JoinWait<T> implements Joiner {
-  declare after: Joiner | null;
-  declare before: Joiner | null;
+  constructor(fiber: FiberCore<unknown>, wanted: Wanted) {
+    super();
+    this.fiber = fiber;
+    this.wanted = wanted;
+  }
+
+  override attempt(wait: Wait<unknown>): boolean {
+    return this.fiber.terminated && takeOutcome(this.fiber, this.wanted, wait);
+  }
+
+  /** One that is going to wait need not give way first. */
+  override couldComplete(): boolean {
+    return this.fiber.terminated;
+  }
+
+  /** Somebody is about to look: a failure needs no report. */
+  override deferred(): void {
+    if (this.wanted !== "gone" && this.fiber.terminated) this.fiber.flags |= OBSERVED;
+  }
+
+  override enlist(node: WaitNode): void {
+    const { fiber } = this;
+    fiber.joiners = append(fiber.joiners, node);
+  }
+
+  override withdraw(node: WaitNode): void {
+    this.fiber.joiners = remove(this.fiber.joiners, node);
+  }
+
+  override closed(node: WaitNode): void {
+    this.fiber.flags |= OBSERVED;
+    node.complete(this.fiber.outcome());
+  }
+
+  describe(): string {
+    return `the end of ${this.fiber.name} (#${this.fiber.id})`;
+  }
+}
+
+/** Takes from the terminated fiber what is wanted of it. */
+function takeOutcome<T>(fiber: FiberCore<T>, wanted: Wanted, wait: Wait<unknown>): true {
+  if (wanted === "gone") {
+    wait.value = undefined;
+    return true;
+  }
+  fiber.flags |= OBSERVED;
+  if (wanted === "value" && (fiber.flags & (ENDED_FAILED | ENDED_ABORTED)) === 0) {
+    wait.value = fiber.result;
+    return true;
+  }
+  const outcome = fiber.outcome();
+  if (wanted === "value") return wait.settleNow(outcome);
+  wait.value = outcome;
+  return true;
+}
+
+export interface JoinWait<T> extends RuleWait<T> {}
+
+/** Its rule is made only where the path isn't written out. */
+export class JoinWait<T> implements WaitNode {
   declare fiber: FiberCore<unknown>;
   declare wanted: Wanted;
 
@@ -39,12 +96,15 @@ export class JoinWait<T> implements Joiner {
     this.wanted = wanted;
   }
 
+  get rule(): JoinEvent<T> {
+    return new JoinEvent(this.fiber, this.wanted);
+  }
+
   [Symbol.iterator](): Iterator<never, T, unknown> {
-    if (this.state !== COLD || execution.current === null) return elsewhere(this);
+    if (this.state !== COLD || execution.current === null) return elsewhere<T>(this);
     return this as unknown as Iterator<never, T, unknown>;
   }
 
-  /** Written out, as the hot path of joining (see `wait.ts`). */
   next(): IteratorResult<never, T> {
     if (this.state === COMMITTED) return this.finish();
     if (this.state !== COLD) return this.resume();
@@ -55,12 +115,12 @@ export class JoinWait<T> implements Joiner {
     ) return this.start();
     if (joined.terminated) {
       this.state = COMMITTED;
-      this.take();
+      takeOutcome(joined, this.wanted, this as Wait<unknown>);
       return this.state === COMMITTED ? this.finish() : this.resume();
     }
     this.state = WAITING;
     this.waiter = fiber;
-    joined.joiners = append(joined.joiners, this as Joiner);
+    joined.joiners = append<WaitNode>(joined.joiners, this);
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this as Wait<unknown>;
     this.value = this;
@@ -73,101 +133,20 @@ export class JoinWait<T> implements Joiner {
     return this as never;
   }
 
-  couldComplete(): boolean {
-    return this.fiber.terminated;
-  }
-
-  /** Somebody is about to look: a failure needs no report. */
-  deferred(): void {
-    if (this.wanted !== "gone") this.fiber.flags |= OBSERVED;
-  }
-
+  /** Itself, it would wait for ever. */
   attempt(): boolean {
-    if (!this.fiber.terminated) {
-      if (this.fiber === execution.current) {
-        throw new Error("Cannot wait for the fiber: it is itself");
-      }
-      return false;
+    if (this.fiber === execution.current && !this.fiber.terminated) {
+      throw new Error("Cannot wait for the fiber: it is itself");
     }
-    this.take();
-    return true;
-  }
-
-  enqueue(): void {
-    const { fiber } = this;
-    fiber.joiners = append(fiber.joiners, this as Joiner);
-  }
-
-  withdraw(): void {
-    this.fiber.joiners = remove(this.fiber.joiners, this as Joiner);
+    return this.rule.attempt(this as Wait<unknown>);
   }
 
   closed(): void {
-    this.fiber.joiners = remove(this.fiber.joiners, this as Joiner);
+    this.fiber.joiners = remove<WaitNode>(this.fiber.joiners, this);
     this.state = COMMITTED;
-    this.take();
+    takeOutcome(this.fiber, this.wanted, this as Wait<unknown>);
     this.waiter!.unblock();
   }
-
-  /** Takes from the terminated fiber what is wanted of it. */
-  take(): void {
-    const { fiber, wanted } = this;
-    if (wanted === "gone") {
-      this.value = undefined;
-      return;
-    }
-    fiber.flags |= OBSERVED;
-    if (wanted === "value" && (fiber.flags & (ENDED_FAILED | ENDED_ABORTED)) === 0) {
-      this.value = fiber.result;
-      return;
-    }
-    const outcome = fiber.outcome();
-    if (wanted === "result") this.value = outcome;
-    else this.settleNow(outcome as Result<T>);
-  }
-
-  describe(): string {
-    return `the end of ${this.fiber.name} (#${this.fiber.id})`;
-  }
 }
 
-inherit(JoinWait);
-
-/** `join` as an event. */
-export class JoinEvent<T> extends EventBase<Result<T>> {
-  declare readonly fiber: FiberCore<unknown>;
-
-  constructor(fiber: FiberCore<unknown>) {
-    super();
-    this.fiber = fiber;
-  }
-
-  override poll(sync: SelectWait<unknown>): boolean {
-    if (!this.fiber.terminated) return false;
-    this.fiber.flags |= OBSERVED;
-    sync.value = this.fiber.outcome();
-    return true;
-  }
-
-  override deferred(): void {
-    if (this.fiber.terminated) this.fiber.flags |= OBSERVED;
-  }
-
-  override enqueue(arm: Arm): void {
-    const { fiber } = this;
-    fiber.joiners = append(fiber.joiners, arm as Joiner);
-  }
-
-  override withdraw(arm: Arm): void {
-    this.fiber.joiners = remove(this.fiber.joiners, arm as Joiner);
-  }
-
-  override closed(arm: Arm): void {
-    this.fiber.flags |= OBSERVED;
-    arm.complete(this.fiber.outcome());
-  }
-
-  describe(): string {
-    return `the end of ${this.fiber.name} (#${this.fiber.id})`;
-  }
-}
+inherit(JoinWait, RuleWait);

@@ -30,7 +30,7 @@ export class KidsGone {
     return this.scope.kids === null;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.scope.waiting = this;
   }
 

@@ -35,7 +35,7 @@ import { abandon } from "./termination.ts";
 import { currentFiber, currentFiberOrNull, type Fiber, type FiberCore } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
 import { KidsGone } from "./kids_gone.ts";
-import { checkOpen, checkSpawn, spawnIn, type SpawnOptions } from "./scheduler.ts";
+import { checkOpen, checkSpawn, spawnIn, type SpawnOptions } from "./spawn_in.ts";
 import { ABANDONED, CLOSED, SHIELD } from "./flags.ts";
 
 /** A nursery, as its body sees it. */

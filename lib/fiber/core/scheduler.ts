@@ -4,28 +4,18 @@
  * `SchedulerCore` is what all of them share: the root of the tree of fibers, the loop with its
  * timers, microtasks, and the failures that nobody has looked at yet.
  */
-import {
-  checkBody,
-  checkFunction,
-  checkOptional,
-  checkOptions,
-  isObject,
-  refuseGenerator,
-  wrongType,
-} from "../../internal/check.ts";
+import { refuseGenerator } from "../../internal/check.ts";
 import { reportUncaught, trap } from "../../internal/report.ts";
 import { Ring } from "../../internal/ring.ts";
 import type { EventLoop } from "../../loop/event_loop.ts";
 import type { Deadlock } from "../../operation/errors.ts";
-import type { Operation } from "../../operation/types.ts";
 import { executeAs } from "../../trigger/execution.ts";
 import { Inactive } from "../../trigger/inactive.ts";
-import type { Context } from "./context.ts";
-import { type Fiber, FiberCore } from "./fiber.ts";
-import { forgetFunctions, type Label } from "./label.ts";
+import type { FiberCore } from "./fiber.ts";
+import { forgetFunctions } from "./label.ts";
 import { initialShare } from "./share.ts";
 import { runStep } from "./step.ts";
-import { CLOSED, FIBER, OBSERVED, PROPAGATE, QUEUED, TERMINATED } from "./flags.ts";
+import { FIBER, OBSERVED, PROPAGATE, QUEUED } from "./flags.ts";
 
 /** Runs fibers. */
 export interface Scheduler {
@@ -38,24 +28,6 @@ export interface Scheduler {
   dispose(): void;
   /** How many steps of fibers it has run. */
   readonly taskCount: number;
-}
-
-/** How a fiber is spawned. */
-export interface SpawnOptions {
-  /** For people: shown in errors and dumps. Default: that of the generator function. */
-  name?: string;
-  /**
-   * Called exactly once, just before the fiber terminates, also when its body never started. What
-   * it throws is a programming error, reported as `FinallyRaised`.
-   */
-  finally?: () => void;
-  /**
-   * Whether its failure fails the context that spawned it. Default true. With false the failure
-   * stays in the fiber, for whoever joins it; one that nobody has joined by the time that it
-   * happens goes to the uncaught handler, which by default ends the process. Whoever looks only
-   * later says so beforehand, with `fiber.onResult`.
-   */
-  propagateCancelToParent?: boolean;
 }
 
 export abstract class SchedulerCore implements Scheduler {
@@ -191,73 +163,4 @@ export abstract class FifoScheduler extends SchedulerCore {
     forgetFunctions();
     return queue.length > 0;
   }
-}
-
-/** What `spawnIn` is told beside the body. */
-type SpawnSettings = Omit<SpawnOptions, "name"> & { readonly name?: Label };
-
-/** Makes a fiber in `context`, with the fiber-locals of `spawner`, and hands it to `scheduler`. */
-export function spawnIn<T>(
-  scheduler: SchedulerCore,
-  context: Context | null,
-  spawner: FiberCore<unknown> | null,
-  body: () => Operation<T>,
-  options: SpawnSettings | undefined,
-): Fiber<T> {
-  let flags = scheduler.spawnFlags;
-  if (options?.propagateCancelToParent === false) flags &= ~PROPAGATE;
-  const label = options?.name ?? generatorFunction(body);
-  const fiber = new FiberCore<T>(scheduler, context, body, label, flags);
-  if (options?.finally !== undefined) fiber.extra.finally = options.finally;
-  const inherited = spawner?.extras?.inherited;
-  if (inherited !== undefined) fiber.extra.inherited = inherited;
-  if (context === null) scheduler.root = fiber as FiberCore<unknown>;
-  scheduler.spawned(fiber as FiberCore<unknown>);
-  return fiber;
-}
-
-/** `body` if it is a generator function. */
-function generatorFunction(body: () => unknown): (() => unknown) | undefined {
-  const kind = (body as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
-  return kind === "GeneratorFunction" ? body : undefined;
-}
-
-/** The checks of every way to spawn. */
-export function checkSpawn(action: string, body: unknown, options: SpawnOptions | undefined): void {
-  checkBody(action, "body", body);
-  if (options === undefined) return;
-  checkOptions(action, options);
-  checkOptional(action, "name", options.name, "string");
-  checkOptional(action, "finally", options.finally, "function");
-  const { propagateCancelToParent } = options;
-  checkOptional(action, "propagateCancelToParent", propagateCancelToParent, "boolean");
-}
-
-/** @throws {TypeError} unless `loop` is an event loop */
-export function checkLoop(action: string, loop: EventLoop): void {
-  if (!isObject(loop)) throw wrongType(action, "loop must be an EventLoop", loop);
-  checkFunction(action, "loop.oneStep", loop.oneStep);
-  checkFunction(action, "loop.onTimer", loop.onTimer);
-}
-
-/** @throws {Inactive} if nothing can be spawned in `context` any more */
-export function checkOpen(action: string, context: Context): void {
-  if ((context.flags & (CLOSED | TERMINATED)) === 0) return;
-  const what = (context.flags & FIBER) !== 0 ? "the fiber has terminated" : "the scope is closed";
-  throw new Inactive(`Cannot ${action}: ${what}`);
-}
-
-/** @throws {TypeError} unless `scheduler` is one of ours */
-export function checkScheduler(action: string, scheduler: Scheduler): SchedulerCore {
-  if (!(scheduler instanceof SchedulerCore)) {
-    throw wrongType(action, "scheduler must be a Scheduler", scheduler);
-  }
-  if (!scheduler.active) throw new Inactive(`Cannot ${action}: the scheduler is not active`);
-  return scheduler;
-}
-
-/** @throws {TypeError} unless `fiber` is a fiber */
-export function checkFiber<T>(action: string, argument: string, fiber: Fiber<T>): FiberCore<T> {
-  if (fiber instanceof FiberCore) return fiber as FiberCore<T>;
-  throw wrongType(action, `${argument} must be a Fiber`, fiber);
 }

@@ -1,5 +1,5 @@
 import type { Fiber } from "./fiber.ts";
-import { checkFiber } from "./scheduler.ts";
+import { checkFiber } from "./check.ts";
 
 /**
  * Lets a fiber that is blocked in `block` go on: its scheduler is told that it is ready. Returns

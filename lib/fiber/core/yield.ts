@@ -46,7 +46,7 @@ class Yield {
     return false;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.waiter!.unblock();
   }
 

@@ -7,11 +7,10 @@ import { isOperation, refusePromise } from "../../internal/check.ts";
 import { currentFiberOrNull, FiberCore } from "../../fiber/core/fiber.ts";
 import { ENDED_ABORTED, SHIELD } from "../../fiber/core/flags.ts";
 import { main } from "../../fiber/main.ts";
-import { spawnIn } from "../../fiber/core/scheduler.ts";
+import { spawnIn } from "../../fiber/core/spawn_in.ts";
 import { FiberAborted } from "../../operation/errors.ts";
-import type { CancelHandle } from "../../operation/event.ts";
 import type { Waiter } from "../../operation/wait.ts";
-import type { Awaitable, Operation, Result } from "../../operation/types.ts";
+import type { Awaitable, CancelHandle, Operation, Result } from "../../operation/types.ts";
 
 /** How a helper ended: with its hook's result, or because it was aborted. */
 export type HookEnd<T> = Result<T> | "aborted";

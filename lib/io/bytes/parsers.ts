@@ -2,7 +2,7 @@
  * Parsers: how much a read takes from the front of a source's queue, and what it makes of that.
  *
  * A parser takes all that it wants, or nothing: then it says MORE, and is asked again when more has
- * come. It works in two steps. `take` is the commit, and what it took is still bytes, so that `undo`
+ * come. It works in two steps. `take` is the commit, and what it took is still bytes, so that `giveBack`
  * can put them back for a reader that is gone. `finish` makes of it what the reader gets; it runs
  * when nobody can take that away from it any more.
  */
@@ -32,7 +32,7 @@ export interface Parser<A, R, T> {
   /** Turns it into what the reader gets. */
   finish(taken: R, argument: A): T;
   /** The reader is gone: puts it back. */
-  undo(source: Source, taken: R, argument: A): void;
+  giveBack(source: Source, taken: R, argument: A): void;
   /** How many bytes more it could use; 0: it takes at once, whatever there is. */
   wanted(argument: A): number;
 }
@@ -50,7 +50,7 @@ export const someInto: Parser<Uint8Array, number, number> = {
     return source.atEnd() ? 0 : MORE;
   },
   finish: (count) => count,
-  undo(source, count, buffer) {
+  giveBack(source, count, buffer) {
     if (count > 0) source.giveBack(buffer.slice(0, count));
     else if (buffer.length > 0) source.giveBackEnd();
   },
@@ -76,7 +76,7 @@ export const chunk: Parser<undefined, Uint8Array | undefined, Uint8Array | undef
     return source.atEnd() ? undefined : MORE;
   },
   finish: (bytes) => bytes,
-  undo: putBack,
+  giveBack: putBack,
   wanted: ahead,
 };
 
@@ -90,7 +90,7 @@ export const pour: Parser<ByteQueue, number, number> = {
     return length;
   },
   finish: (count) => count,
-  undo(source, count, queue) {
+  giveBack(source, count, queue) {
     if (count > 0) pourBack(source, queue);
     else source.giveBackEnd();
   },
@@ -111,7 +111,7 @@ export const exactlyInto: Parser<Uint8Array, number, void> = {
     return source.bytes.moveInto(buffer);
   },
   finish() {},
-  undo: (source, count, buffer) => source.giveBack(buffer.slice(0, count)),
+  giveBack: (source, count, buffer) => source.giveBack(buffer.slice(0, count)),
   wanted: (buffer) => buffer.length === 0 ? 0 : ahead(),
 };
 
@@ -123,7 +123,7 @@ export const exactlyText: Parser<number, Uint8Array, string> = {
     return keep ? takeBytes(source, wanted) : lookAndConsume(source, wanted);
   },
   finish: decode,
-  undo: putBack,
+  giveBack: putBack,
   wanted: (byteCount) => byteCount === 0 ? 0 : ahead(),
 };
 
@@ -144,7 +144,7 @@ function everything<T>(finish: (bytes: Uint8Array) => T): Parser<number, Uint8Ar
       return source.atEnd() ? takeBytes(source, length) : MORE;
     },
     finish,
-    undo(source, bytes) {
+    giveBack(source, bytes) {
       source.giveBack(bytes);
       source.giveBackEnd();
     },
@@ -182,7 +182,7 @@ export const line: Parser<number, Uint8Array | undefined, { value: string } | un
     if (taken[length - 1] === LF) length -= taken[length - 2] === CR ? 2 : 1;
     return { value: decode(length === taken.length ? taken : taken.subarray(0, length)) };
   },
-  undo: putBack,
+  giveBack: putBack,
   wanted: ahead,
 };
 
@@ -207,7 +207,7 @@ export const until: Parser<Until, Uint8Array | undefined, { value: Uint8Array } 
     const isWhole = length >= 0 && delimiter.every((byte, i) => taken[length + i] === byte);
     return { value: isWhole ? taken.subarray(0, length) : taken };
   },
-  undo: putBack,
+  giveBack: putBack,
   wanted: ahead,
 };
 

@@ -60,7 +60,7 @@ export class Take<A, R, T> implements ReadNode {
     return true;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.source.enlist(this as ReadNode);
   }
 
@@ -89,8 +89,8 @@ export class Take<A, R, T> implements ReadNode {
     this.fail(new StreamClosedError("read from the input"));
   }
 
-  undo(): void {
-    this.rule.undo(this.source, this.value as R, this.argument);
+  giveBack(): void {
+    this.rule.giveBack(this.source, this.value as R, this.argument);
   }
 
   wanted(): number {
@@ -119,7 +119,7 @@ export class TakeEvent<A, R> extends EventBase<R> {
     super();
   }
 
-  override poll(sync: SelectWait<unknown>): boolean {
+  override attempt(sync: SelectWait<unknown>): boolean {
     return (this.source.reads === null || this.gate.isClosed || this.wanted() === 0) &&
       this.tryNow(sync);
   }
@@ -141,14 +141,14 @@ export class TakeEvent<A, R> extends EventBase<R> {
     return true;
   }
 
-  override enqueue(arm: Arm): void {
+  override enlist(arm: Arm): void {
     const node = new ArmNode(this as TakeEvent<unknown, unknown>, arm);
     arm.handle = { cancel: () => this.source.delist(node) };
     this.source.enlist(node);
   }
 
-  override undo(taken: unknown): void {
-    this.rule.undo(this.source, taken as R, this.argument);
+  override giveBack(taken: unknown): void {
+    this.rule.giveBack(this.source, taken as R, this.argument);
   }
 
   describe(): string {

@@ -1,6 +1,6 @@
 /** The sources that are no `Reader`: hooks of the user's, bytes that are there, Web Streams. */
 import { show } from "../../internal/check.ts";
-import type { CancelHandle } from "../../operation/event.ts";
+import type { CancelHandle } from "../../operation/types.ts";
 import { type HookEnd, type HookResult, startHookFiber } from "./hook_fiber.ts";
 import { type ReadNode, Source } from "./source.ts";
 

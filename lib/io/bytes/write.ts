@@ -39,7 +39,7 @@ export class Write implements TurnNode {
     return true;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.sink.lineUp(this as TurnNode);
   }
 
@@ -79,7 +79,7 @@ export class WriteEvent extends EventBase<number> {
     super();
   }
 
-  override poll(sync: SelectWait<unknown>): boolean {
+  override attempt(sync: SelectWait<unknown>): boolean {
     const { sink } = this;
     if (this.bytes.length === 0) {
       sync.value = 0;
@@ -103,7 +103,7 @@ export class WriteEvent extends EventBase<number> {
     return { bytes: this.bytes.slice(0, MOST), once: false, stable: true };
   }
 
-  override enqueue(arm: Arm): void {
+  override enlist(arm: Arm): void {
     const node = new ArmTurn(this, arm);
     arm.handle = { cancel: () => node.leave() };
     this.sink.lineUp(node);

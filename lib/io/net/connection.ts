@@ -14,8 +14,7 @@
  */
 import { currentFiber, type FiberCore } from "../../fiber/core/fiber.ts";
 import { protect, scope, withCancelCallback } from "../../fiber/mod.ts";
-import type { CancelHandle } from "../../operation/event.ts";
-import type { Operation } from "../../operation/types.ts";
+import type { CancelHandle, Operation } from "../../operation/types.ts";
 import { fromPromise } from "../../promise/mod.ts";
 import {
   borrows,

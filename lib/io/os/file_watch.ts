@@ -26,11 +26,11 @@ class WatchEvent extends EventBase<Deno.FsEvent> {
   }
 
   /** It is an instant, not a state: who waits for it is told. */
-  override poll(_sync: SelectWait<unknown>): boolean {
+  override attempt(_sync: SelectWait<unknown>): boolean {
     return false;
   }
 
-  override enqueue(arm: Arm): void {
+  override enlist(arm: Arm): void {
     const watcher = watch(this.watched);
     let isOpen = true;
     arm.handle = {

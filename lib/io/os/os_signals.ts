@@ -3,9 +3,9 @@ import { scope } from "../../fiber/mod.ts";
 import { checkBody, show } from "../../internal/check.ts";
 import { hostLoop } from "../../loop/mod.ts";
 import type { Event } from "../../operation/event_constructors.ts";
-import { type Arm, type CancelHandle, EventBase } from "../../operation/event.ts";
+import { type Arm, EventBase } from "../../operation/event.ts";
 import type { SelectWait } from "../../operation/select_wait.ts";
-import type { Awaitable, Operation } from "../../operation/types.ts";
+import type { Awaitable, CancelHandle, Operation } from "../../operation/types.ts";
 
 class SignalEvent extends EventBase<Deno.Signal> {
   constructor(readonly signals: readonly Deno.Signal[]) {
@@ -13,11 +13,11 @@ class SignalEvent extends EventBase<Deno.Signal> {
   }
 
   /** It is an instant, not a state: who waits for it is told. */
-  override poll(_sync: SelectWait<unknown>): boolean {
+  override attempt(_sync: SelectWait<unknown>): boolean {
     return false;
   }
 
-  override enqueue(arm: Arm): void {
+  override enlist(arm: Arm): void {
     arm.handle = listen(this.signals, (signal) => arm.complete(signal));
   }
 

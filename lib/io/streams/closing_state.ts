@@ -100,7 +100,7 @@ class CloseWait implements Linked<CloseWait> {
     return true;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.closing.enlist(this);
   }
 

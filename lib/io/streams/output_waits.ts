@@ -60,7 +60,7 @@ export class Put implements OutputNode {
     return true;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.buffered.waitToPut(this as OutputNode);
   }
 
@@ -131,7 +131,7 @@ export class Flush implements FlushNode {
     return buffered.isFlushed(this.target);
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.buffered.waitToFlush(this as FlushNode);
   }
 

@@ -1,5 +1,5 @@
 import { setRef } from "../../loop/doorbell.ts";
-import type { CancelHandle } from "../../operation/event.ts";
+import type { CancelHandle } from "../../operation/types.ts";
 
 /** The longest delay that `setTimeout` takes. */
 const LONGEST_MS = 2 ** 31 - 1;

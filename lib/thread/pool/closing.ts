@@ -42,7 +42,7 @@ export class Closing implements SettleNode {
     return result !== undefined && this.settleNow(result as Result<void>);
   }
 
-  enqueue(): void {
+  enlist(): void {
     hubOf(this.promise!).enlist(this);
   }
 

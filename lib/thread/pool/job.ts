@@ -1,7 +1,6 @@
 /** Jobs of a pool, from the call to the result. */
 import type { Linked } from "../../internal/circle.ts";
-import type { CancelHandle } from "../../operation/event.ts";
-import type { Result } from "../../operation/types.ts";
+import type { CancelHandle, Result } from "../../operation/types.ts";
 import type { Encoded } from "../memory/values.ts";
 
 /** Whoever waits for a job. */

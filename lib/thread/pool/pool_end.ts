@@ -11,7 +11,7 @@
 import { reportUncaught } from "../../internal/report.ts";
 import { doorbell } from "../../loop/doorbell.ts";
 import { onLoopEmpty } from "../../loop/host_exit.ts";
-import type { CancelHandle } from "../../operation/event.ts";
+import type { CancelHandle } from "../../operation/types.ts";
 import { backgroundTimer } from "./background_timer.ts";
 import type { PoolThread } from "./pool_thread.ts";
 

@@ -48,7 +48,7 @@ export class PoolRun<T> implements JobWaiter {
     return false;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.holder = holderFor(this.waiter);
     const encoded = this.core.encode(this.order.task, this.order.args);
     this.job = submit(this.core, this.order, encoded, this, this.holder);
@@ -140,11 +140,11 @@ class JobEvent extends EventBase<unknown> {
     super();
   }
 
-  override poll(): boolean {
+  override attempt(): boolean {
     return false;
   }
 
-  override enqueue(arm: Arm): void {
+  override enlist(arm: Arm): void {
     arm.handle = new ArmJob(arm, this.core, this.order, this.encoded);
   }
 

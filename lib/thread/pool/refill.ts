@@ -6,7 +6,7 @@
  *   a thread lives longer;
  * - threads *can't even start*: the same, by how many starts have failed since the last success.
  */
-import type { CancelHandle } from "../../operation/event.ts";
+import type { CancelHandle } from "../../operation/types.ts";
 import { backgroundTimer } from "./background_timer.ts";
 
 const FIRST_PAUSE_MS = 50;

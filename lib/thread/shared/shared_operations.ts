@@ -97,7 +97,7 @@ export class SharedReceive<T> implements SharedWaiter {
     return true;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.port.receivers.enlist(this, holderFor(this.waiter));
   }
 
@@ -131,7 +131,7 @@ export class SharedReceive<T> implements SharedWaiter {
     }
   }
 
-  undo(): void {
+  giveBack(): void {
     const { value } = this;
     if (this.orThrow) this.port.giveBack(value as T);
     else if (value !== undefined) this.port.giveBack((value as { value: T }).value);
@@ -202,7 +202,7 @@ export class SharedSend<T> implements SharedWaiter {
     return false;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.port.senders.enlist(this, holderFor(this.waiter));
   }
 
@@ -271,7 +271,7 @@ abstract class SharedEvent<T> extends EventBase<T> {
     return CUSTOM;
   }
 
-  override enqueue(arm: Arm): void {
+  override enlist(arm: Arm): void {
     const node = new ArmInLine(arm, this.side);
     arm.handle = node;
     this.side.enlist(node, holderFor(arm.sync!.waiter));
@@ -314,7 +314,7 @@ export class SharedReceiveEvent<T> extends SharedEvent<T> {
     super(port.receivers);
   }
 
-  override poll(sync: SelectWait<unknown>): boolean {
+  override attempt(sync: SelectWait<unknown>): boolean {
     const { port } = this;
     const item = this.mayLook(sync) ? this.takeFor(sync) : NOTHING;
     if (
@@ -343,7 +343,7 @@ export class SharedReceiveEvent<T> extends SharedEvent<T> {
     });
   }
 
-  override undo(item: unknown): void {
+  override giveBack(item: unknown): void {
     if (item !== DRAINED) this.port.giveBack(item as T);
   }
 
@@ -357,7 +357,7 @@ export class SharedSendEvent<T> extends SharedEvent<void> {
     super(port.senders);
   }
 
-  override poll(sync: SelectWait<unknown>): boolean {
+  override attempt(sync: SelectWait<unknown>): boolean {
     const { port, item } = this;
     const { state } = sync;
     let encoded: Encoded;
@@ -396,7 +396,7 @@ export class SharedCloseEvent extends SharedEvent<void> {
     super(port.closers);
   }
 
-  override poll(sync: SelectWait<unknown>): boolean {
+  override attempt(sync: SelectWait<unknown>): boolean {
     if (!this.port.queue.isClosed) {
       this.sleepOn(sync);
       return false;

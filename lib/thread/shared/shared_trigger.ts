@@ -174,7 +174,7 @@ class SharedTriggerWait {
     return this.cell.isReleased;
   }
 
-  enqueue(): void {
+  enlist(): void {
     this.look = () => {
       if (this.state === WAITING && this.cell.isReleased) this.finish();
     };
@@ -215,7 +215,7 @@ class SharedTriggerWait {
     if (this.onCancel !== undefined) asCancelFunction(this.onCancel);
   }
 
-  undo(): void {
+  giveBack(): void {
     if (this.onCancel !== undefined) asCancelFunction(this.onCancel);
   }
 

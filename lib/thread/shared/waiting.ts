@@ -19,7 +19,7 @@ import { loopOf } from "../../fiber/time.ts";
 import { BlockingLoop } from "../../loop/blocking_loop.ts";
 import { doorbell, type Holder } from "../../loop/doorbell.ts";
 import { type EventLoop, hostLoop } from "../../loop/mod.ts";
-import type { CancelHandle } from "../../operation/event.ts";
+import type { CancelHandle } from "../../operation/types.ts";
 import type { Waiter } from "../../operation/wait.ts";
 import { execution } from "../../trigger/execution.ts";
 import type { SharedQueue, Side } from "../memory/shared_queue.ts";

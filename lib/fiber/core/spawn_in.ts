@@ -1,0 +1,74 @@
+/** The one way in which a fiber is made, under every way to spawn one, and what is checked before. */
+import { checkBody, checkOptional, checkOptions } from "../../internal/check.ts";
+import type { Operation } from "../../operation/types.ts";
+import { Inactive } from "../../trigger/inactive.ts";
+import type { Context } from "./context.ts";
+import { type Fiber, FiberCore } from "./fiber.ts";
+import type { Label } from "./label.ts";
+import type { SchedulerCore } from "./scheduler.ts";
+import { CLOSED, FIBER, PROPAGATE, TERMINATED } from "./flags.ts";
+
+/** How a fiber is spawned. */
+export interface SpawnOptions {
+  /** For people: shown in errors and dumps. Default: that of the generator function. */
+  name?: string;
+  /**
+   * Called exactly once, just before the fiber terminates, also when its body never started. What
+   * it throws is a programming error, reported as `FinallyRaised`.
+   */
+  finally?: () => void;
+  /**
+   * Whether its failure fails the context that spawned it. Default true. With false the failure
+   * stays in the fiber, for whoever joins it; one that nobody has joined by the time that it
+   * happens goes to the uncaught handler, which by default ends the process. Whoever looks only
+   * later says so beforehand, with `fiber.onResult`.
+   */
+  propagateCancelToParent?: boolean;
+}
+
+/** What `spawnIn` is told beside the body. */
+type SpawnSettings = Omit<SpawnOptions, "name"> & { readonly name?: Label };
+
+/** Makes a fiber in `context`, with the fiber-locals of `spawner`, and hands it to `scheduler`. */
+export function spawnIn<T>(
+  scheduler: SchedulerCore,
+  context: Context | null,
+  spawner: FiberCore<unknown> | null,
+  body: () => Operation<T>,
+  options: SpawnSettings | undefined,
+): Fiber<T> {
+  let flags = scheduler.spawnFlags;
+  if (options?.propagateCancelToParent === false) flags &= ~PROPAGATE;
+  const label = options?.name ?? generatorFunction(body);
+  const fiber = new FiberCore<T>(scheduler, context, body, label, flags);
+  if (options?.finally !== undefined) fiber.extra.finally = options.finally;
+  const inherited = spawner?.extras?.inherited;
+  if (inherited !== undefined) fiber.extra.inherited = inherited;
+  if (context === null) scheduler.root = fiber as FiberCore<unknown>;
+  scheduler.spawned(fiber as FiberCore<unknown>);
+  return fiber;
+}
+
+/** `body` if it is a generator function. */
+function generatorFunction(body: () => unknown): (() => unknown) | undefined {
+  const kind = (body as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
+  return kind === "GeneratorFunction" ? body : undefined;
+}
+
+/** The checks of every way to spawn. */
+export function checkSpawn(action: string, body: unknown, options: SpawnOptions | undefined): void {
+  checkBody(action, "body", body);
+  if (options === undefined) return;
+  checkOptions(action, options);
+  checkOptional(action, "name", options.name, "string");
+  checkOptional(action, "finally", options.finally, "function");
+  const { propagateCancelToParent } = options;
+  checkOptional(action, "propagateCancelToParent", propagateCancelToParent, "boolean");
+}
+
+/** @throws {Inactive} if nothing can be spawned in `context` any more */
+export function checkOpen(action: string, context: Context): void {
+  if ((context.flags & (CLOSED | TERMINATED)) === 0) return;
+  const what = (context.flags & FIBER) !== 0 ? "the fiber has terminated" : "the scope is closed";
+  throw new Inactive(`Cannot ${action}: ${what}`);
+}
