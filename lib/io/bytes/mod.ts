@@ -23,10 +23,10 @@ export {
   until,
 } from "./parsers.ts";
 export type { Parser } from "./parsers.ts";
-export { read, readEvent, Take, TakeEvent } from "./read.ts";
+export { Read, read, readEvent } from "./read.ts";
 export { checkReader, isReset, readableSourceOf, sourceOf } from "./reader.ts";
 export type { Reader } from "./reader.ts";
-export type { Sink, Turn, TurnNode, Writer } from "./sink.ts";
+export type { Sink, Turn, TurnNode, TurnRule, Writer } from "./sink.ts";
 export { checkWriter, sinkOf, writableSinkOf } from "./sinks.ts";
 export type { WritableBytes } from "./sinks.ts";
 export { Gate, Source } from "./source.ts";

@@ -1,190 +1,103 @@
 /**
- * Taking bytes from a source: one operation, and one event, for all the ways to read. How much is
- * taken, and what becomes of it, is a rule; it takes everything it wants, or nothing.
+ * Reading from a source. `Read` is the rule of every read: of `read` and `readEvent` below, and of
+ * all the ways in which an `Input` reads. What tells them apart is the parser.
+ *
+ *     attempt ──▶ taken                            nobody else waits, and enough has come
+ *        └──enlist──▶ in the source's list ──advance──▶ taken, and out of the list
+ *                         ├──closed──▶ failed      its input was closed
+ *                         └──withdraw──▶ gone      nothing was taken
+ *
+ *  - attempt: only if nobody waits, or it would overtake those who do. The end of the line is no
+ *    place for two kinds of reads, though: one that wants no byte never waits, and one through an
+ *    input that is closed is told so at once.
+ *  - advance: by the source, for the first in the list, whenever something has come.
+ *  - taken is the commit. If the waiter is gone by then, the bytes are put back (`giveBack`).
+ *
+ * What an operation takes in `attempt` it turns into its result at once; so that may be a view of
+ * the source's queue. What waits for its waiter, or is handed to code of the user's that a `select`
+ * runs, is a copy.
  */
-import type { FiberCore } from "../../fiber/core/fiber.ts";
-import { type Arm, EventBase } from "../../operation/event.ts";
-import { asSeenByOthers, COLD, FAILED, inherit, SPENT, type Wait } from "../../operation/wait.ts";
-import type { SelectWait } from "../../operation/select_wait.ts";
+import { EventBase, type WaitNode } from "../../operation/event.ts";
 import type { Event } from "../../operation/event_constructors.ts";
+import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable } from "../../operation/types.ts";
+import { FAILED, type Wait } from "../../operation/wait.ts";
 import { checkBuffer } from "../check.ts";
 import { StreamClosedError } from "../errors.ts";
-import { fiberOf } from "./hook_fiber.ts";
 import { MORE, type Parser, someInto } from "./parsers.ts";
 import { type Reader, sourceOf } from "./reader.ts";
-import { type Gate, OPEN, type ReadNode, type Source } from "./source.ts";
+import { type Gate, OPEN, type ReadRule, type Source } from "./source.ts";
 
-export interface Take<A, R, T> extends Wait<T> {}
-
-export class Take<A, R, T> implements ReadNode {
-  declare source: Source;
-  declare rule: Parser<A, R, T>;
-  declare argument: A;
-  declare gate: Gate;
-  declare after: ReadNode | null;
-  declare before: ReadNode | null;
-
-  constructor(source: Source, rule: Parser<A, R, T>, argument: A, gate: Gate) {
-    this.value = undefined;
-    this.done = false;
-    this.state = COLD;
-    this.waiter = null;
-    this.source = source;
-    this.rule = rule;
-    this.argument = argument;
-    this.gate = gate;
-    this.after = null;
-    this.before = null;
-  }
-
-  /** Not before those who wait, unless it wants nothing. */
-  attempt(): boolean {
-    return this.mayTake() && this.tryNow(false);
-  }
-
-  mayTake(): boolean {
-    return this.source.reads === null || this.gate.isClosed || this.wanted() === 0;
-  }
-
-  tryNow(keep: boolean): boolean {
-    try {
-      if (this.gate.isClosed) throw new StreamClosedError("read from the input");
-      const taken = this.rule.take(this.source, this.argument, keep);
-      if (taken === MORE) return false;
-      this.value = taken;
-    } catch (error) {
-      this.value = error;
-      this.state = FAILED;
-    }
-    return true;
-  }
-
-  enlist(): void {
-    this.source.enlist(this as ReadNode);
-  }
-
-  withdraw(): void {
-    this.source.delist(this as ReadNode);
-  }
-
-  advance(): boolean {
-    if (!this.tryNow(true)) return false;
-    const { state, value } = this;
-    this.withdraw();
-    if (state === FAILED) this.fail(value);
-    else this.complete(value as T);
-    return true;
-  }
-
-  conclude(): T {
-    const failed = this.state === FAILED;
-    this.state = SPENT;
-    if (failed) throw asSeenByOthers(this.value);
-    return this.rule.finish(this.value as R, this.argument);
-  }
-
-  closed(): void {
-    this.withdraw();
-    this.fail(new StreamClosedError("read from the input"));
-  }
-
-  giveBack(): void {
-    this.rule.giveBack(this.source, this.value as R, this.argument);
-  }
-
-  wanted(): number {
-    return this.rule.wanted(this.argument);
-  }
-
-  fiber(): FiberCore<unknown> | null {
-    return fiberOf(this.waiter);
-  }
-
-  describe(): string {
-    return `${this.rule.what} from ${this.source.describe()}`;
-  }
-}
-
-inherit(Take);
-
-/** The same as an event, which happens with what the rule takes. */
-export class TakeEvent<A, R> extends EventBase<R> {
+/** The rule of a read; `A`, `R` and `T` are the parser's. As an event it happens with what is taken. */
+export class Read<A, R, T> extends EventBase<R> implements ReadRule {
   constructor(
     readonly source: Source,
-    readonly rule: Parser<A, R, unknown>,
+    readonly parser: Parser<A, R, T>,
     readonly argument: A,
     readonly gate: Gate,
   ) {
     super();
   }
 
-  override attempt(sync: SelectWait<unknown>): boolean {
-    return (this.source.reads === null || this.gate.isClosed || this.wanted() === 0) &&
-      this.tryNow(sync);
-  }
-
-  wanted(): number {
-    return this.rule.wanted(this.argument);
-  }
-
-  tryNow(outcome: { value: unknown; state: number }): boolean {
+  override attempt(wait: Wait<unknown>): boolean {
+    const { source, gate } = this;
+    if (source.reads !== null && !gate.isClosed && this.wanted() > 0) return false;
     try {
-      if (this.gate.isClosed) throw new StreamClosedError("read from the input");
-      const taken = this.rule.take(this.source, this.argument, true);
+      const taken = this.#take(!(wait instanceof RuleWait));
       if (taken === MORE) return false;
-      outcome.value = taken;
+      wait.value = taken;
     } catch (error) {
-      outcome.value = error;
-      outcome.state = FAILED;
+      wait.value = error;
+      wait.state = FAILED;
     }
     return true;
   }
 
-  override enlist(arm: Arm): void {
-    const node = new ArmNode(this as TakeEvent<unknown, unknown>, arm);
-    arm.handle = { cancel: () => this.source.delist(node) };
+  override enlist(node: WaitNode): void {
     this.source.enlist(node);
   }
 
-  override giveBack(taken: unknown): void {
-    this.rule.giveBack(this.source, taken as R, this.argument);
+  override withdraw(node: WaitNode): void {
+    this.source.delist(node);
   }
 
-  describe(): string {
-    return `${this.rule.what} from ${this.source.describe()}`;
-  }
-}
-
-/** An arm of a select in a source's list. */
-class ArmNode implements ReadNode {
-  after: ReadNode | null = null;
-  before: ReadNode | null = null;
-  readonly gate: Gate;
-
-  constructor(readonly event: TakeEvent<unknown, unknown>, readonly arm: Arm) {
-    this.gate = event.gate;
-  }
-
-  /** The commit withdraws the arm, which takes this out of the list. */
-  advance(): boolean {
-    const outcome = { value: undefined as unknown, state: COLD };
-    if (!this.event.tryNow(outcome)) return false;
-    if (outcome.state === FAILED) this.arm.fail(outcome.value);
-    else this.arm.complete(outcome.value);
+  /** Whoever is first in the list may take, or fails. `complete` and `fail` take it out. */
+  advance(node: WaitNode): boolean {
+    let taken: R | typeof MORE;
+    try {
+      taken = this.#take(true);
+    } catch (error) {
+      node.fail(error);
+      return true;
+    }
+    if (taken === MORE) return false;
+    node.complete(taken);
     return true;
   }
 
-  closed(): void {
-    this.arm.fail(new StreamClosedError("read from the input"));
+  #take(keep: boolean): R | typeof MORE {
+    if (this.gate.isClosed) throw new StreamClosedError("read from the input");
+    return this.parser.take(this.source, this.argument, keep);
+  }
+
+  override closed(node: WaitNode): void {
+    node.fail(new StreamClosedError("read from the input"));
+  }
+
+  override giveBack(taken: unknown): void {
+    this.parser.giveBack(this.source, taken as R, this.argument);
+  }
+
+  override resultOf(taken: unknown): unknown {
+    return this.parser.finish(taken as R, this.argument);
   }
 
   wanted(): number {
-    return this.event.wanted();
+    return this.parser.wanted(this.argument);
   }
 
-  fiber(): FiberCore<unknown> | null {
-    return fiberOf(this.arm.sync!.waiter);
+  describe(): string {
+    return `${this.parser.what} from ${this.source.describe()}`;
   }
 }
 
@@ -246,7 +159,7 @@ export function read(
 ): Awaitable<number> {
   const from = sourceOf("read", source);
   checkBuffer("read", "buffer", buffer);
-  return new Take(from, someInto, buffer, OPEN);
+  return new RuleWait(new Read(from, someInto, buffer, OPEN));
 }
 
 /** `read` as an event: nothing is taken unless it is the one chosen. */
@@ -256,5 +169,5 @@ export function readEvent(
 ): Event<number> {
   const from = sourceOf("read", source);
   checkBuffer("read", "buffer", buffer);
-  return new TakeEvent(from, someInto, buffer, OPEN);
+  return new Read(from, someInto, buffer, OPEN);
 }

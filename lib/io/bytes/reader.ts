@@ -7,8 +7,9 @@
  * the same connection share it, and each byte. So do those over the same Web Stream.
  */
 import { checkFunction, show } from "../../internal/check.ts";
+import type { WaitNode } from "../../operation/event.ts";
 import { failed, prompt, type StreamMarks } from "./stream_marks.ts";
-import { type ReadNode, Source } from "./source.ts";
+import { ruleOf, Source } from "./source.ts";
 import { ReadableSource } from "./sources.ts";
 
 /** What can be read from: `Deno.Conn`, `Deno.FsFile`, `Deno.stdin`, or the like of your own. */
@@ -90,8 +91,8 @@ export class ReaderSource extends Source {
   /**
    * In a microtask, if it is code of somebody's. Whoever has left by then has taken nothing.
    */
-  protected pull(read: ReadNode): void {
-    if (this.#isPrompt) this.#read(read);
+  protected pull(read: WaitNode): void {
+    if (this.#isPrompt) this.#readFor(read);
     else queueMicrotask(this.#start);
   }
 
@@ -99,16 +100,16 @@ export class ReaderSource extends Source {
   readonly #start = (): void => {
     const { reads } = this;
     if (reads === null) this.gaveUp();
-    else this.#read(reads);
+    else this.#readFor(reads);
   };
   readonly #onCount = (count: number | null): void => this.#ended(this.#most, undefined, count);
   readonly #onError = (error: unknown): void => this.#ended(0, { error });
   /** How many bytes the read under way may bring. */
   #most = 0;
 
-  #read(read: ReadNode): void {
+  #readFor(read: WaitNode): void {
     let reading: Promise<number | null>;
-    const space = this.bytes.reserve(read.wanted());
+    const space = this.bytes.reserve(ruleOf(read).wanted());
     this.#most = space.length;
     try {
       reading = this.reader.read(space);

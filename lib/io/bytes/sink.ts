@@ -45,13 +45,19 @@ export interface Turn {
   readonly steady?: boolean;
 }
 
-/** Who waits for its turn, and then for its end. */
+/** Who waits for its turn, and then for its end: a wait for a `write`, or the drain of an output. */
 export interface TurnNode extends Linked<TurnNode> {
-  /** Its turn has come: it has left the list. What is to be written. */
-  begin(): Turn;
+  readonly rule: TurnRule;
+}
+
+/** What a sink asks and tells, for a `node` of its line. */
+export interface TurnRule {
+  /** Its turn has come: it has left the line. What is to be written. */
+  begin(node: unknown): Turn;
   /** The turn is over: this many bytes were written. */
-  written(count: number): void;
-  failed(error: unknown): void;
+  written(node: unknown, count: number): void;
+  /** The turn is over, or could not begin. */
+  failed(node: unknown, error: unknown): void;
 }
 
 /** How many bytes a system write is given at most, where they must be copied. */
@@ -111,7 +117,7 @@ export class Sink {
     return !this.#busy && this.line === null;
   }
 
-  /** Whether the door, if there is one, is open: for who may `take` the sink, which is idle. */
+  /** Whether the door, if there is one, is open: for who may `handOver` to the sink, which is idle. */
   get isOpen(): boolean {
     if (this.#door === null) return true;
     if (this.#door.open() === "open") return true;
@@ -131,11 +137,6 @@ export class Sink {
     return kept;
   }
 
-  /** Keeps a failure that nobody can be told now. */
-  keep(error: unknown): void {
-    this.#kept ??= { error };
-  }
-
   lineUp(node: TurnNode): void {
     this.line = append(this.line, node);
     this.#door?.approach();
@@ -144,7 +145,9 @@ export class Sink {
     else this.#soon();
   }
 
+  /** Does nothing once it was told how its turn ended. */
   leave(node: TurnNode): void {
+    if (node.after === null) return this.#leaveTurn(node);
     this.line = remove(this.line, node);
     this.rest();
   }
@@ -154,8 +157,9 @@ export class Sink {
     if (this.#door !== null && this.line === null && !this.#attended) this.#door.leave();
   }
 
-  /** Whoever's turn it is leaves: the turn goes on, with a copy of what is left. */
-  detach(): void {
+  /** If it has the turn, that goes on without it, with a copy: the buffer is its own again. */
+  #leaveTurn(node: TurnNode): void {
+    if (this.#node !== node) return;
     this.#node = null;
     if (this.#door !== null) return this.#unattended(); // all was handed over
     const turn = this.#turn!;
@@ -164,8 +168,8 @@ export class Sink {
     }
   }
 
-  /** Begins the turn of somebody who need not wait for it, while the sink is idle. */
-  take(turn: Turn): void {
+  /** Begins a turn that nobody waits for, while the sink is idle. */
+  handOver(turn: Turn): void {
     this.#busy = true;
     this.#attended = true;
     this.#node = null;
@@ -196,11 +200,11 @@ export class Sink {
       this.line = remove(this.line, node);
       this.#busy = true; // before it begins: that may be a commit, and resume foreign code
       this.#attended = true;
-      const turn = node.begin();
+      const turn = node.rule.begin(node);
       if (turn.bytes.length === 0) { // it only waited for those before it
         this.#busy = false;
         this.#unattended();
-        node.written(0);
+        node.rule.written(node, 0);
         continue;
       }
       this.#node = turn.stable ? null : node;
@@ -211,7 +215,7 @@ export class Sink {
 
   #refuse(node: TurnNode, failure: Failure): void {
     this.leave(node);
-    node.failed(failure.error);
+    node.rule.failed(node, failure.error);
   }
 
   /** Whether the first in line may begin; else it waits at the door, or has failed. */
@@ -290,9 +294,9 @@ export class Sink {
     this.#turn = null;
     this.#busy = false;
     this.#unattended();
-    if (failure === null) node?.written(this.#written);
-    else if (node === null) this.keep(failure.error);
-    else node.failed(failure.error);
+    if (failure === null) node?.rule.written(node, this.#written);
+    else if (node === null) this.#kept ??= failure;
+    else node.rule.failed(node, failure.error);
     this.#next();
   }
 }

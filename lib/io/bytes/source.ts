@@ -17,8 +17,8 @@
  * anew. A terminal, or a file that grows, goes on after its end. A read that comes while others
  * wait lines up behind them.
  */
-import { append, count, type Linked, remove } from "../../internal/circle.ts";
-import type { FiberCore } from "../../fiber/core/fiber.ts";
+import { append, count, remove } from "../../internal/circle.ts";
+import type { WaitNode } from "../../operation/event.ts";
 import { ByteQueue } from "./byte_queue.ts";
 
 /** What a read comes through: an input, which may be closed though its source goes on. */
@@ -29,17 +29,18 @@ export class Gate {
 /** The gate of those who come through no input. */
 export const OPEN: Gate = new Gate();
 
-/** A read that waits. */
-export interface ReadNode extends Linked<ReadNode> {
+/** What a source asks the rule of a read that waits. */
+export interface ReadRule {
   readonly gate: Gate;
-  /** Takes, if it can: then it has left the list and has committed. */
-  advance(): boolean;
-  /** Leaves the list, and fails: its gate was closed. */
-  closed(): void;
+  /** Takes for `node`, if it can: then that has left the list and has committed. */
+  advance(node: WaitNode): boolean;
   /** How many bytes it could use now, for the pull. */
   wanted(): number;
-  /** The fiber that waits, if it is one of ours. */
-  fiber(): FiberCore<unknown> | null;
+}
+
+/** The rule of a read in a source's list. */
+export function ruleOf(node: WaitNode): ReadRule {
+  return node.rule as unknown as ReadRule;
 }
 
 /** What a pull brought instead of bytes. */
@@ -47,7 +48,7 @@ type Outcome = { readonly kind: "ended" } | { readonly kind: "failed"; readonly 
 
 export abstract class Source {
   readonly bytes: ByteQueue = new ByteQueue();
-  reads: ReadNode | null = null;
+  reads: WaitNode | null = null;
   /** How often what had come was forgotten: what was taken before that is not put back. */
   forgotten = 0;
   #outcome: Outcome | null = null;
@@ -60,17 +61,17 @@ export abstract class Source {
    * Asks for more on behalf of `read`. Calls no code of the user's: that would run in the middle
    * of a `select` that is enlisting.
    */
-  protected abstract pull(read: ReadNode): void;
+  protected abstract pull(read: WaitNode): void;
 
   /** The read whose pull is under way may have left: a hook for who would rather stop it. */
   protected reconsider(): void {}
 
-  enlist(read: ReadNode): void {
+  enlist(read: WaitNode): void {
     this.reads = append(this.reads, read);
     this.#ask();
   }
 
-  delist(read: ReadNode): void {
+  delist(read: WaitNode): void {
     this.reads = remove(this.reads, read);
     if (this.#pulling) this.reconsider();
   }
@@ -131,13 +132,13 @@ export abstract class Source {
   /** Turns away whoever waits at the gate, or will come. What is behind the source isn't closed. */
   close(gate: Gate): void {
     gate.isClosed = true;
-    const waiting: ReadNode[] = [];
+    const waiting: WaitNode[] = [];
     for (
       let node = this.reads;
       node !== null;
       node = node.after === this.reads ? null : node.after
     ) {
-      if (node.gate === gate) waiting.push(node);
+      if (ruleOf(node).gate === gate) waiting.push(node);
     }
     for (const node of waiting) if (node.after !== null) node.closed();
     if (this.reads !== null) this.#serve(); // who was behind them may find what they left
@@ -161,7 +162,7 @@ export abstract class Source {
   }
 
   #serve(): void {
-    while (this.reads !== null && this.reads.advance());
+    while (this.reads !== null && ruleOf(this.reads).advance(this.reads));
     this.#ask();
     if (this.#pulling) this.reconsider();
   }

@@ -1,8 +1,9 @@
 /** The sources that are no `Reader`: hooks of the user's, bytes that are there, Web Streams. */
 import { show } from "../../internal/check.ts";
+import type { WaitNode } from "../../operation/event.ts";
 import type { CancelHandle } from "../../operation/types.ts";
-import { type HookEnd, type HookResult, startHookFiber } from "./hook_fiber.ts";
-import { type ReadNode, Source } from "./source.ts";
+import { fiberOf, type HookEnd, type HookResult, startHookFiber } from "./hook_fiber.ts";
+import { ruleOf, Source } from "./source.ts";
 
 /**
  * A hook of the user's that reads into a buffer, and may suspend. It runs in a hookFiber of the fiber
@@ -11,7 +12,7 @@ import { type ReadNode, Source } from "./source.ts";
  */
 export class HookSource extends Source {
   #hookFiber: CancelHandle | null = null;
-  #read: ReadNode | null = null;
+  #read: WaitNode | null = null;
 
   constructor(readonly input: (buffer: Uint8Array) => HookResult<number>) {
     super();
@@ -21,12 +22,12 @@ export class HookSource extends Source {
     return "an input";
   }
 
-  protected pull(read: ReadNode): void {
-    const space = this.bytes.reserve(read.wanted());
+  protected pull(read: WaitNode): void {
+    const space = this.bytes.reserve(ruleOf(read).wanted());
     this.#read = read;
     this.#hookFiber = startHookFiber<number>({
       name: "input",
-      fiber: read.fiber(),
+      fiber: fiberOf(read.waiter),
       hook: () => this.input(space),
       onEnd: (end) => this.#ended(space.length, end),
     });
@@ -127,12 +128,12 @@ export class ReadableSource extends Source {
     return { cancel: () => this.#cancel(), release: () => this.#release() };
   }
 
-  override enlist(read: ReadNode): void {
+  override enlist(read: WaitNode): void {
     if (!this.#stream.locked) this.#lock("read from the stream"); // else it is ours, or the pull fails
     super.enlist(read);
   }
 
-  override delist(read: ReadNode): void {
+  override delist(read: WaitNode): void {
     super.delist(read);
     this.#rest();
   }

@@ -1,141 +1,93 @@
-/** Writing to a sink: as an operation, and as an event. See `writer.ts` for the protocol. */
-import { type Arm, EventBase } from "../../operation/event.ts";
-import { COLD, FAILED, inherit, type Wait } from "../../operation/wait.ts";
-import type { SelectWait } from "../../operation/select_wait.ts";
+/**
+ * Writing to a sink. `Write` is the rule of every write: of `write`, `writeOnce` and `writeEvent`
+ * below. See `sink.ts` for the line in which they wait and for what a turn is.
+ *
+ * `write` and `writeOnce` wait for the end of their turn. In the turn they are still WAITING, and
+ * stand in no list: whoever is cancelled then (`withdraw`) leaves the turn, which goes on without it.
+ * A `writeEvent` waits for the beginning of its turn. That is its commit, by which it hands over a
+ * copy; nothing of what happens in the turn is told to it any more.
+ */
+import { EventBase, type WaitNode } from "../../operation/event.ts";
 import type { Event } from "../../operation/event_constructors.ts";
+import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable } from "../../operation/types.ts";
+import { FAILED, type Wait } from "../../operation/wait.ts";
 import { checkBuffer } from "../check.ts";
-import type { Sink, Turn, TurnNode, Writer } from "./sink.ts";
+import type { Sink, Turn, TurnNode, TurnRule, Writer } from "./sink.ts";
 import { sinkOf, type WritableBytes } from "./sinks.ts";
-
-export interface Write extends Wait<number> {}
-
-/** `once`: one system write, whose count it returns; else all of the bytes, and nothing. */
-export class Write implements TurnNode {
-  declare sink: Sink;
-  declare bytes: Uint8Array;
-  declare once: boolean;
-  /** Whether its turn has begun. */
-  declare begun: boolean;
-  declare after: TurnNode | null;
-  declare before: TurnNode | null;
-
-  constructor(sink: Sink, bytes: Uint8Array, once: boolean) {
-    this.value = undefined;
-    this.done = false;
-    this.state = COLD;
-    this.waiter = null;
-    this.sink = sink;
-    this.bytes = bytes;
-    this.once = once;
-    this.begun = false;
-    this.after = null;
-    this.before = null;
-  }
-
-  attempt(): boolean {
-    if (this.bytes.length > 0) return false;
-    if (this.once) this.value = 0;
-    return true;
-  }
-
-  enlist(): void {
-    this.sink.lineUp(this as TurnNode);
-  }
-
-  begin(): Turn {
-    this.begun = true;
-    return { bytes: this.bytes, once: this.once, stable: false };
-  }
-
-  written(count: number): void {
-    this.complete((this.once ? count : undefined) as number);
-  }
-
-  failed(error: unknown): void {
-    this.fail(error);
-  }
-
-  withdraw(): void {
-    if (this.begun) this.sink.detach();
-    else this.sink.leave(this as TurnNode);
-  }
-
-  describe(): string {
-    return `a write to ${this.sink.describe()}`;
-  }
-}
-
-inherit(Write);
 
 /** How much a write event hands over at most. */
 const MOST = 64 * 1024;
 
-/**
- * Happens when the sink can begin a turn, which it does: the commit is the hand-over of a copy.
- */
-export class WriteEvent extends EventBase<number> {
-  constructor(readonly sink: Sink, readonly bytes: Uint8Array) {
+/** What is waited for: that all is written, one system write, or just for the turn. */
+type Wanted = "all" | "one call" | "turn";
+
+/** The rule of a write: happens with how many bytes that were, but for `all`, which says nothing. */
+class Write extends EventBase<number> implements TurnRule {
+  constructor(readonly sink: Sink, readonly bytes: Uint8Array, readonly wanted: Wanted) {
     super();
   }
 
-  override attempt(sync: SelectWait<unknown>): boolean {
-    const { sink } = this;
+  /** Only what has nothing to write needs no turn, and a turn alone may be had at once. */
+  override attempt(wait: Wait<unknown>): boolean {
     if (this.bytes.length === 0) {
-      sync.value = 0;
+      wait.value = this.#result(0);
       return true;
     }
+    return this.wanted === "turn" && this.#takeTurn(wait);
+  }
+
+  #takeTurn(wait: Wait<unknown>): boolean {
+    const { sink } = this;
     if (!sink.isIdle) return false;
     const failure = sink.takeFailure();
     if (failure === null) {
       if (!sink.isOpen) return false;
-      const turn = this.turn();
-      sink.take(turn);
-      sync.value = turn.bytes.length;
+      const turn = this.#handOver();
+      sink.handOver(turn);
+      wait.value = turn.bytes.length;
     } else {
-      sync.value = failure.error;
-      sync.state = FAILED;
+      wait.value = failure.error;
+      wait.state = FAILED;
     }
     return true;
   }
 
-  turn(): Turn {
+  override enlist(node: WaitNode): void {
+    this.sink.lineUp(node as unknown as TurnNode);
+  }
+
+  override withdraw(node: WaitNode): void {
+    this.sink.leave(node as unknown as TurnNode);
+  }
+
+  begin(node: WaitNode): Turn {
+    if (this.wanted !== "turn") {
+      return { bytes: this.bytes, once: this.wanted === "one call", stable: false };
+    }
+    const turn = this.#handOver();
+    node.complete(turn.bytes.length);
+    return turn;
+  }
+
+  #handOver(): Turn {
     return { bytes: this.bytes.slice(0, MOST), once: false, stable: true };
   }
 
-  override enlist(arm: Arm): void {
-    const node = new ArmTurn(this, arm);
-    arm.handle = { cancel: () => node.leave() };
-    this.sink.lineUp(node);
+  written(node: WaitNode, count: number): void {
+    node.complete(this.#result(count));
+  }
+
+  #result(count: number): number | undefined {
+    return this.wanted === "all" ? undefined : count;
+  }
+
+  failed(node: WaitNode, error: unknown): void {
+    node.fail(error);
   }
 
   describe(): string {
     return `a write to ${this.sink.describe()}`;
-  }
-}
-
-/** An arm of a select in the line. It is chosen when its turn comes, and told nothing after that. */
-class ArmTurn implements TurnNode {
-  after: TurnNode | null = null;
-  before: TurnNode | null = null;
-
-  constructor(readonly event: WriteEvent, readonly arm: Arm) {}
-
-  begin(): Turn {
-    const turn = this.event.turn();
-    this.arm.complete(turn.bytes.length);
-    return turn;
-  }
-
-  written(): void {}
-
-  failed(error: unknown): void {
-    this.arm.fail(error);
-  }
-
-  /** Unless its turn has taken it out. */
-  leave(): void {
-    if (this.after !== null) this.event.sink.leave(this);
   }
 }
 
@@ -159,7 +111,7 @@ export function writeOnce(
 ): Awaitable<number> {
   const to = sinkOf("write", sink);
   checkBuffer("write", "buffer", buffer);
-  return new Write(to, buffer, true);
+  return new RuleWait(new Write(to, buffer, "one call"));
 }
 
 /**
@@ -219,7 +171,7 @@ export function write(
 ): Awaitable<void> {
   const to = sinkOf("write", sink);
   checkBuffer("write", "buffer", buffer);
-  return new Write(to, buffer, false) as Awaitable<unknown> as Awaitable<void>;
+  return new RuleWait(new Write(to, buffer, "all"));
 }
 
 /**
@@ -241,5 +193,5 @@ export function writeEvent(
 ): Event<number> {
   const to = sinkOf("write", sink);
   checkBuffer("write", "buffer", buffer);
-  return new WriteEvent(to, buffer);
+  return new Write(to, buffer, "turn");
 }

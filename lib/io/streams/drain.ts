@@ -13,6 +13,7 @@ import {
   startHookFiber,
   type Turn,
   type TurnNode,
+  type TurnRule,
 } from "../bytes/mod.ts";
 
 /** How it ended. "cancelled": nothing happened, it is to be tried again when somebody waits. */
@@ -47,8 +48,9 @@ export interface Drain {
 }
 
 /** Into a `Writer` or a Web Stream, in turns with everybody else who writes to it. */
-export class SinkDrain implements Drain, TurnNode, Turn {
-  // Its turn, and what that is about: it has one at a time.
+export class SinkDrain implements Drain, TurnNode, TurnRule, Turn {
+  // It stands in the line itself, and is its own turn: it has one at a time.
+  readonly rule: TurnRule = this;
   after: TurnNode | null = null;
   before: TurnNode | null = null;
   bytes: Uint8Array = NOTHING;
@@ -76,7 +78,7 @@ export class SinkDrain implements Drain, TurnNode, Turn {
     this.#ended(DONE);
   }
 
-  failed(error: unknown): void {
+  failed(_node: unknown, error: unknown): void {
     this.#ended({ kind: "failed", error });
   }
 

@@ -7,6 +7,7 @@ import {
   show,
 } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
+import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable, Operation, Option } from "../../operation/types.ts";
 import { checkBuffer, checkHooks } from "../check.ts";
 import { type CloseHook, ClosingState, runCloseHook } from "./closing_state.ts";
@@ -25,13 +26,12 @@ import {
   HookSource,
   line,
   type Parser,
+  Read,
   readableSourceOf,
   type Reader,
   someIntoAhead,
   Source,
   sourceOf,
-  Take,
-  TakeEvent,
   until,
 } from "../bytes/mod.ts";
 import { ReadIterator } from "./read_iterator.ts";
@@ -230,13 +230,13 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   input(buffer: Uint8Array): Awaitable<number> {
     checkBuffer("read", "buffer", buffer);
-    return this.#take(someIntoAhead, buffer);
+    return this.#read(someIntoAhead, buffer);
   }
 
   /** `input` as an event: nothing is taken unless it is the one chosen. */
   readEvent(buffer: Uint8Array): Event<number> {
     checkBuffer("read", "buffer", buffer);
-    return new TakeEvent(this.#source, someIntoAhead, buffer, this.#gate);
+    return this.#rule(someIntoAhead, buffer);
   }
 
   /**
@@ -247,12 +247,12 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    * @throws {RangeError} if `maxBytes` is not a whole number or `Infinity`
    */
   inputAll(options?: LimitOptions): Awaitable<Uint8Array> {
-    return this.#take(allBytes, limitOf("read everything", options));
+    return this.#read(allBytes, limitOf("read everything", options));
   }
 
   /** The same, as text. */
   inputAllText(options?: LimitOptions): Awaitable<string> {
-    return this.#take(allText, limitOf("read everything", options));
+    return this.#read(allText, limitOf("read everything", options));
   }
 
   /**
@@ -262,7 +262,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   reallyInput(buffer: Uint8Array): Awaitable<void> {
     checkBuffer("read", "buffer", buffer);
-    return this.#take(exactlyInto, buffer);
+    return this.#read(exactlyInto, buffer);
   }
 
   /**
@@ -276,7 +276,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
       throw new RangeError("Cannot read: byteCount must be finite; use inputAllText()");
     }
     checkFiniteCount("read", "byteCount", byteCount, 0);
-    return this.#take(exactlyText, byteCount);
+    return this.#read(exactlyText, byteCount);
   }
 
   /**
@@ -289,15 +289,13 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    * it is still there
    */
   readLine(options?: LimitOptions): Awaitable<Option<string>> {
-    return this.#take(line, limitOf("read a line", options));
+    return this.#read(line, limitOf("read a line", options));
   }
 
   /** `readLine` as an event: nothing is taken unless it is the one chosen. */
   readLineEvent(options?: LimitOptions): Event<Option<string>> {
     const limit = limitOf("read a line", options);
-    return new TakeEvent(this.#source, line, limit, this.#gate).map((taken) =>
-      line.finish(taken, limit)
-    );
+    return this.#rule(line, limit).map((taken) => line.finish(taken, limit));
   }
 
   /**
@@ -320,7 +318,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
       throw new TypeError("Cannot read up to the delimiter: delimiter must not be empty");
     }
     const limit = limitOf("read up to the delimiter", options);
-    return this.#take(until, { delimiter: bytes.slice(), limit });
+    return this.#read(until, { delimiter: bytes.slice(), limit });
   }
 
   /**
@@ -340,7 +338,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
   lines(options?: LimitOptions): AsyncIterableIterator<string, undefined, undefined> {
     const limit = limitOf("read a line", options);
     return new ReadIterator<string, Option<string>>(
-      () => this.#take(line, limit),
+      () => this.#read(line, limit),
       (taken) => taken === undefined ? DONE : { done: false, value: taken.value },
     );
   }
@@ -348,7 +346,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
   /** Its bytes, in chunks as they come. Leaving the loop early loses nothing, and doesn't close it. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array, undefined, undefined> {
     return new ReadIterator<Uint8Array, Uint8Array | undefined>(
-      () => this.#take(chunk, undefined),
+      () => this.#read(chunk, undefined),
       (taken) => taken === undefined ? DONE : { done: false, value: taken },
     );
   }
@@ -361,7 +359,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
     return new ReadableStream({
       type: "bytes",
       pull: async (controller) => {
-        const taken = await this.#take(chunk, undefined);
+        const taken = await this.#read(chunk, undefined);
         if (taken !== undefined) return controller.enqueue(taken as Uint8Array<ArrayBuffer>);
         await this.close();
         controller.close();
@@ -383,8 +381,12 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
     return this.#closing.close();
   }
 
-  #take<A, R, T>(rule: Parser<A, R, T>, argument: A): Take<A, R, T> {
-    return new Take(this.#source, rule, argument, this.#gate);
+  #rule<A, R, T>(parser: Parser<A, R, T>, argument: A): Read<A, R, T> {
+    return new Read(this.#source, parser, argument, this.#gate);
+  }
+
+  #read<A, R, T>(parser: Parser<A, R, T>, argument: A): RuleWait<T> {
+    return new RuleWait(this.#rule(parser, argument));
   }
 
   /** What is going on in it: O(waiters), for tests and people. */
