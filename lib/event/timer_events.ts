@@ -1,5 +1,5 @@
 /** Events of time. Their timers start with each wait and end with it. */
-import { currentFiberOrNull, FiberCore } from "../fiber/core/fiber.ts";
+import { currentFiberOrNull, FiberCore } from "../fiber/core/mod.ts";
 import { loopNow, loopOf } from "../fiber/time.ts";
 import { type Instant, Timeout } from "../fiber/mod.ts";
 import { checkDuration } from "../internal/check.ts";

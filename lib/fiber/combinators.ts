@@ -6,14 +6,22 @@ import { Arm, type EventBase } from "../operation/event.ts";
 import { FiberTrigger } from "../operation/fiber_trigger.ts";
 import { SelectWait } from "../operation/select_wait.ts";
 import type { Awaitable, Either, Operation, Result } from "../operation/types.ts";
-import { failContext, recordFailure } from "./core/context.ts";
-import { currentFiber, type Fiber, type FiberCore } from "./core/fiber.ts";
-import { GeneratorOperation } from "./core/generator_operation.ts";
-import { type Label, nameOf } from "./core/label.ts";
+import {
+  checkFiber,
+  currentFiber,
+  failContext,
+  type Fiber,
+  type FiberCore,
+  GeneratorOperation,
+  type Label,
+  nameOf,
+  openNursery,
+  recordFailure,
+  runHook,
+  type ScopeContext,
+  spawnIn,
+} from "./core/mod.ts";
 import { checkLate, type LateOptions, openHarvest } from "./late.ts";
-import { openNursery, runHook, type ScopeContext } from "./core/nursery.ts";
-import { checkFiber } from "./core/check.ts";
-import { spawnIn } from "./core/spawn_in.ts";
 
 /** What a fiber in one of these waits on, in words. */
 const ITS_FIBERS = "the fibers that it spawned";

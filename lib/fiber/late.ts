@@ -5,7 +5,7 @@
  */
 import { checkOptions } from "../internal/check.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
-import { nothing, type Nursery, openNursery, runHook } from "./core/nursery.ts";
+import { nothing, type Nursery, openNursery, runHook } from "./core/mod.ts";
 
 /** What becomes of values that are not returned. */
 export interface LateOptions<T> {

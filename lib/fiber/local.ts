@@ -1,8 +1,6 @@
 import { checkBody, checkFunction, checkOptions } from "../internal/check.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
-import { currentFiber, type FiberCore } from "./core/fiber.ts";
-import { GeneratorOperation } from "./core/generator_operation.ts";
-import { runBody } from "./core/nursery.ts";
+import { currentFiber, type FiberCore, GeneratorOperation, runBody } from "./core/mod.ts";
 
 /**
  * A variable with a value of its own in each fiber.

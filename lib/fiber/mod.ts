@@ -38,10 +38,17 @@
 export { Abort, Deadlock, FiberAborted, FinallyRaised, Timeout } from "../operation/errors.ts";
 export type { StuckFiber } from "../operation/errors.ts";
 export { Inactive } from "../trigger/inactive.ts";
-export { Fiber, fiberIdNil } from "./core/fiber.ts";
-export type { FiberConstructors } from "./core/fiber.ts";
-export { main } from "./main.ts";
-export type { Main, MainOptions } from "./main.ts";
+export { Fiber, fiberIdNil, main, yieldNow } from "./core/mod.ts";
+export type {
+  CancelContext,
+  FiberConstructors,
+  Main,
+  MainOptions,
+  ReleaseHook,
+  Scheduler,
+  Scope,
+  SpawnOptions,
+} from "./core/mod.ts";
 export { run } from "./run.ts";
 export type { RunOptions, Unblock } from "./run.ts";
 export {
@@ -52,9 +59,6 @@ export {
   spawnAsChildOf,
   spawnFromAnywhere,
 } from "./spawn.ts";
-export type { Scheduler } from "./core/scheduler.ts";
-export type { SpawnOptions } from "./core/spawn_in.ts";
-export { yieldNow } from "./core/yield.ts";
 export {
   cancelAfter,
   cancelScope,
@@ -63,8 +67,6 @@ export {
   withCancelCallback,
   withTimeout,
 } from "./scope.ts";
-export type { Scope } from "./core/nursery.ts";
-export type { CancelContext, ReleaseHook } from "./core/context.ts";
 export { all, any, either, first, map } from "./combinators.ts";
 export type { ValuesOf } from "./combinators.ts";
 export type { LateOptions } from "./late.ts";

@@ -1,20 +1,24 @@
 /** `run`: fibers to completion, on the calling thread, now. */
 import { checkFunction, checkOptions } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
-import type { EventLoop } from "../loop/event_loop.ts";
+import type { EventLoop } from "../loop/mod.ts";
 import { hostLoop } from "../loop/host_loop.ts";
 import type { CancelHandle, Operation, Result } from "../operation/types.ts";
 import { execution, Refusal } from "../trigger/execution.ts";
-import { unblock as unblockFiber } from "./core/unblock.ts";
-import { breakDeadlock } from "./core/deadlock.ts";
-import { runFinally } from "./core/termination.ts";
-import type { Fiber, FiberCore } from "./core/fiber.ts";
-import { nameOf } from "./core/label.ts";
-import { checkLoop } from "./core/check.ts";
-import { BATCH, FifoScheduler } from "./core/scheduler.ts";
-import { spawnIn } from "./core/spawn_in.ts";
-import { leaveStep } from "./core/share.ts";
-import { ENDED_ABORTED, OBSERVED } from "./core/flags.ts";
+import {
+  BATCH,
+  breakDeadlock,
+  checkLoop,
+  type Fiber,
+  type FiberCore,
+  FifoScheduler,
+  leaveStep,
+  nameOf,
+  OBSERVED,
+  runFinally,
+  spawnIn,
+  unblock as unblockFiber,
+} from "./core/mod.ts";
 
 /**
  * Finds a fiber that was blocked (`block` of lowlevel) and no longer is. With `poll` there are
@@ -117,8 +121,8 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
     goBack();
     if (options?.finally !== undefined) runFinally(options.finally);
   }
-  const aborted = (root.flags & ENDED_ABORTED) !== 0;
-  if (aborted && scheduler.deadlock !== null) return { ok: false, error: scheduler.deadlock };
+  const { deadlock } = scheduler;
+  if (deadlock !== null && root.wasAborted) return { ok: false, error: deadlock };
   return root.outcome();
 }
 

@@ -3,10 +3,16 @@ import { checkBody, checkDuration, checkFunction } from "../internal/check.ts";
 import { Timeout } from "../operation/errors.ts";
 import { withoutPlace } from "../operation/place.ts";
 import type { Awaitable, Operation, Option } from "../operation/types.ts";
-import { type CancelContext, type Context, failDeadline } from "./core/context.ts";
-import { currentFiber } from "./core/fiber.ts";
-import { GeneratorOperation } from "./core/generator_operation.ts";
-import { openNursery, runBody, type Scope } from "./core/nursery.ts";
+import {
+  type CancelContext,
+  type Context,
+  currentFiber,
+  failDeadline,
+  GeneratorOperation,
+  openNursery,
+  runBody,
+  type Scope,
+} from "./core/mod.ts";
 import { loopNow } from "./time.ts";
 
 /**

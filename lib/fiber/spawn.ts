@@ -1,13 +1,24 @@
 import { checkFunction } from "../internal/check.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { Inactive } from "../trigger/inactive.ts";
-import type { Context } from "./core/context.ts";
-import { currentFiber, currentFiberOrNull, type Fiber, type FiberCore } from "./core/fiber.ts";
-import { GeneratorOperation } from "./core/generator_operation.ts";
-import { checkFiber, checkScheduler } from "./core/check.ts";
-import { microTaskScheduler, type Scheduler, type SchedulerCore } from "./core/scheduler.ts";
-import { checkOpen, checkSpawn, spawnIn, type SpawnOptions } from "./core/spawn_in.ts";
-import { DELIVERED } from "./core/flags.ts";
+import {
+  checkFiber,
+  checkOpen,
+  checkScheduler,
+  checkSpawn,
+  type Context,
+  currentFiber,
+  currentFiberOrNull,
+  DELIVERED,
+  type Fiber,
+  type FiberCore,
+  GeneratorOperation,
+  microTaskScheduler,
+  type Scheduler,
+  type SchedulerCore,
+  spawnIn,
+  type SpawnOptions,
+} from "./core/mod.ts";
 
 /**
  * Spawns a fiber that runs `body` concurrently, in the innermost context of the current fiber,

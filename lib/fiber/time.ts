@@ -1,11 +1,10 @@
 import { checkDuration } from "../internal/check.ts";
-import type { EventLoop } from "../loop/event_loop.ts";
+import type { EventLoop } from "../loop/mod.ts";
 import { hostLoop } from "../loop/host_loop.ts";
 import { type Alarm, TimerLoop, Timers } from "../loop/timers.ts";
 import { COLD, inherit, type Wait, type Waiter } from "../operation/wait.ts";
 import type { Awaitable, CancelHandle } from "../operation/types.ts";
-import { currentFiberOrNull, FiberCore } from "./core/fiber.ts";
-import { yieldNow } from "./core/yield.ts";
+import { currentFiberOrNull, FiberCore, yieldNow } from "./core/mod.ts";
 
 /** A point in time, in milliseconds of the monotonic clock. Not a duration, though a number;
  * `unit` tells the types apart and is not there at run time. */

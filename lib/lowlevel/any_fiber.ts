@@ -1,19 +1,31 @@
 /** Somebody else's scheduler, and fibers of any type: the interface of the seed's `Fiber.E`. */
 import { append } from "../internal/circle.ts";
 import { checkFunction, checkOptional, isObject, wrongType } from "../internal/check.ts";
-import type { EventLoop } from "../loop/event_loop.ts";
+import type { EventLoop } from "../loop/mod.ts";
 import { hostLoop } from "../loop/host_loop.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Operation } from "../operation/types.ts";
-import { cancelTree, type Context, mark, unlink } from "../fiber/core/context.ts";
-import { breakDeadlock } from "../fiber/core/deadlock.ts";
-import { closeEmptied, terminate } from "../fiber/core/termination.ts";
-import type { Fiber, FiberCore } from "../fiber/core/fiber.ts";
-import { checkFiber, checkLoop } from "../fiber/core/check.ts";
-import { SchedulerCore } from "../fiber/core/scheduler.ts";
-import { checkOpen, checkSpawn, spawnIn, type SpawnOptions } from "../fiber/core/spawn_in.ts";
-import { step as stepCore } from "../fiber/core/step.ts";
-import { FIBER, REACHED } from "../fiber/core/flags.ts";
+import {
+  breakDeadlock,
+  cancelTree,
+  checkFiber,
+  checkLoop,
+  checkOpen,
+  checkSpawn,
+  closeEmptied,
+  type Context,
+  FIBER,
+  type Fiber,
+  type FiberCore,
+  mark,
+  REACHED,
+  SchedulerCore,
+  spawnIn,
+  type SpawnOptions,
+  step as stepCore,
+  terminate,
+  unlink,
+} from "../fiber/core/mod.ts";
 
 /** A fiber of whatever type. */
 export type AnyFiber = Fiber<unknown>;

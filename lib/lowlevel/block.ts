@@ -3,7 +3,7 @@ import { checkFunction, isObject, wrongType } from "../internal/check.ts";
 import { COLD, inherit, SPENT, type Wait, WAITING } from "../operation/wait.ts";
 import type { Awaitable } from "../operation/types.ts";
 import { asCancelFunction, executeAs } from "../trigger/execution.ts";
-import { currentFiber, type Fiber, type FiberCore } from "../fiber/core/fiber.ts";
+import { currentFiber, type Fiber, type FiberCore } from "../fiber/core/mod.ts";
 
 /** A blocking operation that returns a `T`. The functions are given the fiber that blocks. */
 export interface BlockOptions<T> {

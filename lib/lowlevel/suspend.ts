@@ -12,9 +12,7 @@ import {
 } from "../operation/wait.ts";
 import type { Awaitable, Result } from "../operation/types.ts";
 import { asCancelFunction, executeAs } from "../trigger/execution.ts";
-import { type CancelContext, Context } from "../fiber/core/context.ts";
-import { FiberCore, fiberIdNil } from "../fiber/core/fiber.ts";
-import { CLOSED } from "../fiber/core/flags.ts";
+import { type CancelContext, CLOSED, Context, FiberCore, fiberIdNil } from "../fiber/core/mod.ts";
 
 const ignore = (): void => {};
 

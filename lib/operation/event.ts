@@ -10,17 +10,9 @@ import { checkFunction, wrongType } from "../internal/check.ts";
 import type { Linked } from "../internal/circle.ts";
 import type { Ring } from "../internal/ring.ts";
 import type { Event, OnceEvent } from "./event_constructors.ts";
-import { SelectWait } from "./select_wait.ts";
+import { BASE, COMPOSITE, SelectWait } from "./select_wait.ts";
 import type { CancelHandle, Result } from "./types.ts";
 import type { Wait, Waiter } from "./wait.ts";
-
-// Kinds of events, which each arm keeps at hand.
-/** To be waited on as it is. */
-export const BASE = 0;
-/** Expands into arms over base events. */
-export const COMPOSITE = 1;
-/** Polling it and waiting on it run code of the user's (see `select_wait.ts`). */
-export const CUSTOM = 2;
 
 const identity = <T>(value: T): T => value;
 

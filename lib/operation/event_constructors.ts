@@ -2,8 +2,8 @@
 import { checkFunction, wrongType } from "../internal/check.ts";
 import { publicFace } from "../internal/public_face.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
-import { type Arm, checkEvent, CompositeEvent, CUSTOM, EventBase, type WaitNode } from "./event.ts";
-import type { SelectWait } from "./select_wait.ts";
+import { type Arm, checkEvent, CompositeEvent, EventBase, type WaitNode } from "./event.ts";
+import { CUSTOM, type SelectWait } from "./select_wait.ts";
 import type { Awaitable, CancelHandle, Result } from "./types.ts";
 
 /** What an event of your own is made of. */

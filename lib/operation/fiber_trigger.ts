@@ -1,6 +1,7 @@
 /** The trigger of our own fibers: its `await` suspends the fiber directly. */
 import { asCancelFunction } from "../trigger/execution.ts";
-import { type AwaitableVoid, checkAwait, type Trigger } from "../trigger/trigger.ts";
+import { checkAwait } from "../trigger/trigger.ts";
+import type { AwaitableVoid, Trigger } from "../trigger/mod.ts";
 import { COLD, inherit, type Wait } from "./wait.ts";
 
 export class FiberTrigger implements Trigger {

@@ -11,8 +11,10 @@
  *    `onCancel` came first.
  * A value that was committed but can no longer be taken is given back (`giveBack`).
  */
-import { prepareForeign, releaserOf, type Trigger } from "../trigger/trigger.ts";
-import { begin, COMMITTED, SPENT, type Wait, type Waiter, WAITING } from "./wait.ts";
+import { prepareForeign, releaserOf } from "../trigger/trigger.ts";
+import type { Trigger } from "../trigger/mod.ts";
+import { begin, COMMITTED, SPENT, WAITING } from "./begin.ts";
+import type { Wait, Waiter } from "./wait.ts";
 
 type Resumption = "next" | "throw";
 

@@ -1,4 +1,5 @@
-import { begin, type Wait, WAITING } from "./wait.ts";
+import { begin, WAITING } from "./begin.ts";
+import type { Wait } from "./wait.ts";
 
 /** `await` on an operation: the waiter is a promise. Nothing can cancel it. */
 export function startForPromise<T>(

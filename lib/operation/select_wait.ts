@@ -21,12 +21,20 @@
 import { wrongType } from "../internal/check.ts";
 import { Random } from "../internal/random.ts";
 import type { OnceEvent } from "./event_constructors.ts";
-import { type Arm, COMPOSITE, CUSTOM } from "./event.ts";
+import type { Arm } from "./event.ts";
 import { execution as cell } from "../trigger/execution.ts";
 import { elsewhere, type FiberSlot, inherit, STATES, Wait } from "./wait.ts";
 
 const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
 const execution = cell;
+
+// Kinds of events, which each arm keeps at hand.
+/** To be waited on as it is. */
+export const BASE = 0;
+/** Expands into arms over base events. */
+export const COMPOSITE = 1;
+/** Polling it and waiting on it run code of the user's. */
+export const CUSTOM = 2;
 
 let random = new Random(0x5eed);
 

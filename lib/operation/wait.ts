@@ -45,24 +45,23 @@
  * that shares them takes 2.5 times as long in a program that also sleeps and waits for promises.
  */
 import { type Blocker, executeAs, execution } from "../trigger/execution.ts";
+import { begin, COLD, COMMITTED, FAILED, SPENT, WAITING, YIELDED } from "./begin.ts";
 import { Abort, FiberAborted } from "./errors.ts";
 import { ForeignWait } from "./foreign_wait.ts";
 import { placed } from "./place.ts";
 import { startForPromise } from "./promise_wait.ts";
 import type { Awaitable, Effect, Result } from "./types.ts";
 
-export const COLD = 0;
-export const WAITING = 1;
-export const COMMITTED = 2;
-export const FAILED = 3;
-export const SPENT = 4;
-export const YIELDED = 5;
-
-/**
- * The states that hot paths meet, in order, for hot files to name anew: the engine compiles a module's own constant in,
- * but loads an imported one, and checks it, at each use. They do so with `execution`, too.
- */
-export const STATES = [COLD, WAITING, COMMITTED, FAILED, SPENT] as const;
+export {
+  COLD,
+  COMMITTED,
+  enterProtected,
+  FAILED,
+  SPENT,
+  STATES,
+  WAITING,
+  YIELDED,
+} from "./begin.ts";
 
 /** Whoever waits for an operation. */
 export interface Waiter {
@@ -290,21 +289,6 @@ export abstract class Wait<T> implements Awaitable<T>, Effect {
     });
     return promise.then(fulfilled, rejected);
   }
-}
-
-/** Attempts the operation: true if it is done, else `waiter` waits for it from now on. */
-export function begin(operation: Wait<unknown>, waiter: Waiter): boolean {
-  operation.state = SPENT; // unless it turns out that it must wait
-  if (operation.attempt()) return true;
-  operation.state = WAITING;
-  operation.waiter = waiter;
-  try {
-    operation.enlist();
-  } catch (error) {
-    operation.state = SPENT;
-    throw error;
-  }
-  return false;
 }
 
 /** `yield*` on an operation that was used already, or outside of our own fibers. */

@@ -1,5 +1,4 @@
-import { openNursery, type ScopeContext } from "../fiber/core/nursery.ts";
-import { yieldNow } from "../fiber/core/yield.ts";
+import { openNursery, type ScopeContext, yieldNow } from "../fiber/core/mod.ts";
 import { checkBody, wrongType } from "../internal/check.ts";
 import { onAbort } from "../internal/signal_hub.ts";
 import type { Event } from "../operation/event_constructors.ts";

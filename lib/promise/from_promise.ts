@@ -1,7 +1,5 @@
-import type { Context } from "../fiber/core/context.ts";
-import { currentFiberOrNull } from "../fiber/core/fiber.ts";
+import { type Context, currentFiberOrNull, OutsideWork } from "../fiber/core/mod.ts";
 import { checkLate } from "../fiber/late.ts";
-import { OutsideWork } from "../fiber/core/outside_work.ts";
 import { isPromiseLike, refuseGenerator, wrongType } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
 import { Abort } from "../operation/errors.ts";

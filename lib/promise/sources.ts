@@ -1,8 +1,7 @@
 /** Async iterables and web streams, into channels and out of them. */
 import { Channel } from "../channel/mod.ts";
-import { currentFiber } from "../fiber/core/fiber.ts";
+import { checkOpen, currentFiber } from "../fiber/core/mod.ts";
 import { protect, spawn } from "../fiber/mod.ts";
-import { checkOpen } from "../fiber/core/spawn_in.ts";
 import { checkOptional, checkOptions, wrongType } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { select } from "../event/mod.ts";

@@ -7,12 +7,13 @@ import {
   spawnFromAnywhere,
   type SpawnOptions,
 } from "../fiber/mod.ts";
-import type { Context } from "../fiber/core/context.ts";
-import type { FiberCore } from "../fiber/core/fiber.ts";
-import { checkFiber } from "../fiber/core/check.ts";
-import { checkOpen } from "../fiber/core/spawn_in.ts";
-import { ENDED_ABORTED } from "../fiber/core/flags.ts";
-import { promiseOf } from "../fiber/core/promise_of.ts";
+import {
+  checkFiber,
+  checkOpen,
+  type Context,
+  type FiberCore,
+  promiseOf,
+} from "../fiber/core/mod.ts";
 
 /**
  * Spawns a fiber that runs `body`, and returns a promise of its value; it rejects with the
@@ -78,6 +79,5 @@ export function spawnAsPromiseFromAnywhere<T>(
 
 function promiseFrom<T>(fiber: Fiber<T>, propagates: boolean): Promise<T> {
   // It has gone up, or is none: nothing is lost.
-  const isAborted = () => ((fiber as FiberCore<T>).flags & ENDED_ABORTED) !== 0;
-  return promiseOf(fiber, () => propagates || isAborted());
+  return promiseOf(fiber, () => propagates || (fiber as FiberCore<T>).wasAborted);
 }

@@ -1,8 +1,7 @@
 import { checkBody, checkCount, checkFunction, checkOptional, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
-import { GeneratorOperation } from "../fiber/core/generator_operation.ts";
-import { runBody } from "../fiber/core/nursery.ts";
+import { GeneratorOperation, runBody } from "../fiber/core/mod.ts";
 
 /** How a pool makes, cleans and keeps its items. */
 export interface ResourcePoolOptions<T> {

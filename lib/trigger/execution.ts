@@ -11,7 +11,7 @@
  */
 import { refuseGenerator } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
-import type { Trigger } from "./trigger.ts";
+import type { Trigger } from "./types.ts";
 
 /** What blocks whoever executes: one of our fibers, or the mechanism that `using` registered. */
 export interface Blocker {

@@ -38,4 +38,5 @@
  * @module
  */
 export { perThread, prepareForAwait, using } from "./trigger.ts";
-export type { AwaitableVoid, ThreadModule, Trigger } from "./trigger.ts";
+export type { ThreadModule } from "./trigger.ts";
+export type { AwaitableVoid, Trigger } from "./types.ts";

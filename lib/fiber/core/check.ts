@@ -1,6 +1,6 @@
 /** The checks of fibers, schedulers and loops that users hand over. */
 import { checkFunction, isObject, wrongType } from "../../internal/check.ts";
-import type { EventLoop } from "../../loop/event_loop.ts";
+import type { EventLoop } from "../../loop/mod.ts";
 import { Inactive } from "../../trigger/inactive.ts";
 import { type Fiber, FiberCore } from "./fiber.ts";
 import { type Scheduler, SchedulerCore } from "./scheduler.ts";

@@ -25,7 +25,7 @@ import type { CancelHandle, Operation } from "../../operation/types.ts";
 import { asCancelFunction } from "../../trigger/execution.ts";
 import { Failures } from "./failures.ts";
 import type { FiberCore } from "./fiber.ts";
-import { CLOSED, DELIVERED, FIBER, REACHED, SHIELD } from "./flags.ts";
+import { CLOSED, CLOSING, DELIVERED, FIBER, REACHED, SHIELD } from "./flags.ts";
 import type { OutsideWork } from "./outside_work.ts";
 
 /** The cancellation of a part of the tree of fibers. */
@@ -131,8 +131,19 @@ export class Context implements CancelContext, Linked<Context> {
     return dumpTree(this);
   }
 
+  /** Puts it out of reach of aborts from outside, as if none had come yet: for one that is new. */
+  shield(): void {
+    this.flags |= SHIELD;
+    this.error = undefined;
+  }
+
   /** It ended without its generator: hands on what was to be run at its end. */
   released(): void {}
+
+  /** Whether its fiber has nothing left to do but to wait for the kids. */
+  waitsForKids(): boolean {
+    return (this.flags & CLOSING) !== 0;
+  }
 
   /** The last kid is gone: whoever waits for that may go on. */
   emptied(): void {}

@@ -3,7 +3,6 @@ import { Abort, Deadlock, type StuckFiber } from "../../operation/errors.ts";
 import { SPENT, WAITING } from "../../operation/wait.ts";
 import { failContext, treeOf } from "./context.ts";
 import type { FiberCore } from "./fiber.ts";
-import { KidsGone } from "./kids_gone.ts";
 import type { SchedulerCore } from "./scheduler.ts";
 import { CLOSING, FIBER, QUEUED } from "./flags.ts";
 
@@ -42,7 +41,7 @@ function isReady(fiber: FiberCore<unknown>): boolean {
 
 function throwInto(fiber: FiberCore<unknown>, deadlock: Deadlock): void {
   const { pending } = fiber;
-  if (pending === null || (fiber.flags & CLOSING) !== 0 || pending instanceof KidsGone) return;
+  if (pending === null || fiber.context.waitsForKids()) return;
   if (!pending.interrupt(new Abort(deadlock)) && pending.state === WAITING) {
     pending.state = SPENT; // a wait that can't be cancelled: what resumes it later comes too late
   }

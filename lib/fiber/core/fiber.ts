@@ -25,7 +25,7 @@ import { type FiberSlot, inherit, type Wait } from "../../operation/wait.ts";
 import type { Awaitable, CancelHandle, Effect, Operation, Result } from "../../operation/types.ts";
 import { executeAs, execution, Refusal } from "../../trigger/execution.ts";
 import { Inactive } from "../../trigger/inactive.ts";
-import type { Trigger } from "../../trigger/trigger.ts";
+import type { Trigger } from "../../trigger/mod.ts";
 import { Context } from "./context.ts";
 import { JoinEvent, JoinWait } from "./join.ts";
 import { type Label, nameOf } from "./label.ts";
@@ -182,6 +182,11 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
 
   get terminated(): boolean {
     return (this.flags & TERMINATED) !== 0;
+  }
+
+  /** Whether it has ended by an abort. */
+  get wasAborted(): boolean {
+    return (this.flags & ENDED_ABORTED) !== 0;
   }
 
   describe(): string {

@@ -2,7 +2,7 @@
 import { type FiberSlot, usedTwice } from "../../operation/wait.ts";
 import type { Awaitable, Effect } from "../../operation/types.ts";
 import { execution } from "../../trigger/execution.ts";
-import { main } from "../main.ts";
+import { main } from "./main.ts";
 import { Turn } from "./yield.ts";
 
 /**

@@ -19,6 +19,7 @@ import {
 import { Abort, FiberAborted } from "../../operation/errors.ts";
 import { placed } from "../../operation/place.ts";
 import type { Awaitable, Operation, Result } from "../../operation/types.ts";
+import { COLD, enterProtected, inherit, type Wait } from "../../operation/wait.ts";
 import {
   type CancelContext,
   cancelTree,
@@ -34,7 +35,6 @@ import {
 import { abandon } from "./termination.ts";
 import { currentFiber, currentFiberOrNull, type Fiber, type FiberCore } from "./fiber.ts";
 import { GeneratorOperation } from "./generator_operation.ts";
-import { KidsGone } from "./kids_gone.ts";
 import { checkOpen, checkSpawn, spawnIn, type SpawnOptions } from "./spawn_in.ts";
 import { ABANDONED, CLOSED, SHIELD } from "./flags.ts";
 
@@ -99,9 +99,12 @@ export class ScopeContext extends Context implements Scope {
     const hooks = () => openNursery({ name: `scope of ${name}`, enter, body: nothing });
     const owner = this.owner!;
     const fiber = spawnIn(owner.scheduler, this.parent!, owner, hooks, { name }) as FiberCore<void>;
-    fiber.flags |= SHIELD;
-    fiber.error = undefined;
+    fiber.shield();
     this.extras!.releases = undefined;
+  }
+
+  override waitsForKids(): boolean {
+    return this.waiting !== null;
   }
 
   override emptied(): void {
@@ -111,6 +114,53 @@ export class ScopeContext extends Context implements Scope {
     waiting.complete(undefined);
   }
 }
+
+interface KidsGone extends Wait<void> {}
+
+/** The wait of a nursery for its kids. An abort reaches the kids, never this wait. */
+class KidsGone {
+  declare scope: ScopeContext;
+
+  constructor(scope: ScopeContext) {
+    this.value = undefined;
+    this.done = false;
+    this.state = COLD;
+    this.waiter = null;
+    this.scope = scope;
+  }
+
+  /** It begins in a fiber that is aborting, too. */
+  enter(): IteratorResult<never, void> {
+    return enterProtected(this);
+  }
+
+  /** It is made only while there are kids. */
+  couldComplete(): boolean {
+    return false;
+  }
+
+  attempt(): boolean {
+    return this.scope.kids === null;
+  }
+
+  enlist(): void {
+    this.scope.waiting = this;
+  }
+
+  interrupt(): boolean {
+    return false;
+  }
+
+  withdraw(): void {
+    this.scope.waiting = null;
+  }
+
+  describe(): string {
+    return "the end of what its scope spawned";
+  }
+}
+
+inherit(KidsGone);
 
 /** What tells one kind of nursery from another. */
 export interface Nursery<T> {

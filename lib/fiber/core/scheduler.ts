@@ -7,7 +7,7 @@
 import { refuseGenerator } from "../../internal/check.ts";
 import { reportUncaught, trap } from "../../internal/report.ts";
 import { Ring } from "../../internal/ring.ts";
-import type { EventLoop } from "../../loop/event_loop.ts";
+import type { EventLoop } from "../../loop/mod.ts";
 import type { Deadlock } from "../../operation/errors.ts";
 import { executeAs } from "../../trigger/execution.ts";
 import { Inactive } from "../../trigger/inactive.ts";

@@ -5,8 +5,7 @@
  */
 import { isOperation, refusePromise } from "../../internal/check.ts";
 import { currentFiberOrNull, FiberCore } from "../../fiber/core/fiber.ts";
-import { ENDED_ABORTED, SHIELD } from "../../fiber/core/flags.ts";
-import { main } from "../../fiber/main.ts";
+import { main } from "../../fiber/core/main.ts";
 import { spawnIn } from "../../fiber/core/spawn_in.ts";
 import { FiberAborted } from "../../operation/errors.ts";
 import type { Waiter } from "../../operation/wait.ts";
@@ -67,12 +66,9 @@ export function startHookFiber<T>(options: HookFiberOptions<T>): CancelHandle {
     name,
     propagateCancelToParent: false,
   }) as FiberCore<T>;
-  if (options.abortable === false) {
-    helper.flags |= SHIELD;
-    helper.error = undefined;
-  }
+  if (options.abortable === false) helper.shield();
   helper.onResult((result) => {
-    const aborted = (helper.flags & ENDED_ABORTED) !== 0 && helper.error !== undefined;
+    const aborted = helper.wasAborted && helper.error !== undefined;
     onEnd(aborted && (cancelled || context.error !== undefined) ? "aborted" : result);
   });
   return {

@@ -2,8 +2,14 @@
  * The wait for the end of a pool. It works in a fiber that is aborting (law 12), and then nothing
  * cancels it. An abort that comes later ends the wait, and the closing goes on.
  */
-import { enterProtected } from "../../operation/protected_start.ts";
-import { COLD, type FiberSlot, inherit, type Wait, YIELDED } from "../../operation/wait.ts";
+import {
+  COLD,
+  enterProtected,
+  type FiberSlot,
+  inherit,
+  type Wait,
+  YIELDED,
+} from "../../operation/wait.ts";
 import { hubOf, type SettleNode } from "../../promise/hub.ts";
 import type { Result } from "../../operation/types.ts";
 import { execution } from "../../trigger/execution.ts";

@@ -7,7 +7,7 @@
  * They count as committed before they leave the line, as the one behind them may be a task of a
  * scheduler that resumes it there and then, and which might cancel them.
  */
-import { type Arm, CUSTOM, EventBase } from "../../operation/event.ts";
+import { type Arm, EventBase } from "../../operation/event.ts";
 import {
   COLD,
   COMMITTED,
@@ -20,7 +20,7 @@ import {
   WAITING,
 } from "../../operation/wait.ts";
 import { execution } from "../../trigger/execution.ts";
-import type { SelectWait } from "../../operation/select_wait.ts";
+import { CUSTOM, type SelectWait } from "../../operation/select_wait.ts";
 import type { Holder } from "../../loop/doorbell.ts";
 import type { SharedPort } from "./shared_port.ts";
 import type { Encoded } from "../memory/values.ts";

@@ -1,17 +1,16 @@
 /** `main`: fibers on the JavaScript loop. */
-import { checkOptions, wrongType } from "../internal/check.ts";
-import { onAbort } from "../internal/signal_hub.ts";
-import { onEndSignal, onLoopEmpty } from "../loop/host_exit.ts";
-import { hostTurns } from "../loop/host_loop.ts";
-import { clock } from "../loop/timers.ts";
-import { FiberAborted } from "../operation/errors.ts";
-import type { CancelHandle, Operation } from "../operation/types.ts";
-import { breakDeadlock } from "./core/deadlock.ts";
-import type { Fiber, FiberCore } from "./core/fiber.ts";
-import { promiseOf } from "./core/promise_of.ts";
-import { nameOf } from "./core/label.ts";
-import { FifoScheduler, type Scheduler } from "./core/scheduler.ts";
-import { checkSpawn, spawnIn } from "./core/spawn_in.ts";
+import { checkOptions, wrongType } from "../../internal/check.ts";
+import { onAbort } from "../../internal/signal_hub.ts";
+import { onEndSignal, onLoopEmpty } from "../../loop/host_exit.ts";
+import { hostTurns } from "../../loop/host_loop.ts";
+import { clock } from "../../loop/timers.ts";
+import { FiberAborted } from "../../operation/errors.ts";
+import type { CancelHandle, Operation } from "../../operation/types.ts";
+import { breakDeadlock } from "./deadlock.ts";
+import type { Fiber, FiberCore } from "./fiber.ts";
+import { nameOf } from "./label.ts";
+import { FifoScheduler, type Scheduler } from "./scheduler.ts";
+import { checkSpawn, spawnIn } from "./spawn_in.ts";
 
 /** For how long fibers run before the host gets a turn. */
 const SLICE_MS = 2;
@@ -164,6 +163,18 @@ export function main<T>(body: () => Operation<T>, options?: MainOptions): Main<T
   if (signal?.aborted) root.abort(signal.reason);
   else if (signal !== undefined) hooks.push(onAbort(signal, (reason) => void root.abort(reason)));
   return new MainHandle(root, scheduler, () => hooks.forEach((hook) => hook.cancel()));
+}
+
+/** A promise of the value of `fiber`. Rejected, it needs a handler unless `isQuiet` says no. */
+export function promiseOf<T>(fiber: Fiber<T>, isQuiet: (error: unknown) => boolean): Promise<T> {
+  const promise = new Promise<T>((resolve, reject) =>
+    fiber.onResult((result) => {
+      if (result.ok) return resolve(result.value);
+      if (isQuiet(result.error)) promise.catch(() => {});
+      reject(result.error);
+    })
+  );
+  return promise;
 }
 
 /** The JavaScript loop is empty. */
