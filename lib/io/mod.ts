@@ -35,8 +35,16 @@
  *
  * @module
  */
-export { EndOfFileError, LimitExceededError, StreamClosedError } from "./errors.ts";
-export { read, readEvent, write, writeEvent, writeOnce } from "./bytes/mod.ts";
+export {
+  EndOfFileError,
+  LimitExceededError,
+  read,
+  readEvent,
+  StreamClosedError,
+  write,
+  writeEvent,
+  writeOnce,
+} from "./bytes/mod.ts";
 export type { Reader, WritableBytes, Writer } from "./bytes/mod.ts";
 export { Input, Output } from "./streams/mod.ts";
 export type {

@@ -4,9 +4,7 @@
  * or under another library's scheduler, it is a `main` of its own.
  */
 import { isOperation, refusePromise } from "../../internal/check.ts";
-import { currentFiberOrNull, FiberCore } from "../../fiber/core/fiber.ts";
-import { main } from "../../fiber/core/main.ts";
-import { spawnIn } from "../../fiber/core/spawn_in.ts";
+import { currentFiberOrNull, FiberCore, main, spawnIn } from "../../fiber/core/mod.ts";
 import { FiberAborted } from "../../operation/errors.ts";
 import type { Waiter } from "../../operation/wait.ts";
 import type { Awaitable, CancelHandle, Operation, Result } from "../../operation/types.ts";

@@ -7,6 +7,8 @@
  * `streams` puts buffers on top of it; `net` and `os` open and close what is read and written.
  */
 export { buffers, ByteQueue } from "./byte_queue.ts";
+export { checkBuffer, checkHooks, refuseOptions } from "./check.ts";
+export { EndOfFileError, LimitExceededError, StreamClosedError } from "./errors.ts";
 export { fiberNow, fiberOf, startHookFiber } from "./hook_fiber.ts";
 export type { HookEnd, HookFiberOptions, HookResult } from "./hook_fiber.ts";
 export {

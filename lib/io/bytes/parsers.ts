@@ -7,7 +7,7 @@
  * when nobody can take that away from it any more.
  */
 import type { ByteQueue } from "./byte_queue.ts";
-import { EndOfFileError, LimitExceededError } from "../errors.ts";
+import { EndOfFileError, LimitExceededError } from "./errors.ts";
 import type { Source } from "./source.ts";
 
 /** A byte order mark is a character like any other: nothing is dropped. Bad bytes become U+FFFD. */

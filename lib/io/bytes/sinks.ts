@@ -1,7 +1,7 @@
 /** Which sink stands for what is written to, and what that is like where it is a Web Stream. */
 import { checkFunction, show } from "../../internal/check.ts";
 import { reportUncaught } from "../../internal/report.ts";
-import { StreamClosedError } from "../errors.ts";
+import { StreamClosedError } from "./errors.ts";
 import { lockedByOthers } from "./sources.ts";
 import { type Door, type Failure, Sink, type Writer } from "./sink.ts";
 

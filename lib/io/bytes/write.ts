@@ -12,7 +12,7 @@ import type { Event } from "../../operation/event_constructors.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable } from "../../operation/types.ts";
 import { FAILED, type Wait } from "../../operation/wait.ts";
-import { checkBuffer } from "../check.ts";
+import { checkBuffer } from "./check.ts";
 import type { Sink, Turn, TurnNode, TurnRule, Writer } from "./sink.ts";
 import { sinkOf, type WritableBytes } from "./sinks.ts";
 

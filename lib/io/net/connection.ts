@@ -12,7 +12,7 @@
  * doesn't read. So an abort gives it `CLEANUP_GRACE_MS`; then the socket is closed under it, and what it
  * throws because of that is no failure.
  */
-import { currentFiber, type FiberCore } from "../../fiber/core/fiber.ts";
+import { currentFiber, type FiberCore } from "../../fiber/core/mod.ts";
 import { protect, scope, withCancelCallback } from "../../fiber/mod.ts";
 import type { CancelHandle, Operation } from "../../operation/types.ts";
 import { fromPromise } from "../../promise/mod.ts";
@@ -24,12 +24,11 @@ import {
   read,
   type Reader,
   sinkOf,
+  StreamClosedError,
   type Writer,
 } from "../bytes/mod.ts";
-import { StreamClosedError } from "../errors.ts";
 import { FairReads } from "./fair_reads.ts";
-import { Input, Output } from "../streams/mod.ts";
-import { CLEANUP_GRACE_MS, failureWithout, limitCleanup } from "../cleanup_grace.ts";
+import { CLEANUP_GRACE_MS, failureWithout, Input, limitCleanup, Output } from "../streams/mod.ts";
 
 /** What runs with a connection. */
 export type ConnectionBody<T> = (input: Input, output: Output) => Operation<T>;

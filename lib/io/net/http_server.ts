@@ -1,14 +1,13 @@
 import { afterEvent, select } from "../../event/mod.ts";
 import { Channel } from "../../channel/mod.ts";
 import { type Scope, scope, spawn } from "../../fiber/mod.ts";
-import { currentFiber, type Fiber } from "../../fiber/core/fiber.ts";
-import { runBody } from "../../fiber/core/nursery.ts";
+import { currentFiber, type Fiber, runBody } from "../../fiber/core/mod.ts";
 import { checkBody, checkOptional, show } from "../../internal/check.ts";
 import { FiberAborted } from "../../operation/errors.ts";
 import type { Awaitable, Operation, Result } from "../../operation/types.ts";
 import { abortEvent, fromPromise, promiseEvent } from "../../promise/mod.ts";
 import { checkPath, checkPort, checkServerTls } from "./address.ts";
-import { refuseOptions } from "../check.ts";
+import { refuseOptions } from "../bytes/mod.ts";
 import { guardBody, isBrokenOff } from "./http_body.ts";
 import { Establish, reportHandler, shutDown, type ShutdownOptions } from "./server.ts";
 

@@ -1,4 +1,4 @@
-import { GeneratorOperation } from "../../fiber/core/generator_operation.ts";
+import { GeneratorOperation } from "../../fiber/core/mod.ts";
 import { checkBody } from "../../internal/check.ts";
 import type { Awaitable } from "../../operation/types.ts";
 import { fromPromise, withAbortSignal } from "../../promise/mod.ts";

@@ -8,7 +8,7 @@ import {
   spawn,
 } from "../../fiber/mod.ts";
 import { Channel } from "../../channel/mod.ts";
-import { currentFiber, type Fiber, type FiberCore } from "../../fiber/core/fiber.ts";
+import { currentFiber, type Fiber, type FiberCore } from "../../fiber/core/mod.ts";
 import { checkBody, checkCount } from "../../internal/check.ts";
 import { Abort, FiberAborted } from "../../operation/errors.ts";
 import type { Awaitable, Operation } from "../../operation/types.ts";

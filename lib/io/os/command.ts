@@ -1,17 +1,20 @@
 import { afterEvent, select, when } from "../../event/mod.ts";
 import { all, protect, scope, spawn } from "../../fiber/mod.ts";
-import { currentFiber } from "../../fiber/core/fiber.ts";
-import { GeneratorOperation } from "../../fiber/core/generator_operation.ts";
+import { currentFiber, GeneratorOperation } from "../../fiber/core/mod.ts";
 import { checkBody, checkDuration, checkOptions, show } from "../../internal/check.ts";
 import { reportUncaught } from "../../internal/report.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import type { Awaitable, CancelHandle, Operation } from "../../operation/types.ts";
 import { promiseEvent } from "../../promise/mod.ts";
-import { refuseOptions } from "../check.ts";
-import { Input, Output, SinkDrain } from "../streams/mod.ts";
-import { StreamClosedError } from "../errors.ts";
-import { CLEANUP_GRACE_MS, failureWithout, limitCleanup } from "../cleanup_grace.ts";
-import { type Sink, sinkOf } from "../bytes/mod.ts";
+import { refuseOptions, type Sink, sinkOf, StreamClosedError } from "../bytes/mod.ts";
+import {
+  CLEANUP_GRACE_MS,
+  failureWithout,
+  Input,
+  limitCleanup,
+  Output,
+  SinkDrain,
+} from "../streams/mod.ts";
 
 /** How a command is run. Its `stdin` and `stdout` are "piped" unless told otherwise. */
 export interface CommandOptions extends Omit<Deno.CommandOptions, "signal"> {

@@ -1,5 +1,5 @@
 import type { Channel } from "../../channel/mod.ts";
-import { GeneratorOperation } from "../../fiber/core/generator_operation.ts";
+import { GeneratorOperation } from "../../fiber/core/mod.ts";
 import { scope } from "../../fiber/mod.ts";
 import { checkBody, checkOptional, checkOptions, show } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";

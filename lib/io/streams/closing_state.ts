@@ -8,7 +8,7 @@
  */
 import { isOperation, isPromiseLike } from "../../internal/check.ts";
 import { append, type Linked, remove } from "../../internal/circle.ts";
-import type { FiberCore } from "../../fiber/core/fiber.ts";
+import type { FiberCore } from "../../fiber/core/mod.ts";
 import { COLD, enterProtected, FAILED, inherit, type Wait } from "../../operation/wait.ts";
 import type { Awaitable, Operation, Result } from "../../operation/types.ts";
 import { startHookFiber } from "../bytes/mod.ts";

@@ -2,7 +2,7 @@
  * Copying an input into an output. The storage of what has come goes from hand to hand: none of the
  * bytes is copied on the way, where the output has room for them.
  */
-import { GeneratorOperation } from "../../fiber/core/generator_operation.ts";
+import { GeneratorOperation } from "../../fiber/core/mod.ts";
 import { checkOptional, checkOptions, show } from "../../internal/check.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable } from "../../operation/types.ts";

@@ -2,8 +2,7 @@
  * Drains: what an output empties its buffer into. Each calls back exactly once per call, perhaps
  * at once. A piece is a drain's alone until it has called back.
  */
-import type { CancelHandle } from "../../operation/types.ts";
-import type { Operation } from "../../operation/types.ts";
+import type { CancelHandle, Operation } from "../../operation/types.ts";
 import {
   ByteQueue,
   type HookEnd,

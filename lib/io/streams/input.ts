@@ -9,14 +9,12 @@ import {
 import type { Event } from "../../operation/event_constructors.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable, Operation, Option } from "../../operation/types.ts";
-import { checkBuffer, checkHooks } from "../check.ts";
-import { type CloseHook, ClosingState, runCloseHook } from "./closing_state.ts";
-import { closeAll, type Concatenation, concatInto } from "./combined.ts";
-import { copy, type CopyOptions } from "./copy.ts";
 import {
   allBytes,
   allText,
   BytesSource,
+  checkBuffer,
+  checkHooks,
   checkReader,
   chunk,
   exactlyInto,
@@ -34,6 +32,9 @@ import {
   sourceOf,
   until,
 } from "../bytes/mod.ts";
+import { type CloseHook, ClosingState, runCloseHook } from "./closing_state.ts";
+import { closeAll, type Concatenation, concatInto } from "./combined.ts";
+import { copy, type CopyOptions } from "./copy.ts";
 import { ReadIterator } from "./read_iterator.ts";
 import type { Output } from "./output.ts";
 

@@ -5,13 +5,14 @@ import {
   isIterable,
   show,
 } from "../../internal/check.ts";
-import { GeneratorOperation } from "../../fiber/core/generator_operation.ts";
+import { GeneratorOperation } from "../../fiber/core/mod.ts";
 import type { Awaitable, Operation } from "../../operation/types.ts";
 import { OutputBuffer } from "./output_buffer.ts";
-import { checkBuffer, checkHooks } from "../check.ts";
 import {
   buffers,
   type ByteQueue,
+  checkBuffer,
+  checkHooks,
   checkWriter,
   decode,
   fiberNow,

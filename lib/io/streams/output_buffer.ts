@@ -16,10 +16,9 @@
  * waits, and whoever comes, gets that failure; `close` tells it if nobody else was told.
  */
 import { append, count, type Linked, remove } from "../../internal/circle.ts";
-import type { FiberCore } from "../../fiber/core/fiber.ts";
-import { ByteQueue } from "../bytes/mod.ts";
+import type { FiberCore } from "../../fiber/core/mod.ts";
+import { ByteQueue, StreamClosedError } from "../bytes/mod.ts";
 import type { Drain, DrainEnd, HookOwner } from "./drain.ts";
-import { StreamClosedError } from "../errors.ts";
 
 /** Somebody who waits for room. */
 export interface OutputNode extends Linked<OutputNode> {

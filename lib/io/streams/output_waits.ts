@@ -1,5 +1,5 @@
 /** The waits of an output: for room, and for what is in it to be written. */
-import type { FiberCore } from "../../fiber/core/fiber.ts";
+import type { FiberCore } from "../../fiber/core/mod.ts";
 import { COLD, FAILED, inherit, type Wait } from "../../operation/wait.ts";
 import { ByteQueue, fiberNow, fiberOf } from "../bytes/mod.ts";
 import type { FlushNode, OutputBuffer, OutputNode } from "./output_buffer.ts";

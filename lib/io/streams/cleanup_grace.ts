@@ -3,8 +3,8 @@
  * read, and then an abort would never come to its end. So from the abort on there is a while for it;
  * then whatever it waits for is closed under it, and what that makes it throw is nobody's failure.
  */
-import type { FiberCore } from "../fiber/core/fiber.ts";
-import type { CancelHandle } from "../operation/types.ts";
+import type { FiberCore } from "../../fiber/core/mod.ts";
+import type { CancelHandle } from "../../operation/types.ts";
 
 /** For how long the clean-up of an aborted body may use what it was given. */
 export const CLEANUP_GRACE_MS = 1000;

@@ -1,4 +1,4 @@
-import { show } from "../internal/check.ts";
+import { show } from "../../internal/check.ts";
 
 /** @throws {TypeError} unless `value` is a `Uint8Array` */
 export function checkBuffer(action: string, argument: string, value: unknown): void {
