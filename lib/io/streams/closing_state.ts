@@ -1,28 +1,40 @@
 /**
- * ClosingState, once and for all, and protected: it starts in a fiber that is aborting, too, and no
- * abort ends it. What can be released at once is released at its start, before anything suspends.
+ * The states of a stream that is closed once and for all. Closing is protected: it starts in a fiber
+ * that is aborting, too, and no abort ends it.
  *
- *     OPEN ──first close──▶ CLOSING ──released──▶ CLOSED
+ *     OPEN ──begin──▶ CLOSING ──`onClosed`──▶ CLOSED
  *
- * Whoever closes second waits for the first and returns; a failure is thrown to the first alone.
+ *  - OPEN → CLOSING: the first `close` that is waited for, or `begin`, by whoever won't wait. What can
+ *    be released at once is released here, before anything suspends.
+ *  - CLOSING → CLOSED: what `release` was given to call back with. It may do so before it returns.
+ *
+ * Whoever closes second waits for the first and returns. How it ended is told once: a failure is
+ * thrown to the first who waits, or who comes, and to nobody else.
  */
-import { isOperation, isPromiseLike } from "../../internal/check.ts";
-import { append, type Linked, remove } from "../../internal/circle.ts";
 import type { FiberCore } from "../../fiber/core/mod.ts";
-import { COLD, enterProtected, FAILED, inherit, type Wait } from "../../operation/wait.ts";
+import { isOperation, isPromiseLike } from "../../internal/check.ts";
+import { append, remove } from "../../internal/circle.ts";
+import { EventBase, type WaitNode } from "../../operation/event.ts";
+import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable, Operation, Result } from "../../operation/types.ts";
+import { enterProtected, type Wait } from "../../operation/wait.ts";
 import { startHookFiber } from "../bytes/mod.ts";
 
 /** Called once, with how the closing ended. */
-export type OnClosed = (result: Result<unknown>) => void;
+export type OnClosed = (result: Result<void>) => void;
 
-export class ClosingState {
+const DONE: Result<void> = { ok: true, value: undefined };
+
+/** See the module comment. It is the rule of the operation that closes. */
+export class ClosingState extends EventBase<void> {
   #state: "open" | "closing" | "closed" = "open";
-  #waiting: CloseWait | null = null;
-  #result: Result<unknown> = { ok: true, value: undefined };
+  #waiting: WaitNode | null = null;
+  #result: Result<void> = DONE;
 
   /** `release` runs once, does what it can at once, and calls back when it is done. */
-  constructor(readonly what: string, readonly release: (onClosed: OnClosed) => void) {}
+  constructor(readonly what: string, readonly release: (onClosed: OnClosed) => void) {
+    super();
+  }
 
   /** The operation that closes, or waits for whoever does. */
   close(): Awaitable<void> {
@@ -36,87 +48,46 @@ export class ClosingState {
     this.release((result) => this.#closed(result));
   }
 
-  /** The same; if it is closed by then, how that ended. */
-  start(): Result<unknown> | undefined {
+  override attempt(wait: Wait<unknown>): boolean {
     this.begin();
-    return this.#state === "closed" ? this.#take() : undefined;
+    return this.#state === "closed" && wait.settleNow(this.#tell());
   }
 
-  enlist(node: CloseWait): void {
+  override enlist(node: WaitNode): void {
     this.#waiting = append(this.#waiting, node);
   }
 
-  delist(node: CloseWait): void {
+  override withdraw(node: WaitNode): void {
     this.#waiting = remove(this.#waiting, node);
   }
 
-  #closed(result: Result<unknown>): void {
+  #closed(result: Result<void>): void {
     this.#state = "closed";
     this.#result = result;
-    for (let node = this.#waiting; node !== null; node = this.#waiting) {
-      this.delist(node);
-      const told = this.#take();
-      if (told.ok) node.complete(undefined);
-      else node.fail(told.error);
-    }
+    while (this.#waiting !== null) this.#waiting.settled(this.#tell());
   }
 
-  /** How it ended; a failure is told once. */
-  #take(): Result<unknown> {
+  #tell(): Result<void> {
     const result = this.#result;
-    this.#result = { ok: true, value: undefined };
+    this.#result = DONE;
     return result;
-  }
-}
-
-interface CloseWait extends Wait<void> {}
-
-class CloseWait implements Linked<CloseWait> {
-  declare closing: ClosingState;
-  declare after: CloseWait | null;
-  declare before: CloseWait | null;
-
-  constructor(closing: ClosingState) {
-    this.value = undefined;
-    this.done = false;
-    this.state = COLD;
-    this.waiter = null;
-    this.closing = closing;
-    this.after = null;
-    this.before = null;
-  }
-
-  /** Unlike other operations it starts in an aborting fiber, too. */
-  enter(): IteratorResult<never, void> {
-    return enterProtected(this);
-  }
-
-  attempt(): boolean {
-    const result = this.closing.start();
-    if (result === undefined) return false;
-    this.value = result.ok ? undefined : result.error;
-    if (!result.ok) this.state = FAILED;
-    return true;
-  }
-
-  enlist(): void {
-    this.closing.enlist(this);
-  }
-
-  withdraw(): void {
-    this.closing.delist(this);
-  }
-
-  interrupt(): boolean {
-    return false;
   }
 
   describe(): string {
-    return this.closing.what;
+    return this.what;
   }
 }
 
-inherit(CloseWait);
+class CloseWait extends RuleWait<void> {
+  /** Unlike other operations it starts in an aborting fiber, too. */
+  override enter(): IteratorResult<never, void> {
+    return enterProtected<void>(this);
+  }
+
+  override interrupt(): boolean {
+    return false;
+  }
+}
 
 /** What a stream is closed by. It is called at once; what it returns is waited for. */
 export type CloseHook = () => void | PromiseLike<unknown> | Operation<void>;
@@ -132,7 +103,7 @@ export function runCloseHook(
   try {
     returned = hook();
   } catch (error) {
-    return onClosed(isClosedAlready(error) ? { ok: true, value: undefined } : { ok: false, error });
+    return onClosed(isClosedAlready(error) ? DONE : { ok: false, error });
   }
   if (isOperation(returned)) {
     const operation = returned as Operation<void>;
@@ -141,14 +112,11 @@ export function runCloseHook(
       fiber,
       hook: () => operation,
       abortable: false,
-      onEnd: (end) => onClosed(end === "aborted" ? { ok: true, value: undefined } : end),
+      onEnd: (end) => onClosed(end === "aborted" || end.ok ? DONE : end),
     });
   } else if (isPromiseLike(returned)) {
-    returned.then(
-      (value) => onClosed({ ok: true, value }),
-      (error) => onClosed({ ok: false, error }),
-    );
-  } else onClosed({ ok: true, value: undefined });
+    returned.then(() => onClosed(DONE), (error) => onClosed({ ok: false, error }));
+  } else onClosed(DONE);
 }
 
 /** Deno's objects throw this at a second `close`: somebody was there before us. */

@@ -6,6 +6,7 @@ import {
   show,
 } from "../../internal/check.ts";
 import { GeneratorOperation } from "../../fiber/core/mod.ts";
+import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable, Operation } from "../../operation/types.ts";
 import { OutputBuffer } from "./output_buffer.ts";
 import {
@@ -24,7 +25,7 @@ import {
 import { type CloseHook, ClosingState, type OnClosed, runCloseHook } from "./closing_state.ts";
 import { closeAll, Tee } from "./combined.ts";
 import { type Drain, HookDrain, MemoryDrain, nowhere, SinkDrain } from "./drain.ts";
-import { Flush, Put } from "./output_waits.ts";
+import { Append, Flush } from "./output_waits.ts";
 
 /** How an output of your own writes. */
 export interface OutputHooks {
@@ -99,23 +100,23 @@ export let outputQueue: (output: Output, queue: ByteQueue) => Awaitable<void>;
  * ```
  */
 export class Output implements AsyncDisposable {
-  readonly #buffered: OutputBuffer;
+  readonly #buffer: OutputBuffer;
   readonly #closing: ClosingState;
   #discarded = false;
 
   static {
-    outputQueue = (output, queue) => new Put(output.#buffered, queue);
+    outputQueue = (output, queue) => append(output.#buffer, queue);
   }
 
   private constructor(drain: Drain, close: CloseHook, discard: CloseHook = close) {
     if (typeof drain?.write !== "function") {
       throw new TypeError("Cannot construct Output: use Output.create, or one of Output.from…");
     }
-    const buffered = new OutputBuffer(drain, buffers.bufferSize);
-    this.#buffered = buffered;
+    const buffer = new OutputBuffer(drain, buffers.bufferSize);
+    this.#buffer = buffer;
     this.#closing = new ClosingState("the closing of an output", (onClosed) => {
       const closer = fiberNow();
-      buffered.finish(closer, (failure) => {
+      buffer.finish(closer, (failure) => {
         const hook = this.#discarded ? discard : close;
         const report: OnClosed = failure === null ? onClosed : (result) => {
           onClosed({ ok: false, error: result.ok ? failure.error : both(failure, result) });
@@ -148,7 +149,7 @@ export class Output implements AsyncDisposable {
     const drain = new MemoryDrain();
     const output = new Output(drain, () => {});
     const bytes = () => {
-      const { filling } = output.#buffered;
+      const { filling } = output.#buffer;
       const all = new Uint8Array(drain.bytes.length + filling.length);
       all.set(drain.bytes.view(drain.bytes.length));
       all.set(filling.view(filling.length), drain.bytes.length);
@@ -224,7 +225,7 @@ export class Output implements AsyncDisposable {
    */
   output(bytes: Uint8Array): Awaitable<void> {
     checkBuffer("output the bytes", "bytes", bytes);
-    return new Put(this.#buffered, bytes);
+    return append(this.#buffer, bytes);
   }
 
   /**
@@ -238,7 +239,7 @@ export class Output implements AsyncDisposable {
         `Cannot output the character: char must be a string of one code point, got ${show(char)}`,
       );
     }
-    return new Put(this.#buffered, char);
+    return append(this.#buffer, char);
   }
 
   /**
@@ -247,7 +248,7 @@ export class Output implements AsyncDisposable {
    * @throws {TypeError} if it is not a string
    */
   outputString(text: string): Awaitable<void> {
-    return new Put(this.#buffered, checkString("output the string", "text", text));
+    return append(this.#buffer, checkString("output the string", "text", text));
   }
 
   /**
@@ -256,7 +257,7 @@ export class Output implements AsyncDisposable {
    * @throws {TypeError} if it is not a string
    */
   outputLine(line: string): Awaitable<void> {
-    return new Put(this.#buffered, checkString("output the line", "line", line) + "\n");
+    return append(this.#buffer, checkString("output the line", "line", line) + "\n");
   }
 
   /**
@@ -287,7 +288,7 @@ export class Output implements AsyncDisposable {
     if (typeof value === "number" && !Number.isInteger(value)) {
       throw new RangeError(`Cannot output the integer: value must be an integer, got ${value}`);
     }
-    return new Put(this.#buffered, BigInt(value).toString());
+    return append(this.#buffer, BigInt(value).toString());
   }
 
   /**
@@ -299,7 +300,7 @@ export class Output implements AsyncDisposable {
    * @throws {StreamClosedError} if the output is closed, or is discarded while it waits
    */
   flush(): Awaitable<void> {
-    return new Flush(this.#buffered);
+    return new RuleWait(new Flush(this.#buffer));
   }
 
   /**
@@ -340,19 +341,23 @@ export class Output implements AsyncDisposable {
    */
   discard(): void {
     this.#discarded = true;
-    this.#buffered.discard();
+    this.#buffer.discard();
     this.#closing.begin();
   }
 
   /** What is going on in it: O(waiters), for tests and people. */
   statistics(): OutputStatistics {
-    return { buffered: this.#buffered.pending, waiting: this.#buffered.waiting };
+    return { buffered: this.#buffer.pending, waiting: this.#buffer.waiting };
   }
 
   /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function append(buffer: OutputBuffer, content: Append["content"]): Awaitable<void> {
+  return new RuleWait(new Append(buffer, content));
 }
 
 function both(first: { error: unknown }, second: { error: unknown }): AggregateError {

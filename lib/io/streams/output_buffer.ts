@@ -6,7 +6,7 @@
  * What is output goes into `filling`; once that is full, it becomes what is `draining`, and the
  * next ones fill another. So an output waits only while one buffer drains and the other is full.
  *
- *  - A `Put` takes all of its bytes into `filling`, or waits: that is its commit. It may, if they
+ *  - An `Append` takes all of its bytes into `filling`, or waits: that is its commit. It may, if they
  *    fit, or if nothing drains, for then `filling` is handed over first. So at most two buffers and
  *    the largest single output are in memory, and what is cancelled has output nothing.
  *  - A `Flush` waits until as many bytes are written as were accepted when it began, and until the
@@ -17,51 +17,53 @@
  */
 import { append, count, type Linked, remove } from "../../internal/circle.ts";
 import type { FiberCore } from "../../fiber/core/mod.ts";
-import { ByteQueue, StreamClosedError } from "../bytes/mod.ts";
+import type { WaitNode } from "../../operation/event.ts";
+import type { Waiter } from "../../operation/wait.ts";
+import { ByteQueue, fiberOf, StreamClosedError } from "../bytes/mod.ts";
 import type { Drain, DrainEnd, HookOwner } from "./drain.ts";
 
-/** Somebody who waits for room. */
-export interface OutputNode extends Linked<OutputNode> {
-  /** Puts its bytes, if there is room: then it has left the list and has committed. */
-  advance(): boolean;
-  /** Leaves the list, and fails. */
-  refuse(error: unknown): void;
-  fiber(): FiberCore<unknown> | null;
+/** What a buffer asks the rule of an append that waits for room. */
+export interface AppendRule {
+  /** Appends for `node`, if there is room: then that has left the list and has committed. */
+  advance(node: WaitNode): boolean;
 }
 
-/** Somebody who waits until what was accepted is written. */
+/** Who waits until what was accepted is written: an operation, or the closing of the output. */
 export interface FlushNode extends Linked<FlushNode> {
+  readonly rule: FlushRule;
+  /** For whom the hooks run. */
+  readonly waiter: Waiter | null;
+}
+
+/** What a buffer asks and tells, for a `node` of the list of flushes. */
+export interface FlushRule {
   /** How many bytes must have been written, since the beginning. */
   readonly target: number;
-  /** Leaves the list: all is written, or it failed. */
-  flushed(failure: { readonly error: unknown } | null): void;
-  fiber(): FiberCore<unknown> | null;
+  /** All is written, or it failed: takes the node out of the list. */
+  flushed(node: unknown, failure: { readonly error: unknown } | null): void;
 }
 
 /** Called when the last flush is over. */
 type OnFinished = (failure: { readonly error: unknown } | null) => void;
 
-/** The flush of a closing, which is nobody's operation. */
-class LastFlush implements FlushNode {
+/** The flush of a closing: no operation, so it is its own rule. `waiter` is who closes. */
+class LastFlush implements FlushNode, FlushRule {
   after: FlushNode | null = null;
   before: FlushNode | null = null;
+  readonly rule: FlushRule = this;
   readonly target: number;
 
   constructor(
-    readonly buffered: OutputBuffer,
-    readonly closer: FiberCore<unknown> | null,
+    readonly buffer: OutputBuffer,
+    readonly waiter: FiberCore<unknown> | null,
     readonly onFinished: OnFinished,
   ) {
-    this.target = buffered.accepted;
+    this.target = buffer.accepted;
   }
 
-  flushed(failure: { readonly error: unknown } | null): void {
-    this.buffered.leaveFlushes(this);
+  flushed(_node: unknown, failure: { readonly error: unknown } | null): void {
+    this.buffer.delistFlush(this);
     this.onFinished(failure);
-  }
-
-  fiber(): FiberCore<unknown> | null {
-    return this.closer;
   }
 }
 
@@ -70,7 +72,9 @@ export class OutputBuffer {
   readonly capacity: number;
   /** Bytes, since the beginning. */
   accepted = 0;
-  puts: OutputNode | null = null;
+  /** Who waits for room. */
+  appends: WaitNode | null = null;
+  /** Who waits until all is written. */
   flushes: FlushNode | null = null;
   closed = false;
   #filling = new ByteQueue();
@@ -100,10 +104,10 @@ export class OutputBuffer {
 
   /** How many wait, for room or for a flush: O(n), for tests and people. */
   get waiting(): number {
-    return count(this.puts) + count(this.flushes);
+    return count(this.appends) + count(this.flushes);
   }
 
-  /** Whether so many bytes can be put now; hands over what is in their way. */
+  /** Whether so many bytes can be appended now; hands over what is in their way. */
   admits(byteCount: number, fiber: FiberCore<unknown> | null): boolean {
     this.check();
     if (this.#filling.length + byteCount <= this.capacity) return true;
@@ -112,7 +116,7 @@ export class OutputBuffer {
   }
 
   /** So many bytes were appended to `filling`. */
-  put(byteCount: number, fiber: FiberCore<unknown> | null): void {
+  appended(byteCount: number, fiber: FiberCore<unknown> | null): void {
     this.accepted += byteCount;
     if (this.#filling.length >= this.capacity && this.#isFree) this.#handOver(fiber);
   }
@@ -135,21 +139,21 @@ export class OutputBuffer {
     return this.#failure;
   }
 
-  waitToPut(node: OutputNode): void {
-    this.puts = append(this.puts, node);
+  enlistAppend(node: WaitNode): void {
+    this.appends = append(this.appends, node);
     this.#advance();
   }
 
-  leavePuts(node: OutputNode): void {
-    this.puts = remove(this.puts, node);
+  delistAppend(node: WaitNode): void {
+    this.appends = remove(this.appends, node);
   }
 
-  waitToFlush(node: FlushNode): void {
+  enlistFlush(node: FlushNode): void {
     this.flushes = append(this.flushes, node);
     this.#advance();
   }
 
-  leaveFlushes(node: FlushNode): void {
+  delistFlush(node: FlushNode): void {
     this.flushes = remove(this.flushes, node);
   }
 
@@ -161,7 +165,7 @@ export class OutputBuffer {
     this.#refuse();
     if (this.#failure !== null) onFinished(this.#told ? null : this.takeFailure());
     else if (this.isFlushed(this.accepted)) this.#settle(onFinished);
-    else this.waitToFlush(new LastFlush(this, closer, onFinished));
+    else this.enlistFlush(new LastFlush(this, closer, onFinished));
   }
 
   #settle(onFinished: OnFinished): void {
@@ -171,7 +175,7 @@ export class OutputBuffer {
 
   #refuse(): void {
     this.closed = true;
-    while (this.puts !== null) this.puts.refuse(new StreamClosedError("write to the output"));
+    while (this.appends !== null) this.appends.fail(new StreamClosedError("write to the output"));
   }
 
   /** Forgets what is not written. */
@@ -182,7 +186,8 @@ export class OutputBuffer {
     this.#told = true;
     this.#filling.clear();
     this.drain.discard();
-    while (this.flushes !== null) this.flushes.flushed({ error });
+    const failure = { error };
+    while (this.flushes !== null) this.flushes.rule.flushed(this.flushes, failure);
   }
 
   /** Whether a full buffer can be handed over. */
@@ -242,29 +247,33 @@ export class OutputBuffer {
   #advance(): void {
     const failure = this.#failure;
     if (failure !== null) return this.#fail(failure);
-    while (this.flushes !== null && this.isFlushed(this.flushes.target)) {
-      this.flushes.flushed(null);
+    while (this.flushes !== null && this.isFlushed(this.flushes.rule.target)) {
+      this.flushes.rule.flushed(this.flushes, null);
     }
-    while (this.puts !== null && this.puts.advance());
+    while (this.appends !== null && advance(this.appends));
     if (this.#busy !== "no") return;
     const { flushes } = this;
-    const waiter = flushes ?? this.puts;
-    const fiber = waiter?.fiber() ?? null;
+    const first = flushes ?? this.appends;
+    const fiber = fiberOf(first?.waiter ?? null);
     if (this.#draining.length > 0) { // it was cancelled, and goes on when somebody waits
-      if (waiter !== null) this.#write(fiber);
+      if (first !== null) this.#write(fiber);
     } else if (this.#filling.length >= this.capacity) this.#handOver(fiber);
-    else if (flushes !== null && this.#written < flushes.target) this.#handOver(fiber);
+    else if (flushes !== null && this.#written < flushes.rule.target) this.#handOver(fiber);
     else if (flushes !== null) this.#flush(fiber);
   }
 
   #fail(failure: { readonly error: unknown }): void {
-    while (this.puts !== null) {
+    while (this.appends !== null) {
       this.#told = true;
-      this.puts.refuse(failure.error);
+      this.appends.fail(failure.error);
     }
     while (this.flushes !== null) {
       this.#told = true;
-      this.flushes.flushed(failure);
+      this.flushes.rule.flushed(this.flushes, failure);
     }
   }
+}
+
+function advance(node: WaitNode): boolean {
+  return (node.rule as unknown as AppendRule).advance(node);
 }
