@@ -2,9 +2,9 @@
  * Deno's shape of a source of bytes, and the one `Source` that stands for each of them.
  *
  * Deno's own `read` can't be cancelled without loss, and writes into the buffer whenever it likes.
- * So it is given space of ours, one read at a time, and what it brings is parked here when nobody
- * waits any more. The source is found by the identity of the reader: a `read` and an `Input` over
- * the same connection share it, and each byte. So do those over the same Web Stream.
+ * So it is given space of ours, one read at a time, and what it brings stays here when nobody waits
+ * any more. The source is found by the identity of the reader: a `read` and an `Input` over the same
+ * connection share it, and each byte goes to one of them. So do those over the same Web Stream.
  */
 import { checkFunction, show } from "../../internal/check.ts";
 import type { WaitNode } from "../../operation/event.ts";
@@ -21,8 +21,7 @@ export interface Reader {
 const sources: WeakMap<object, ReaderSource | ReadableSource> = new WeakMap();
 
 /**
- * The source of `from`, made when it is first asked for. What is there has been checked; so nothing
- * else is asked about it.
+ * The source of `from`, made when it is first asked for. `from` is checked only then.
  *
  * @throws {TypeError} if it can't be read from
  */
@@ -45,7 +44,7 @@ export function readableSourceOf(stream: ReadableStream<Uint8Array>): ReadableSo
   return source;
 }
 
-/** Their `read` is another one: it would eat a chunk, and a buffer that is given to it. */
+/** Their `read` is another one: it would take a chunk away, and the buffer that is given to it. */
 const STREAM_READERS = [ReadableStreamDefaultReader, ReadableStreamBYOBReader];
 
 /** @throws {TypeError} unless `reader` is a `Reader` */
@@ -89,7 +88,7 @@ export class ReaderSource extends Source {
   }
 
   /**
-   * In a microtask, if it is code of somebody's. Whoever has left by then has taken nothing.
+   * In a microtask, if `read` may be code of the user's. Whoever has left by then has taken nothing.
    */
   protected pull(read: WaitNode): void {
     if (this.#isPrompt) this.#readFor(read);
@@ -140,7 +139,7 @@ function badCount(most: number, count: unknown): TypeError {
 const RESETS = ["ConnectionReset", "ConnectionAborted", "BrokenPipe"];
 const RESET_CODES = ["ECONNRESET", "ECONNABORTED", "EPIPE"];
 
-/** The other side is gone without a word: for whoever reads, that is the end. */
+/** Whether the other side is gone without a word: for whoever reads, that is the end. */
 export function isReset(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return RESETS.includes(error.name) ||

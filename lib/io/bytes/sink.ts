@@ -10,16 +10,16 @@
  *         └──abort──▶ nothing was written
  *
  * A system write can't be called back. So a write is never torn: cancelled before its turn, it has
- * written nothing; cancelled in its turn, the waiter leaves at once, and the turn goes on without
- * it, to the end. A failure that has nobody to be told to is kept for the next in line: its bytes
- * don't follow a gap unnoticed. What is written is a copy of ours, for the writer's buffer is its
- * own again when it has left.
+ * written nothing; cancelled in its turn, the waiter leaves at once, and the turn goes on without it,
+ * to the end. If that fails, with nobody there to be told, the failure is kept for the next in line,
+ * whose bytes must not follow a gap unnoticed. What goes on is a copy of ours: the buffer of a waiter
+ * that has left is its own again.
  *
- * A Web Stream has a door as well: it is locked, and takes nothing while it has enough. Whoever is
- * first in line waits there, and is still lined up, so that it may leave with nothing written. A
- * turn is one chunk, handed over as its first act; the door is let go of when nobody waits for it,
- * and nothing is left to be handed over: before whoever waited is told, so that it finds the stream
- * unlocked.
+ * A Web Stream has a door as well, for it must be locked to be written to, and takes nothing while it
+ * has enough. Whoever is first in line waits at the door. It still stands in the line, so that it may
+ * leave with nothing written. A turn is one chunk, which is handed over at its beginning. The door is
+ * let go of when nobody stands in line and nothing is left to be handed over. That happens before
+ * whoever waited is told, so that it finds the stream unlocked.
  */
 import { show } from "../../internal/check.ts";
 import { append, count, type Linked, remove } from "../../internal/circle.ts";
@@ -37,8 +37,8 @@ export interface Turn {
   /** Whether one system write is enough. */
   readonly once: boolean;
   /**
-   * Whether nobody waits for its end, and `bytes` is a copy that was made for that reason: it will
-   * never change any more, so the writer may have it.
+   * Whether nobody waits for its end, and `bytes` is a copy that was made for that: it will never
+   * change, so the writer may keep it.
    */
   readonly stable: boolean;
   /** Whether `bytes` won't change while the turn lasts: enough for a writer that only borrows. */
@@ -68,15 +68,15 @@ export interface Failure {
   readonly error: unknown;
 }
 
-/** What lets a turn begin, or not: for a stream. Runs no code of the user's. */
+/** What lets a turn begin, or not, where the sink is a stream. Runs no code of the user's. */
 export interface Door {
-  /** Somebody lines up: nobody else shall have it meanwhile. */
+  /** Somebody lines up: locks it, so that nobody else has it meanwhile. */
   approach(): void;
-  /** Whether a turn may begin now; else whoever asks waits with `whenOpen`, or fails. Keeps it. */
+  /** Whether a turn may begin now; if not, wait with `whenOpen`, or fail. Keeps it locked. */
   open(): "open" | "shut" | Failure;
   /**
-   * Calls back once, later: with a failure, or for `open` to be asked again. What that returns:
-   * whether somebody was told.
+   * Calls back once, later: with a failure, or because `open` is to be asked again. The callback
+   * returns whether somebody was told the failure.
    */
   whenOpen(onChange: (failure: Failure | null) => boolean): void;
   /** Lets go of it. Idempotent. */
@@ -98,7 +98,7 @@ export class Sink {
   #attended = false;
   #written = 0;
   #turn: Turn | null = null;
-  /** What nobody was told. */
+  /** A failure that nobody was told. */
   #kept: Failure | null = null;
 
   constructor(writer: Writer, door: Door | null = null) {
@@ -117,7 +117,7 @@ export class Sink {
     return !this.#busy && this.line === null;
   }
 
-  /** Whether the door, if there is one, is open: for who may `handOver` to the sink, which is idle. */
+  /** Whether a turn may begin, as far as the door goes: to be asked before `handOver`. */
   get isOpen(): boolean {
     if (this.#door === null) return true;
     if (this.#door.open() === "open") return true;
@@ -177,7 +177,7 @@ export class Sink {
     queueMicrotask(() => this.#write());
   }
 
-  /** In a microtask: `write` may be code of somebody's. Whoever has left by then has written nothing. */
+  /** In a microtask: `write` may be code of the user's. Whoever has left by then has written nothing. */
   #soon(): void {
     this.#busy = true;
     queueMicrotask(this.#begin);
@@ -249,7 +249,8 @@ export class Sink {
 
   #write(): void {
     const turn = this.#turn!;
-    // A writer may keep what it is given, so a piece is never used again, unless it is one of ours.
+    // A writer may keep what it is given, so it gets a copy, unless `bytes` is its own, or it is a
+    // writer of ours, which keeps nothing.
     const isLent = turn.stable || (turn.steady === true && this.#borrows);
     const whole = this.#written === 0 && isLent;
     const piece = whole
@@ -268,7 +269,7 @@ export class Sink {
     if (this.#node === null) this.#unattended();
   }
 
-  /** A stream need not be asked twice. */
+  /** A stream takes a turn as one chunk. */
   #pieceFor(turn: Turn): number {
     return this.#door === null || turn.once ? PIECE : turn.bytes.length;
   }

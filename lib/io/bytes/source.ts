@@ -1,8 +1,8 @@
 /**
  * Sources: where bytes come from, and who gets them.
  *
- * A source owns a queue of bytes that have arrived and are not taken yet, a list of reads who wait
- * (first come, first served), and at most one *pull*, which asks whatever is behind it for more.
+ * A source owns a queue of bytes that have arrived and are not taken yet, a list of the reads that
+ * wait (first come, first served), and at most one *pull*, which asks whatever is behind it for more.
  * A read looks at the queue and takes either all that it wants, in one piece of code, or nothing:
  * that is its commit. So a read may leave at any time, and nothing is lost: what its pull brings
  * later goes into the queue, and is there for whoever comes next.
@@ -13,20 +13,20 @@
  *  - PULLING → IDLE: whoever performs the pull, once, by calling one of the four. Each serves those
  *    who wait, and asks again if somebody still does.
  *
- * An end or a failure is kept as well until a read has met it: once, and then the next pull asks
- * anew. A terminal, or a file that grows, goes on after its end. A read that comes while others
- * wait lines up behind them.
+ * An end or a failure is kept, too, until one read has been told. The next pull asks anew: a
+ * terminal, or a file that grows, goes on after its end. A read that comes while others wait lines up
+ * behind them.
  */
 import { append, count, remove } from "../../internal/circle.ts";
 import type { WaitNode } from "../../operation/event.ts";
 import { ByteQueue } from "./byte_queue.ts";
 
-/** What a read comes through: an input, which may be closed though its source goes on. */
+/** An input, as a source sees it. It may be closed though the source goes on, for others. */
 export class Gate {
   isClosed = false;
 }
 
-/** The gate of those who come through no input. */
+/** For those who read from the source without an input. */
 export const OPEN: Gate = new Gate();
 
 /** What a source asks the rule of a read that waits. */
@@ -48,6 +48,7 @@ type Outcome = { readonly kind: "ended" } | { readonly kind: "failed"; readonly 
 
 export abstract class Source {
   readonly bytes: ByteQueue = new ByteQueue();
+  /** The reads that wait; the rule of each is a `ReadRule`. */
   reads: WaitNode | null = null;
   /** How often what had come was forgotten: what was taken before that is not put back. */
   forgotten = 0;
@@ -63,7 +64,7 @@ export abstract class Source {
    */
   protected abstract pull(read: WaitNode): void;
 
-  /** The read whose pull is under way may have left: a hook for who would rather stop it. */
+  /** The read whose pull is under way may have left: where it can be stopped, this stops it. */
   protected reconsider(): void {}
 
   enlist(read: WaitNode): void {
@@ -77,8 +78,8 @@ export abstract class Source {
   }
 
   /**
-   * Whether everything has come that will: true once per end, throws once per failure. For reads
-   * that found too little in the queue; `keep` leaves an end for the next one.
+   * Whether everything has come that will: true once per end, throws once per failure. To be asked by
+   * a read that finds too little in the queue; `keep` leaves an end for the next one.
    */
   atEnd(keep = false): boolean {
     const outcome = this.#outcome;
@@ -88,14 +89,14 @@ export abstract class Source {
     return true;
   }
 
-  /** Bytes whose read is gone are put back. */
+  /** Puts bytes back that nobody got. */
   giveBack(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.bytes.prepend(bytes);
     this.#serve();
   }
 
-  /** An end whose read is gone is told again. */
+  /** An end that nobody was told will be told again. */
   giveBackEnd(): void {
     this.#outcome ??= { kind: "ended" };
     this.#serve();
@@ -129,7 +130,7 @@ export abstract class Source {
     this.#pulled();
   }
 
-  /** Turns away whoever waits at the gate, or will come. What is behind the source isn't closed. */
+  /** Turns away whoever waits through that input, or will. What is behind the source stays open. */
   close(gate: Gate): void {
     gate.isClosed = true;
     const waiting: WaitNode[] = [];
@@ -144,7 +145,7 @@ export abstract class Source {
     if (this.reads !== null) this.#serve(); // who was behind them may find what they left
   }
 
-  /** Forgets what has come and was not taken: what is behind it is closed, too. */
+  /** Forgets what has come and was not taken: for when what is behind the source is closed, too. */
   forget(): void {
     this.forgotten++;
     this.#outcome = null;

@@ -1,4 +1,4 @@
-/** The sources that are no `Reader`: hooks of the user's, bytes that are there, Web Streams. */
+/** The sources behind which there is no `Reader`: hooks of the user's, bytes in memory, Web Streams. */
 import { show } from "../../internal/check.ts";
 import type { WaitNode } from "../../operation/event.ts";
 import type { CancelHandle } from "../../operation/types.ts";
@@ -6,9 +6,9 @@ import { fiberOf, type HookEnd, type HookResult, startHookFiber } from "./hook_f
 import { ruleOf, Source } from "./source.ts";
 
 /**
- * A hook of the user's that reads into a buffer, and may suspend. It runs in a hookFiber of the fiber
- * that waits longest. If that one leaves, the hookFiber is aborted, or it would keep the scope from
- * ending; whoever waits next gets a hookFiber of its own.
+ * A hook of the user's that reads into a buffer, and may suspend. It runs in a fiber of its own, in
+ * the scope of the fiber that waits longest. If that one leaves, the hook is aborted, or it would keep
+ * the scope from ending; then it runs anew, for whoever waits next.
  */
 export class HookSource extends Source {
   #hookFiber: CancelHandle | null = null;
@@ -35,7 +35,7 @@ export class HookSource extends Source {
 
   protected override reconsider(): void {
     const read = this.#read;
-    // Whoever waits in the list has an `after`, and it was the first.
+    // Whoever stands in the list has an `after`.
     if (read !== null && read.after === null) this.#stop();
   }
 
@@ -95,15 +95,15 @@ export interface Held {
 }
 
 /**
- * A Web Stream. It is locked by us exactly as long as a read waits, or an input holds it, so that
- * whoever was served, or has left, can cancel it, pipe it, or give it away:
+ * A Web Stream. It is locked by us exactly as long as a read waits, or an input holds it. So whoever
+ * was served, or has left, can cancel it, pipe it, or give it away:
  *
  *     FREE ──a read enlists──▶ LOCKED ──the last read is served, or leaves──▶ FREE
  *     FREE or LOCKED ──hold──▶ HELD ──release or cancel──▶ LOCKED if somebody waits, else FREE
  *
- * To unlock takes a read that is under way back: its chunk stays in the stream. If it has brought
- * one by then, that is parked here (T28), as is what a buffer had no room for. One pull at a time
- * all the same: the next begins when the one that was taken back has said so.
+ * Unlocking takes back a read of the stream that is under way: its chunk stays in the stream. If the
+ * read has brought one by then, that is parked here, as is what a buffer had no room for. There is one
+ * pull at a time all the same: the next begins when the one that was taken back has said so.
  */
 export class ReadableSource extends Source {
   readonly #stream: ReadableStream<Uint8Array>;
@@ -138,7 +138,7 @@ export class ReadableSource extends Source {
     this.#rest();
   }
 
-  /** The spec runs nothing of the user's within `read`, but a `pull` of an underlying source. */
+  /** In a microtask: `read` may run the `pull` of an underlying source, which is the user's code. */
   protected pull(): void {
     queueMicrotask(this.#start);
   }

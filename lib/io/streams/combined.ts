@@ -1,4 +1,4 @@
-/** Streams made of several: what `concat` and `tee` do. */
+/** Streams that are made of several: `Input.concat` and `Output.tee`. */
 import type { Awaitable, Operation } from "../../operation/types.ts";
 import type { DrainHooks } from "./drain.ts";
 
@@ -10,12 +10,13 @@ interface Closable {
   close(): Awaitable<void>;
 }
 
-/** How far a concatenation has come. */
+/** The inputs of a `concat`, and which of them is being read. */
 export interface Concatenation {
   readonly inputs: readonly Readable[];
   index: number;
 }
 
+/** Reads from the first that has not ended. */
 export function* concatInto(
   state: Concatenation,
   buffer: Uint8Array,
@@ -27,7 +28,7 @@ export function* concatInto(
   return 0;
 }
 
-/** Waits until all are closed, whatever fails; one failure as itself, several together. */
+/** Closes all of them, whatever fails; throws one failure as itself, several together. */
 export function* closeAll(streams: readonly Closable[]): Operation<void> {
   const failures: unknown[] = [];
   for (const stream of streams) {
@@ -47,12 +48,12 @@ interface Writable {
 }
 
 /**
- * The hooks of a tee. Each output takes a piece as a whole or not at all, so a piece that was
- * interrupted on the way goes on with the output at which it stood.
+ * The hooks of a tee. Each output takes a piece as a whole or not at all. So when a piece that was
+ * interrupted is tried again, it goes on with the output that had not taken it.
  */
 export class Tee implements DrainHooks {
   readonly #outputs: readonly Writable[];
-  /** How many have taken the piece that is under way. */
+  /** How many outputs have taken the piece that is under way. */
   #taken = 0;
 
   constructor(outputs: readonly Writable[]) {

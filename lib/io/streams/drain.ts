@@ -1,6 +1,6 @@
 /**
  * Drains: what an output empties its buffer into. Each calls back exactly once per call, perhaps
- * at once. A piece is a drain's alone until it has called back.
+ * before the call returns. Until it has called back, nobody else touches the piece that it was given.
  */
 import type { CancelHandle, Operation } from "../../operation/types.ts";
 import {
@@ -15,7 +15,7 @@ import {
   type TurnRule,
 } from "../bytes/mod.ts";
 
-/** How it ended. "cancelled": nothing happened, it is to be tried again when somebody waits. */
+/** How it ended. "cancelled": nothing was written, and it is to be tried again when somebody waits. */
 export type DrainEnd =
   | { readonly kind: "done" }
   | { readonly kind: "cancelled" }
@@ -38,9 +38,9 @@ export interface Drain {
   write(piece: Uint8Array, owner: HookOwner, onDrained: OnDrained): void;
   /** All has been written: passes that on to what is behind it. */
   flush(owner: HookOwner, onDrained: OnDrained): void;
-  /** Waits for others who write to what is behind it; for who has nothing to write, and closes it. */
+  /** Before it is closed, with nothing to write: waits for others who write to what is behind it. */
   settle?(onDrained: OnDrained): void;
-  /** What is under way need not be written any more. */
+  /** Stops what is under way, if it can: that need not be written any more. */
   discard(): void;
   /** In words: "a TcpConn". */
   describe(): string;
@@ -90,7 +90,7 @@ export class SinkDrain implements Drain, TurnNode, TurnRule, Turn {
     onDrained(DONE);
   }
 
-  /** A turn about nothing, behind those of others: a write that was cancelled goes on, for example. */
+  /** By a turn with nothing to write, behind those of others; a cancelled write, say, still goes on. */
   settle(onDrained: OnDrained): void {
     if (!this.#sink.isIdle) return this.write(NOTHING, NOBODY, onDrained);
     const failure = this.#sink.takeFailure();
@@ -115,7 +115,7 @@ export interface DrainHooks {
   flush?(): void | Operation<void>;
 }
 
-/** Into hooks of the user's, which run in helpers. */
+/** Into hooks of the user's, which run in fibers of their own. */
 export class HookDrain implements Drain {
   #hookFiber: CancelHandle | null = null;
 

@@ -6,14 +6,18 @@
  * What is output goes into `filling`; once that is full, it becomes what is `draining`, and the
  * next ones fill another. So an output waits only while one buffer drains and the other is full.
  *
- *  - An `Append` takes all of its bytes into `filling`, or waits: that is its commit. It may, if they
- *    fit, or if nothing drains, for then `filling` is handed over first. So at most two buffers and
- *    the largest single output are in memory, and what is cancelled has output nothing.
+ *  - An `Append` puts all of its bytes into `filling`, which is its commit, or waits. It need not wait
+ *    if they fit, or if nothing drains: then `filling` is handed over first, and they go into an empty
+ *    one, however many they are. So at most two buffers and the largest single output are in memory,
+ *    and what is cancelled has output nothing.
  *  - A `Flush` waits until as many bytes are written as were accepted when it began, and until the
  *    drain has been flushed after that. While one waits, whatever is in `filling` is handed over.
  *
- * A drain that fails breaks the output for good: the bytes behind the gap can't follow. Whoever
- * waits, and whoever comes, gets that failure; `close` tells it if nobody else was told.
+ * A drain that fails breaks the output for good: what comes after must not be written behind a gap.
+ * Whoever waits, and whoever comes, gets that failure; `close` tells it if nobody else was told.
+ *
+ * A drain that was cancelled has written nothing: its hook belonged to a fiber that was aborted. What
+ * is draining stays, and is written again as soon as somebody waits for it.
  */
 import { append, count, type Linked, remove } from "../../internal/circle.ts";
 import type { FiberCore } from "../../fiber/core/mod.ts";
@@ -43,7 +47,7 @@ export interface FlushRule {
   flushed(node: unknown, failure: { readonly error: unknown } | null): void;
 }
 
-/** Called when the last flush is over. */
+/** Called when all is written, or can't be. */
 type OnFinished = (failure: { readonly error: unknown } | null) => void;
 
 /** The flush of a closing: no operation, so it is its own rule. `waiter` is who closes. */
@@ -78,7 +82,7 @@ export class OutputBuffer {
   flushes: FlushNode | null = null;
   closed = false;
   #filling = new ByteQueue();
-  /** What the drain has, or has given back because it was cancelled. */
+  /** What the drain is writing, or has left because it was cancelled. */
   #draining = new ByteQueue();
   #written = 0;
   /** How many bytes had been written when the drain was flushed last. */
@@ -107,7 +111,7 @@ export class OutputBuffer {
     return count(this.appends) + count(this.flushes);
   }
 
-  /** Whether so many bytes can be appended now; hands over what is in their way. */
+  /** Whether so many bytes can be appended now; if need be, hands over what is in their way. */
   admits(byteCount: number, fiber: FiberCore<unknown> | null): boolean {
     this.check();
     if (this.#filling.length + byteCount <= this.capacity) return true;
@@ -206,7 +210,7 @@ export class OutputBuffer {
     this.drain.write(draining.view(draining.length), this.#owner(fiber), this.#onWritten);
   }
 
-  /** Nothing is added to what is draining. */
+  /** Nobody has added to what is draining meanwhile. */
   readonly #onWritten = (end: DrainEnd): void => {
     this.#busy = "no";
     if (end.kind === "done") {
@@ -222,7 +226,7 @@ export class OutputBuffer {
     return { fiber, abortable: !this.closed };
   }
 
-  /** Nothing is written meanwhile. */
+  /** Nothing is written until it is over. */
   #flush(fiber: FiberCore<unknown> | null): void {
     this.#busy = "flushing";
     this.drain.flush(this.#owner(fiber), this.#onFlushed);
@@ -243,7 +247,7 @@ export class OutputBuffer {
     this.#advance();
   }
 
-  /** Serves those who wait, as far as that goes, and has the drain go on with what is in the way. */
+  /** Serves those who wait, as far as possible, and has the drain work on what the others wait for. */
   #advance(): void {
     const failure = this.#failure;
     if (failure !== null) return this.#fail(failure);

@@ -1,19 +1,20 @@
+/**
+ * `for await` over what an input is made of: its lines, its chunks. Written by hand, since the
+ * `return` of an async generator waits for the `next` before it. Here it takes the read back, and the
+ * bytes stay in the input for somebody else.
+ */
 import { type Wait, WAITING } from "../../operation/wait.ts";
 
-/**
- * `for await` over what an input is made of. Written by hand, since the `return` of an async
- * generator waits for the `next` before it: here it takes the read back, and the bytes stay in the
- * input for somebody else.
- */
+/** `T`: an item; `R`: what a read returns. */
 export class ReadIterator<T, R> implements AsyncIterableIterator<T, undefined, undefined> {
-  readonly #take: () => Wait<R>;
+  readonly #makeRead: () => Wait<R>;
   readonly #item: (taken: R) => IteratorResult<T, undefined>;
   readonly #pending: Map<Wait<R>, (result: IteratorResult<T, undefined>) => void> = new Map();
   #returned = false;
 
-  /** `take` makes a read, and `item` what `next` answers for it. */
-  constructor(take: () => Wait<R>, item: (taken: R) => IteratorResult<T, undefined>) {
-    this.#take = take;
+  /** `makeRead` makes a read, and `item` what `next` answers for it. */
+  constructor(makeRead: () => Wait<R>, item: (taken: R) => IteratorResult<T, undefined>) {
+    this.#makeRead = makeRead;
     this.#item = item;
   }
 
@@ -24,15 +25,15 @@ export class ReadIterator<T, R> implements AsyncIterableIterator<T, undefined, u
   next(): Promise<IteratorResult<T, undefined>> {
     if (this.#returned) return Promise.resolve({ done: true, value: undefined });
     return new Promise((answer, reject) => {
-      const take = this.#take();
-      this.#pending.set(take, answer);
-      take.then(
+      const read = this.#makeRead();
+      this.#pending.set(read, answer);
+      read.then(
         (taken) => {
-          this.#pending.delete(take);
+          this.#pending.delete(read);
           answer(this.#item(taken));
         },
         (error) => {
-          this.#pending.delete(take);
+          this.#pending.delete(read);
           reject(error);
         },
       );
@@ -41,10 +42,10 @@ export class ReadIterator<T, R> implements AsyncIterableIterator<T, undefined, u
 
   return(): Promise<IteratorResult<T, undefined>> {
     this.#returned = true;
-    for (const [take, answer] of this.#pending) {
-      if (take.state !== WAITING) continue; // it has its bytes, and will answer by itself
-      this.#pending.delete(take);
-      take.leave();
+    for (const [read, answer] of this.#pending) {
+      if (read.state !== WAITING) continue; // it has its bytes, and will answer by itself
+      this.#pending.delete(read);
+      read.leave();
       answer({ done: true, value: undefined });
     }
     return Promise.resolve({ done: true, value: undefined });
