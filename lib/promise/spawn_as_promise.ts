@@ -1,3 +1,4 @@
+/** Fibers for callers in the promise world: spawned from there, with a promise of their value. */
 import type { Operation } from "../operation/types.ts";
 import {
   type Fiber,
@@ -58,7 +59,7 @@ function spawnBelow<T>(
   options: SpawnOptions | undefined,
 ): Fiber<T> {
   const core = checkFiber("spawn", "parent", parent);
-  checkOpen("spawn", core as unknown as Context); // first: a fiber from outer space has no scheduler
+  checkOpen("spawn", core as unknown as Context); // first: one of `Fiber.returned` and the like has no scheduler
   return spawnAsChildOf(core.scheduler, parent, body, options);
 }
 

@@ -1,3 +1,4 @@
+/** Pools of byte buffers, all of one size. */
 import { checkFiniteCount, checkOptions, show } from "../internal/check.ts";
 import { ResourcePool } from "./resource_pool.ts";
 

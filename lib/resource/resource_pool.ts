@@ -1,3 +1,4 @@
+/** Pools of items of any kind, with the check that none is given back twice. */
 import { checkBody, checkCount, checkFunction, checkOptional, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";

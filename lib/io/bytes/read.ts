@@ -7,15 +7,14 @@
  *                         ├──closed──▶ failed      its input was closed
  *                         └──withdraw──▶ gone      nothing was taken
  *
- *  - attempt: only if nobody waits, or it would overtake those who do. The end of the line is no
- *    place for two kinds of reads, though: one that wants no byte never waits, and one through an
- *    input that is closed is told so at once.
+ *  - attempt: only if nobody waits, or it would overtake those who do. Two kinds of reads need not
+ *    line up, though: one that wants no byte, and one through an input that is closed.
  *  - advance: by the source, for the first in the list, whenever something has come.
  *  - taken is the commit. If the waiter is gone by then, the bytes are put back (`giveBack`).
  *
- * What an operation takes in `attempt` it turns into its result at once; so that may be a view of
- * the source's queue. What waits for its waiter, or is handed to code of the user's that a `select`
- * runs, is a copy.
+ * An operation that takes in `attempt` turns that into its result at once, so it may be a view of the
+ * source's queue. It is a copy if its waiter gets it later, or if a `select` took it, which may run
+ * code of the user's in between.
  */
 import { EventBase, type WaitNode } from "../../operation/event.ts";
 import type { Event } from "../../operation/event_constructors.ts";

@@ -22,13 +22,13 @@ const MOST = 64 * 1024;
 /** What is waited for: that all is written, one system write, or just for the turn. */
 type Wanted = "all" | "one call" | "turn";
 
-/** The rule of a write: happens with how many bytes that were, but for `all`, which says nothing. */
+/** The rule of a write. It happens with how many bytes that were; "all" has nothing to tell. */
 class Write extends EventBase<number> implements TurnRule {
   constructor(readonly sink: Sink, readonly bytes: Uint8Array, readonly wanted: Wanted) {
     super();
   }
 
-  /** Only what has nothing to write needs no turn, and a turn alone may be had at once. */
+  /** Nothing to write needs no turn. A write needs time, but a mere turn may be had at once. */
   override attempt(wait: Wait<unknown>): boolean {
     if (this.bytes.length === 0) {
       wait.value = this.#result(0);

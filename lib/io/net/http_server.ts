@@ -1,3 +1,16 @@
+/**
+ * HTTP servers, on `Deno.serve`: a fiber that stands for the server, and one for each request.
+ *
+ * Deno calls for each request and waits for a promise of the response. The fiber that runs the handler
+ * settles it, and then goes on until the response is sent, and what the handler has spawned is gone:
+ *
+ *     handler ──▶ responded ──▶ sent ──▶ ended
+ *        ├── failed or aborted before it had responded: a 500, or a 503
+ *        └── the client is gone: the fiber is aborted
+ *
+ * An upgrade to a WebSocket is special, since for Deno it is a response that was sent already: see
+ * `Exchange.acceptable`.
+ */
 import { afterEvent, select } from "../../event/mod.ts";
 import { Channel } from "../../channel/mod.ts";
 import { type Scope, scope, spawn } from "../../fiber/mod.ts";
@@ -8,6 +21,7 @@ import type { Awaitable, Operation, Result } from "../../operation/types.ts";
 import { abortEvent, fromPromise, promiseEvent } from "../../promise/mod.ts";
 import { checkPath, checkPort, checkServerTls } from "./address.ts";
 import { refuseOptions } from "../bytes/mod.ts";
+import { CLEANUP_GRACE_MS } from "../streams/mod.ts";
 import { guardBody, isBrokenOff } from "./http_body.ts";
 import { Establish, reportHandler, shutDown, type ShutdownOptions } from "./server.ts";
 
@@ -43,9 +57,6 @@ export interface HttpServerStatistics {
   /** How many there have been, with those. */
   readonly accepted: number;
 }
-
-/** For how long what was aborted may still answer, once the grace period is over. */
-const CLEANUP_GRACE_MS = 1000;
 
 /**
  * An HTTP server, on `Deno.serve`: a fiber for each request, in a fiber of its own, which belongs to

@@ -1,3 +1,10 @@
+/**
+ * Servers of TCP, TLS and Unix sockets: a fiber that accepts, and one for each connection.
+ *
+ * A connection is served in the scope of the acceptor, so the server ends when its last handler has.
+ * What a handler is not to do itself, to close above all, happens when its fiber has ended: in
+ * `onResult` if it failed, else in another fiber, for writing the rest may take its time.
+ */
 import {
   type CancelContext,
   cancelScope,

@@ -1,3 +1,12 @@
+/**
+ * Child processes, each for as long as a body runs.
+ *
+ *     RUNNING ──the body has returned──▶ SEEN OFF ──it ended by itself──▶ ended
+ *        │                                   └──graceMs──▶ SIGTERM ──graceMs──▶ SIGKILL ──▶ ended
+ *        └──the body failed or was aborted──────────────────▶ SIGTERM ──▶ as above
+ *
+ * The pipes are closed in any case, and what is on its way to a child that doesn't read is forgotten.
+ */
 import { afterEvent, select, when } from "../../event/mod.ts";
 import { all, protect, scope, spawn } from "../../fiber/mod.ts";
 import { currentFiber, GeneratorOperation } from "../../fiber/core/mod.ts";

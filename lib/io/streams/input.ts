@@ -1,3 +1,8 @@
+/**
+ * Inputs: buffered streams of bytes to read. An `Input` is a way into a `Source`, with parsers for
+ * lines and the like; the waiting is `bytes/read.ts`, the queue and the lines of waiters are the
+ * source's. Several inputs may share a source, so each can be closed without it.
+ */
 import {
   checkCount,
   checkFiniteCount,

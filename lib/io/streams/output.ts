@@ -1,3 +1,7 @@
+/**
+ * Outputs: buffered streams of bytes to write. An `Output` is an `OutputBuffer`, which empties itself
+ * into a `Drain`: a sink, hooks of the user's, memory. The waiting is in `output_waits.ts`.
+ */
 import {
   checkFunction,
   checkOptional,
