@@ -140,8 +140,8 @@ export class Context implements CancelContext, Linked<Context> {
   /** It ended without its generator: hands on what was to be run at its end. */
   released(): void {}
 
-  /** Whether its fiber has nothing left to do but to wait for the kids. */
-  waitsForKids(): boolean {
+  /** Whether its body has ended, and it waits for the kids. */
+  get closing(): boolean {
     return (this.flags & CLOSING) !== 0;
   }
 

@@ -4,7 +4,7 @@ import { SPENT, WAITING } from "../../operation/wait.ts";
 import { failContext, treeOf } from "./context.ts";
 import type { FiberCore } from "./fiber.ts";
 import type { SchedulerCore } from "./scheduler.ts";
-import { CLOSING, FIBER, QUEUED } from "./flags.ts";
+import { FIBER, QUEUED } from "./flags.ts";
 
 /**
  * To be called when nobody is ready and nothing can come. At first everything is aborted, with the
@@ -31,7 +31,7 @@ export function breakDeadlock(
 
 /** Where the body of the root has returned, its value stands: just what it had spawned is aborted. */
 function cancelStuck(root: FiberCore<unknown>, deadlock: Deadlock): void {
-  if ((root.flags & CLOSING) === 0) return root.cancel(deadlock);
+  if (!root.closing) return root.cancel(deadlock);
   for (const fiber of liveFibers(root)) if (fiber.parent === root) fiber.cancel(deadlock);
 }
 
@@ -41,7 +41,7 @@ function isReady(fiber: FiberCore<unknown>): boolean {
 
 function throwInto(fiber: FiberCore<unknown>, deadlock: Deadlock): void {
   const { pending } = fiber;
-  if (pending === null || fiber.context.waitsForKids()) return;
+  if (pending === null || fiber.context.closing) return;
   if (!pending.interrupt(new Abort(deadlock)) && pending.state === WAITING) {
     pending.state = SPENT; // a wait that can't be cancelled: what resumes it later comes too late
   }

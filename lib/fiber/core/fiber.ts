@@ -33,7 +33,6 @@ import type { SchedulerCore } from "./scheduler.ts";
 import { usedUp } from "./share.ts";
 import {
   CLOSED,
-  CLOSING,
   DELIVERED,
   ENDED_ABORTED,
   ENDED_FAILED,
@@ -176,7 +175,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
   }
 
   get state(): "running" | "aborting" | "terminated" {
-    if ((this.flags & TERMINATED) !== 0) return "terminated";
+    if (this.terminated) return "terminated";
     return this.error === undefined ? "running" : "aborting";
   }
 
@@ -196,7 +195,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
 
   /** What it is doing, in words. */
   waitsOn(): string {
-    if ((this.flags & CLOSING) !== 0) return "the end of its spawns";
+    if (this.closing) return "the end of its spawns";
     if ((this.flags & QUEUED) !== 0) return "its turn";
     return this.pending?.describe() ?? "nothing";
   }

@@ -103,15 +103,14 @@ export class ScopeContext extends Context implements Scope {
     this.extras!.releases = undefined;
   }
 
-  override waitsForKids(): boolean {
+  override get closing(): boolean {
     return this.waiting !== null;
   }
 
   override emptied(): void {
     const { waiting } = this;
-    if (waiting === null || waiting.waiter === null) return;
     this.waiting = null;
-    waiting.complete(undefined);
+    waiting?.complete(undefined);
   }
 }
 
@@ -140,7 +139,7 @@ class KidsGone {
   }
 
   attempt(): boolean {
-    return this.scope.kids === null;
+    return false;
   }
 
   enlist(): void {

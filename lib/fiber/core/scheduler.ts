@@ -59,7 +59,7 @@ export abstract class SchedulerCore implements Scheduler {
   }
 
   get active(): boolean {
-    return !this.#disposed && this.root !== null && !this.root.terminated;
+    return !this.#disposed && this.root?.terminated === false;
   }
 
   /** `fiber` is to be stepped once, some time after this returns. */
@@ -77,7 +77,7 @@ export abstract class SchedulerCore implements Scheduler {
 
   dispose(): void {
     this.#disposed = true;
-    if (this.root !== null && !this.root.terminated) {
+    if (this.root?.terminated === false) {
       this.abort(this.root, new Inactive("The scheduler was disposed of"));
     }
   }
