@@ -43,7 +43,7 @@ export function checkWriter(action: string, writer: Writer, argument = "sink"): 
   }
   if ((writer as unknown) instanceof WritableStream) {
     throw new TypeError(
-      `Cannot ${action}: ${argument} is a WritableStream, which doesn't count; use Output.fromWritable`,
+      `Cannot ${action}: ${argument} is a WritableStream, which doesn't say how many bytes it took; use Output.fromWritable`,
     );
   }
   // Its `write` is another one: it takes the whole chunk, and keeps it.
@@ -51,7 +51,7 @@ export function checkWriter(action: string, writer: Writer, argument = "sink"): 
     throw new TypeError(
       `Cannot ${action}: ${argument} is ${
         show(writer)
-      }, which doesn't count; unlock the stream, and pass that`,
+      }, which doesn't say how many bytes it took; unlock the stream, and pass that`,
     );
   }
   checkFunction(action, `${argument}.write`, writer.write);

@@ -186,7 +186,12 @@ export function commandOutput(
   checkCommand(program, options);
   const { input, ...rest } = options;
   const own = ["stdin", "stdout", "stderr"];
-  refuseOptions("run the command", options, own, "all of it is collected; there is withCommand");
+  refuseOptions(
+    "run the command",
+    options,
+    own,
+    "all of it is collected; for that use withCommand",
+  );
   if (input !== undefined && typeof input !== "string" && !(input instanceof Uint8Array)) {
     throw new TypeError(
       `Cannot run the command: input must be a string or a Uint8Array, got ${show(input)}`,
@@ -387,7 +392,7 @@ function checkCommand(program: unknown, options: unknown): void {
   checkOptions("run the command", options);
   const { graceMs, args, cwd, env, ...rest } = Object(options) as Record<string, unknown>;
   if (graceMs !== undefined) checkDuration("run the command", "graceMs", graceMs);
-  refuseOptions("run the command", rest, ["signal"], "there is withAbortSignal");
+  refuseOptions("run the command", rest, ["signal"], "use withAbortSignal");
   check("args", args, "an array of strings", (args) => Array.isArray(args) && args.every(isString));
   check("cwd", cwd, "a string or a URL", (cwd) => isString(cwd) || cwd instanceof URL);
   check("env", env, "an object of strings", (env) => {
