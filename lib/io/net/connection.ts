@@ -6,7 +6,7 @@
  *    as soon as the other side is done, or after `CLEANUP_GRACE_MS`;
  *  - it threw, or was aborted: the socket is closed at once, and what was not written is forgotten.
  *
- * ClosingState the output closes that direction alone; the body may read on until the other side is done.
+ * Closing the output closes that direction alone: the body may read on until the other side is done.
  *
  * Clean-up of the body's that is protected (a last line, a flush) may depend on a client that
  * doesn't read. So an abort gives it `CLEANUP_GRACE_MS`; then the socket is closed under it, and what it
