@@ -16,6 +16,7 @@ say("ready");
 // A run starts with nothing else going on in the process: the reading blocks it.
 for (let length = Deno.stdin.readSync(buffer); length; length = Deno.stdin.readSync(buffer)) {
   const size = Number(new TextDecoder().decode(buffer.subarray(0, length)));
+  await workload.before?.[contenderName]?.();
   const start = performance.now();
   const measured = await run(size);
   const end = performance.now();

@@ -12,6 +12,13 @@ export function resident(): number {
   return Deno.memoryUsage().rss;
 }
 
+/** The most bytes that the process ever had, as Linux says; elsewhere what it has now. */
+export function peakResident(): number {
+  if (Deno.build.os !== "linux") return Deno.memoryUsage().rss;
+  const [, kilobytes] = /^VmHWM:\s*(\d+) kB$/m.exec(Deno.readTextFileSync("/proc/self/status"))!;
+  return Number(kilobytes) * 1024;
+}
+
 function collectGarbage(): void {
   const { gc } = globalThis as { gc?: () => void };
   if (gc === undefined) throw new Error("Cannot measure memory: run with --v8-flags=--expose-gc");

@@ -1,17 +1,22 @@
 /**
- * `deno task bench [NAME] [--json FILE] [--smoke] [--rounds N] [--strict]` measures the workloads
- * named like `NAME`, ours and the peers'. `--smoke` only sees whether they do their work; with
- * `--strict` a missed target is a failure.
+ * `deno task bench [NAME] [--against PEER,PEER] [--json FILE] [--smoke] [--rounds N] [--strict]`
+ * measures the workloads named like `NAME`, ours and the peers', or those of them that are named.
+ * `--smoke` only sees whether they do their work; with `--strict` a missed target is a failure.
  */
 import { cpus } from "node:os";
+import { contendersOf } from "./contenders.ts";
 import { buildGo, output } from "./program.ts";
 import { workloads } from "./registry.ts";
 import { full, measure, type Result, smoke } from "./runner.ts";
 import { printResult, printSummary } from "./table.ts";
+import type { Workload } from "./workload.ts";
 
 const options = parse(Deno.args);
-const chosen = workloads.filter(({ name }) => name.includes(options.name));
-if (chosen.length === 0) exitWithUsage(`no workload is named ${options.name}`);
+const chosen = workloads.filter((workload) => {
+  return workload.name.includes(options.name) &&
+    (options.against?.some((peer) => peer in workload.targets) ?? true);
+});
+if (chosen.length === 0) exitWithUsage(`no workload is named ${options.name}, or has such peers`);
 
 const effort = options.smoke ? smoke : { ...full, rounds: options.rounds };
 const folder = await Deno.makeTempDir();
@@ -20,7 +25,7 @@ try {
   const go = await buildGo(folder);
   if (go === undefined) console.log("Go is left out: there is no `go` here\n");
   for (const workload of chosen) {
-    const result = await measure(workload, effort, go?.program);
+    const result = await measure(workload, effort, takingPart(workload, go), go?.program);
     results.push(result);
     if (options.smoke) console.log(`${result.workload}: ${contenders(result)} did their work`);
     else printResult(result);
@@ -36,9 +41,17 @@ try {
 const missed = results.some(({ scores }) => scores.some(({ met }) => met === false));
 Deno.exit(options.strict && !options.smoke && missed ? 1 : 0);
 
+/** Ours, and those of the peers that are asked for and that there are here. */
+function takingPart(workload: Workload, go: unknown): string[] {
+  const [ours, ...peers] = contendersOf(workload) as [string, ...string[]];
+  const asked = peers.filter((name) => options.against?.includes(name) ?? true);
+  return [ours, ...asked.filter((name) => name !== "go" || go !== undefined)];
+}
+
 function parse(args: readonly string[]) {
   const options = {
     name: "",
+    against: undefined as string[] | undefined,
     json: undefined as string | undefined,
     smoke: false,
     strict: false,
@@ -48,7 +61,9 @@ function parse(args: readonly string[]) {
     const arg = args[i] ?? "";
     if (arg === "--smoke") options.smoke = true;
     else if (arg === "--strict") options.strict = true;
-    else if (arg === "--json") options.json = args[++i] ?? exitWithUsage("--json needs a file");
+    else if (arg === "--against") {
+      options.against = (args[++i] ?? exitWithUsage("--against needs names")).split(",");
+    } else if (arg === "--json") options.json = args[++i] ?? exitWithUsage("--json needs a file");
     else if (arg === "--rounds") options.rounds = count(args[++i]);
     else if (arg.startsWith("--")) exitWithUsage(`there is no option ${arg}`);
     else options.name = arg;
@@ -64,8 +79,8 @@ function count(arg: string | undefined): number {
 }
 
 function exitWithUsage(complaint: string): never {
-  const usage = "deno task bench [NAME] [--json FILE] [--smoke] [--rounds N] [--strict]";
-  console.error(`${complaint}\nusage: ${usage}`);
+  console.error(`${complaint}\nusage: deno task bench [NAME] [--against PEER,PEER] [--json FILE]`);
+  console.error("       [--smoke] [--rounds N] [--strict]");
   console.error(`names: ${workloads.map(({ name }) => name).join(", ")}`);
   Deno.exit(2);
 }

@@ -63,7 +63,7 @@ function command(
     const env = { GOMAXPROCS: "1" };
     return new Deno.Command(goProgram ?? "", { args: [workload.name], env, ...pipes });
   }
-  const flags = (workload.v8Flags ?? []).map((flag) => `--v8-flags=${flag}`);
+  const flags = workload.flags ?? [];
   const program = new URL("contender.ts", bench).href;
   return new Deno.Command(Deno.execPath(), {
     args: ["run", lock, "--allow-all", ...flags, program, workload.name, contender],

@@ -8,10 +8,13 @@ import { abortTree } from "./workloads/abort_tree.ts";
 import { bufferedStream } from "./workloads/buffered_stream.ts";
 import { bundleSize } from "./workloads/bundle_size.ts";
 import { chain } from "./workloads/chain.ts";
+import { crawlOnThreads, crawlPages } from "./workloads/crawl.ts";
 import { crowdRoundTrip, crowdSpawnAbort } from "./workloads/crowd.ts";
 import { echoLatencies, echoTimes } from "./workloads/echo.ts";
+import { httpRequests } from "./workloads/http.ts";
 import { importTime } from "./workloads/import_time.ts";
 import { bytesOfHeap, bytesResident } from "./workloads/memory.ts";
+import { ndjsonMemory, ndjsonTime } from "./workloads/ndjson.ts";
 import { poolCpu, poolIdle } from "./workloads/pool_cpu.ts";
 import { poolBurst, poolRoundTrip } from "./workloads/pool_tasks.ts";
 import { rendezvous } from "./workloads/rendezvous.ts";
@@ -49,6 +52,9 @@ export const core: readonly Workload[] = [
 const outside: readonly Workload[] = [
   ...echoTimes,
   ...echoLatencies,
+  ...httpRequests,
+  crawlPages,
+  crawlOnThreads,
   importTime,
   bundleSize,
 ];
@@ -63,6 +69,8 @@ export const threads: readonly Workload[] = [
   sharedNumbers,
   sharedBytes,
   sharedPooledBytes,
+  ndjsonTime,
+  ndjsonMemory,
 ];
 
 export const workloads: readonly Workload[] = [...core, ...outside, ...threads];

@@ -1,12 +1,12 @@
 /**
  * Measures one workload. Its contenders run in processes of their own, so that none of them spoils
  * what the engine has learnt about another one's code; and in turns, A B C A B C, so that a drift
- * of the machine hits all of them alike. What counts is the ratio of two costs of the same round.
+ * of the machine hits all of them alike. What counts is the median of the ratios of two costs of the
+ * same round, or, where a workload says so, the ratio of the best costs.
  *
  * No forced collection in between: it throws away the code that was compiled for classes of which
  * no instance is alive, and the next round would measure the compiler.
  */
-import { contendersOf } from "./contenders.ts";
 import { Program } from "./program.ts";
 import type { Workload } from "./workload.ts";
 
@@ -30,16 +30,21 @@ export interface Score {
   readonly size: number;
   /** Per unit, one for each round. */
   readonly costs: readonly number[];
-  readonly cost: Spread;
-  /** Ours by theirs; not for us. */
-  readonly ratio?: Spread;
+  readonly spread: Spread;
+  /** What of them counts. */
+  readonly cost: number;
+  /** Ours by theirs, round by round; not for us. */
+  readonly ratios?: Spread;
+  /** What of them counts, or the ratio of the costs that count. */
+  readonly ratio?: number;
   /** At most what our cost, or that ratio, should be. */
   readonly target: number | null;
   readonly met: boolean | null;
 }
 
-/** The median, and the quartiles around it. */
+/** The best, the median, and the quartiles around it. */
 export interface Spread {
+  readonly best: number;
   readonly lower: number;
   readonly median: number;
   readonly upper: number;
@@ -49,18 +54,18 @@ export interface Result {
   readonly workload: string;
   readonly unit: string;
   readonly measure: string;
+  readonly counts: "median" | "best";
   /** Ours is the first. */
   readonly scores: readonly Score[];
 }
 
-/** Measures `workload`, without Go if there is no `goProgram`. */
+/** Measures `workload`; `goProgram` is the file of the one of Go's, if that takes part. */
 export async function measure(
   workload: Workload,
   effort: Effort,
+  contenders: readonly string[],
   goProgram: string | undefined,
 ): Promise<Result> {
-  const contenders = contendersOf(workload)
-    .filter((name) => name !== "go" || goProgram !== undefined);
   const lanes = contenders.map((name) => new Lane(workload, name, goProgram));
   try {
     await Promise.all(lanes.map((lane) => lane.start()));
@@ -72,26 +77,30 @@ export async function measure(
     await Promise.all(lanes.map((lane) => lane.end()));
   }
   const [ours, ...theirs] = lanes as [Lane, ...Lane[]];
-  return {
-    workload: workload.name,
-    unit: workload.unit,
-    measure: workload.measure ?? "ns",
-    scores: [
-      score(ours, { target: workload.limit ?? null }),
-      ...theirs.map((lane) => score(lane, { target: workload.targets[lane.name] ?? null, ours })),
-    ],
-  };
+  const { name, unit, measure = "ns", counts = "median", limit = null, targets } = workload;
+  const own = score(ours, counts, limit);
+  const scores = theirs.map((lane) => {
+    return compared(own, score(lane, counts, targets[lane.name] ?? null), counts);
+  });
+  return { workload: name, unit, measure, counts, scores: [own, ...scores] };
 }
 
-function score(
-  { name, size, costs }: Lane,
-  { target, ours }: { target: number | null; ours?: Lane },
-): Score {
-  const cost = spread(costs);
-  const paired = ours && costs.slice(0, ours.costs.length); // not every round has both
-  const ratio = paired && spread(paired.map((cost, round) => ours.costs[round]! / cost));
-  const met = target === null ? null : (ratio ?? cost).median <= target;
-  return { contender: name, size, costs, cost, ...(ratio && { ratio }), target, met };
+function score({ name, size, costs }: Lane, counts: keyof Spread, target: number | null): Score {
+  const all = spread(costs);
+  const cost = all[counts];
+  return { contender: name, size, costs, spread: all, cost, target, met: isMet(cost, target) };
+}
+
+/** `theirs`, and what `ours` is by it. */
+function compared(ours: Score, theirs: Score, counts: keyof Spread): Score {
+  const paired = theirs.costs.slice(0, ours.costs.length); // not every round has both
+  const ratios = spread(paired.map((cost, round) => ours.costs[round]! / cost));
+  const ratio = counts === "best" ? ours.cost / theirs.cost : ratios[counts];
+  return { ...theirs, ratios, ratio, met: isMet(ratio, theirs.target) };
+}
+
+function isMet(value: number, target: number | null): boolean | null {
+  return target === null ? null : value <= target;
 }
 
 /** One contender: its process, or its processes, and what its rounds cost. */
@@ -178,5 +187,5 @@ function spread(values: readonly number[]): Spread {
     const below = sorted[Math.floor(at)]!;
     return below + (sorted[Math.ceil(at)]! - below) * (at % 1);
   };
-  return { lower: quantile(0.25), median: quantile(0.5), upper: quantile(0.75) };
+  return { best: sorted[0]!, lower: quantile(0.25), median: quantile(0.5), upper: quantile(0.75) };
 }

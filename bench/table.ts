@@ -2,17 +2,17 @@
 import type { Result, Score } from "./runner.ts";
 
 /** A block of lines for a workload. */
-export function printResult({ workload, unit, measure, scores }: Result): void {
-  console.log(`${workload}, ${measure} per ${unit}`);
+export function printResult({ workload, unit, measure, counts, scores }: Result): void {
+  console.log(`${workload}, ${measure} per ${unit}${counts === "best" ? ", the best rounds" : ""}`);
   for (const score of scores) console.log(`  ${row(score)}`);
 }
 
-function row({ contender, cost, ratio, target, met }: Score): string {
+function row({ contender, cost, ratio, ratios, target, met }: Score): string {
   const columns = [
     contender.padEnd(12),
-    figure(cost.median).padStart(10),
-    (ratio ? `${digits(ratio.median)}x` : "").padStart(9),
-    (ratio ? `  ${digits(ratio.lower)} … ${digits(ratio.upper)}` : "").padEnd(19),
+    figure(cost).padStart(10),
+    (ratio ? `${digits(ratio)}x` : "").padStart(9),
+    (ratios ? `  ${digits(ratios.lower)} … ${digits(ratios.upper)}` : "").padEnd(19),
   ];
   if (target !== null) {
     columns.push(`${ratio ? digits(target) : figure(target)} at most: ${met ? "met" : "MISSED"}`);

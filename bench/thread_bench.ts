@@ -2,9 +2,10 @@
 import { register } from "./register.ts";
 import { threads } from "./registry.ts";
 
-// The modules of the threads are read, and the peers look at the environment and the processors.
+// The modules of the threads are read, the lines of JSON written, and the peers look at the
+// environment and the processors.
 // Whoever says plain `deno bench` is to see the other workloads, and neither questions nor errors.
-const needed = [{ name: "read" }, { name: "env" }, { name: "sys" }] as const;
+const needed = [{ name: "read" }, { name: "write" }, { name: "env" }, { name: "sys" }] as const;
 const missing = needed.some((what) => Deno.permissions.querySync(what).state !== "granted");
 if (missing) console.error("The threads need permissions: deno bench --allow-all has them, too");
 else register(threads);

@@ -26,8 +26,12 @@ export interface Workload {
   readonly units?: (n: number) => number;
   /** Whether each run needs a new process, since what it measures happens but once in one. */
   readonly fresh?: boolean;
-  /** Options of the engine, in the processes of this workload only. */
-  readonly v8Flags?: readonly string[];
+  /** What of the rounds counts: the median (default), or each contender's best one. */
+  readonly counts?: "median" | "best";
+  /** What a contender does before each of its runs. It isn't part of the cost. */
+  readonly before?: Readonly<Record<string, () => PromiseLike<void>>>;
+  /** Options of `deno run`, in the processes of this workload only. */
+  readonly flags?: readonly string[];
   /** At most what a unit may cost us. */
   readonly limit?: number;
   /** With whom we compare, and how much ours / theirs may be; null: no target, just to see. */

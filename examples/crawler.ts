@@ -51,6 +51,9 @@ export interface CrawlOptions {
 const maxRedirects = 10;
 const parserThreads = 2;
 
+/** Finds the addresses that the page `url` refers to. */
+export type Parse = (html: string, url: URL) => Operation<readonly string[]>;
+
 /** Crawls the site of `report.start` and writes down in `report` what it sees, as it sees it. */
 export function* crawl(report: Report, options: CrawlOptions): Operation<void> {
   const parsers = yield* ThreadPool.make<typeof parser>(
@@ -58,14 +61,25 @@ export function* crawl(report: Report, options: CrawlOptions): Operation<void> {
     { size: parserThreads, name: "parsers" },
   );
   try {
-    const crew = new Crew(parsers, report, options);
+    yield* crawlWith((html, url) => parsers.run("linksIn", html, url.href), report, options);
+  } finally {
+    yield* parsers.close();
+  }
+}
+
+/** The same with a parser of the caller's. */
+export function* crawlWith(
+  parse: Parse,
+  report: Report,
+  options: CrawlOptions,
+): Operation<void> {
+  try {
+    const crew = new Crew(parse, report, options);
     yield* withTimeout(options.timeout, () => crew.crawl());
     report.ended = report.unchecked === 0 ? "complete" : "page limit";
   } catch (error) {
     if (!(error instanceof Timeout)) throw error;
     report.ended = "timeout";
-  } finally {
-    yield* parsers.close();
   }
 }
 
@@ -104,7 +118,7 @@ class Crew {
   readonly #frontier: Frontier;
 
   constructor(
-    readonly parsers: ThreadPool<typeof parser>,
+    readonly parse: Parse,
     readonly report: Report,
     readonly options: CrawlOptions,
   ) {
@@ -130,13 +144,13 @@ class Crew {
 
   /** Checks one link, and returns those on its page that nobody had found before. */
   *#visit(link: URL): Operation<URL[]> {
-    const { parsers, report, options } = this;
+    const { report, options } = this;
     const home = report.start.origin;
     try {
       const page = yield* withTimeout(options.pageTimeout, () => follow(link, home));
       report.sound(link);
       if (page.html === undefined || !report.page(page.url)) return []; // a redirect led back
-      const links = yield* parsers.run("linksIn", page.html, page.url.href);
+      const links = yield* this.parse(page.html, page.url);
       return links
         .map((target) => new URL(target))
         .filter((target) => options.external || target.origin === home)

@@ -11,7 +11,7 @@ const root = new URL("../", import.meta.url);
 const locks: Record<string, string[]> = {
   "examples/crawler/deno.lock": ["examples/crawler.ts", "examples/crawler/"],
   "tests/deno.lock": ["examples/", "tests/", "tools/"],
-  "bench/deno.lock": ["bench/"],
+  "bench/deno.lock": ["bench/", "examples/crawler/"],
 };
 
 function sourcesIn(path: string): string[] {

@@ -3,7 +3,7 @@
  * end, whatever fails on the way, and prints the output of what failed.
  */
 import config from "../deno.json" with { type: "json" };
-import { deadLinks, duplicateTestNames, unexplainedIgnores } from "./tidy.ts";
+import { deadLinks, duplicateTestNames, trapsOutOfStep, unexplainedIgnores } from "./tidy.ts";
 
 /** Throws, with what there is to say, if the step fails. */
 type Step = () => unknown;
@@ -15,7 +15,7 @@ const steps: Record<string, Step> = {
   doc: () => deno("doc", "--lint", ...Object.values(config.exports)),
   ignores: () => expectNone(unexplainedIgnores()),
   links: () => expectNone(deadLinks()),
-  names: () => expectNone(duplicateTestNames()),
+  names: () => expectNone([...duplicateTestNames(), ...trapsOutOfStep()]),
   test: () => deno("task", "test"),
   bench: benchUnderBothRunners,
   bundle: bundleRunsOnNode,

@@ -1,4 +1,4 @@
-/** Three small checks of the gate. Each returns its complaints, one line each. */
+/** Four small checks of the gate. Each returns its complaints, one line each. */
 
 interface Source {
   readonly path: string;
@@ -23,6 +23,39 @@ export function duplicateTestNames(): string[] {
     }
   }
   return complaints;
+}
+
+/** Where `tests/TRAPS.md` says that a trap is tested, and where tests name it: both must agree. */
+export function trapsOutOfStep(): string[] {
+  const list = Deno.readTextFileSync(new URL("tests/TRAPS.md", root));
+  const listed = new Map(
+    Array.from(
+      list.matchAll(/^- \*\*(T\d+)\.\*\*(.*(?:\n {2}.*)*)/gm),
+      ([, trap = "", text = ""]) => [trap, pathsIn(text)] as const,
+    ),
+  );
+  const tested = Map.groupBy(
+    sources(/_test\.ts$/, "tests/").flatMap(({ path, text }) =>
+      [...new Set(text.match(/\bT[1-9]\d?\b/g))].map((trap) => ({ trap, path }))
+    ),
+    ({ trap }) => trap,
+  );
+  return [...new Set([...listed.keys(), ...tested.keys()])].flatMap((trap) => {
+    const said = listed.get(trap);
+    if (said === undefined) return [`tests/TRAPS.md does not list ${trap}, which tests name`];
+    const found = tested.get(trap)?.map(({ path }) => path.slice("tests/".length)) ?? [];
+    return [
+      ...found.filter((path) => !said.includes(path))
+        .map((path) => `tests/TRAPS.md: ${trap} is tested in ${path} as well`),
+      ...said.filter((path) => !found.includes(path))
+        .map((path) => `tests/TRAPS.md: no test in ${path} names ${trap}`),
+    ];
+  });
+}
+
+/** The test files that a paragraph names in code. */
+function pathsIn(text: string): string[] {
+  return Array.from(text.matchAll(/`([\w/]+_test\.ts)`/g), ([, path = ""]) => path);
 }
 
 /** Links of the Markdown files to files and headings that are not there. */

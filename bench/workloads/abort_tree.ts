@@ -9,7 +9,13 @@ export const abortTree: Workload = {
   name: "abort",
   unit: "task",
   size: { full: 100_000, smoke: 100 },
-  targets: { go: null, ...libraries, generators: 2.0, operations: null },
+  targets: {
+    go: null,
+    effect: null,
+    effection: libraries.effection,
+    generators: null,
+    operations: null,
+  },
   run: {
     weft: (n) => main(() => weft(n)),
     generators: (n) => throwInto(n, generator),

@@ -1,17 +1,18 @@
 /** One producer, one consumer, and a buffer of 128 between them. */
 import { Channel, main, spawn } from "../../mod.ts";
+import { mixed } from "../mix.ts";
 import { PromiseChannel } from "../peers/promise_channel.ts";
 import { expectTotal, libraries, type Workload } from "../workload.ts";
 
 const capacity = 128;
 
-export const bufferedStream: Workload = {
+export const bufferedStream: Workload = mixed({
   name: "buffered(128)",
   unit: "message",
   iteration: 1000,
-  targets: { go: 1.2, ...libraries, promises: 0.5, generators: null },
+  targets: { go: 1.15, ...libraries, promises: 0.5, generators: null },
   run: { weft: (n) => main(() => weft(n)), promises, generators },
-};
+});
 
 function* weft(n: number) {
   const channel = new Channel<number>({ capacity });

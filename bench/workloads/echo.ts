@@ -9,6 +9,7 @@
 import { echo } from "../../examples/echo_server.ts";
 import { fromPromise, main } from "../../mod.ts";
 import { type Input, type Output, type TcpHandler, TcpServer } from "../../lib/io/mod.ts";
+import { Clients } from "../clients.ts";
 import { expectTotal, type Workload } from "../workload.ts";
 
 interface Load {
@@ -112,33 +113,11 @@ interface Measured {
   readonly p99: number;
 }
 
-interface Clients {
-  readonly input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
-  readonly output: ReadableStreamDefaultReader<string>;
-}
-
 let clients: Clients | undefined;
 
-/** They end with the process that they have their commands from. */
-function startClients(): Clients {
-  const program = import.meta.resolve("../echo_load.ts");
-  const { stdin, stdout } = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-net", program],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  return {
-    input: stdin.getWriter(),
-    output: stdout.pipeThrough(new TextDecoderStream()).getReader(),
-  };
-}
-
 async function measure(port: number, { connections, bytes }: Load, n: number): Promise<Measured> {
-  const { input, output } = clients ??= startClients();
-  const command = `${port} ${connections} ${bytes} ${n / connections}\n`;
-  await input.write(new TextEncoder().encode(command));
-  const { value = "" } = await output.read();
-  const [total = NaN, p99 = NaN] = value.trim().split(" ").map(Number);
-  if (Number.isNaN(p99)) throw new Error("The clients failed");
-  return { total, p99 };
+  clients ??= new Clients(import.meta.resolve("../echo_load.ts"));
+  const rounds = n / connections;
+  const [total, p99] = await clients.ask(`${port} ${connections} ${bytes} ${rounds}`);
+  return { total: total!, p99: p99! };
 }

@@ -13,7 +13,7 @@ export const importTime: Workload = {
   unit: "import",
   measure: "ms",
   size: { full: 1, smoke: 1 },
-  targets: { effection: 1.0, effect: null },
+  targets: { effection: null, effect: null },
   run: {
     weft: () => importOf(import.meta.resolve("../../mod.ts")),
     effection: () => importOf("npm:effection@4.1.1"),

@@ -1,15 +1,16 @@
 /** Ping and pong over two unbuffered channels: two hand-overs, and both sides meet at each. */
 import { Channel, main, spawn } from "../../mod.ts";
+import { mixed } from "../mix.ts";
 import { PromiseChannel } from "../peers/promise_channel.ts";
 import { expectTotal, libraries, sumBelow, type Workload } from "../workload.ts";
 
-export const rendezvous: Workload = {
+export const rendezvous: Workload = mixed({
   name: "rendezvous",
   unit: "round trip",
   iteration: 1000,
-  targets: { go: 0.75, ...libraries, promises: 0.5, generators: null },
+  targets: { go: 0.62, effect: libraries.effect, effection: null, promises: 0.5, generators: null },
   run: { weft: (n) => main(() => pingPong(n)), promises, generators },
-};
+});
 
 /** Also what a fiber does while very many others are alive, in `crowd.ts`. */
 export function* pingPong(n: number) {

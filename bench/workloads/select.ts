@@ -1,20 +1,21 @@
 /** Receive from whichever of several unbuffered channels has something first. */
 import { Channel, main, select, spawn, when } from "../../mod.ts";
+import { mixed } from "../mix.ts";
 import { PromiseChannel } from "../peers/promise_channel.ts";
 import { expectTotal, libraries, sumBelow, type Workload } from "../workload.ts";
 
-export const select2 = selectOver(2, 1.0);
-export const select8 = selectOver(8, 0.8);
+export const select2 = selectOver(2, 0.85);
+export const select8 = selectOver(8, 0.75);
 
 /** Without Effection: whatever loses a `race` over its queues has taken an item and drops it. */
 function selectOver(ways: number, go: number): Workload {
-  return {
+  return mixed({
     name: `select/${ways}`,
     unit: "select",
     iteration: 1000,
     targets: { go, effect: libraries.effect, promises: null },
     run: { weft: (n) => main(() => weft(ways, n)), promises: (n) => promises(ways, n) },
-  };
+  });
 }
 
 function* weft(ways: number, n: number) {

@@ -7,7 +7,7 @@ export const sleepers: Workload = {
   unit: "sleeper",
   iteration: 1000,
   size: { full: 100_000, smoke: 100 },
-  targets: { go: null, ...libraries, promises: null },
+  targets: { go: null, effect: null, effection: libraries.effection, promises: null },
   run: { weft: (n) => main(() => weft(n)), promises },
 };
 

@@ -1,16 +1,17 @@
 /** Start 1000 tasks that return a value at once, then wait for the value of each. */
 import { type Fiber, main, spawn } from "../../mod.ts";
+import { mixed } from "../mix.ts";
 import { expectTotal, libraries, type Workload } from "../workload.ts";
 
 const batch = 1000;
 
-export const spawnJoin: Workload = {
+export const spawnJoin: Workload = mixed({
   name: "spawn+join",
   unit: "task",
   iteration: 1000,
-  targets: { go: 0.35, ...libraries, promises: 0.5, generators: null },
+  targets: { go: 0.5, ...libraries, promises: null, generators: null },
   run: { weft: (n) => main(() => weft(n)), promises, generators },
-};
+});
 
 function* one(): Generator<never, number> {
   return 1;

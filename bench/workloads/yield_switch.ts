@@ -1,23 +1,30 @@
 /** Ten tasks that take turns: what one switch from a task to the next costs. */
 import { main, spawn, yieldNow } from "../../mod.ts";
+import { mixed } from "../mix.ts";
 import { expectTotal, libraries, type Workload } from "../workload.ts";
 
 const tasks = 10;
 let turns = 0;
 
 /** Without Effection, which has no way to yield: `sleep(0)` is a timer of the host. */
-export const yieldSwitch: Workload = {
+export const yieldSwitch: Workload = mixed({
   name: "yield",
   unit: "switch",
   iteration: 1000,
-  targets: { go: 0.8, effect: libraries.effect, promises: null, generators: 1.5, operations: null },
+  targets: {
+    go: 0.95,
+    effect: libraries.effect,
+    promises: null,
+    generators: null,
+    operations: null,
+  },
   run: {
     weft: (n) => takeTurns(n, (turnsEach) => main(() => weft(turnsEach))),
     promises: (n) => takeTurns(n, promises),
     generators: (n) => takeTurns(n, (turnsEach) => inTurns(() => generator(turnsEach))),
     operations: (n) => takeTurns(n, (turnsEach) => inTurns(() => delegator(turnsEach))),
   },
-};
+});
 
 async function takeTurns(n: number, run: (turnsEach: number) => unknown): Promise<void> {
   const turnsEach = Math.ceil(n / tasks);

@@ -1,9 +1,10 @@
+/** `Channel`, the surface. Its rules are in `core.ts`, its waits in `operations.ts`. */
 import { checkCount, checkOptional, checkOptions } from "../internal/check.ts";
 import type { Event } from "../operation/event_constructors.ts";
 import type { Awaitable, Option } from "../operation/types.ts";
 import { ChannelCore, checkOverflow, NOTHING, type Overflow } from "./core.ts";
 import { ChannelIterator } from "./iterator.ts";
-import { CLOSED, Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
+import { Receive, ReceiveEvent, Send, SendEvent } from "./operations.ts";
 
 /** How a channel is made. */
 export interface ChannelOptions {
@@ -70,8 +71,7 @@ export interface ChannelStatistics {
  */
 export class Channel<T> implements AsyncIterable<T> {
   readonly #core: ChannelCore<T>;
-  readonly #receiving: ReceiveEvent<T>;
-  readonly #receivingOrThrow: ReceiveEvent<T>;
+  #receiveEvent: ReceiveEvent<T> | undefined;
   #receiveOptionEvent: Event<Option<T>> | undefined;
 
   /**
@@ -93,15 +93,13 @@ export class Channel<T> implements AsyncIterable<T> {
       );
     }
     this.#core = new ChannelCore(capacity, overflow, name);
-    this.#receiving = new ReceiveEvent(this.#core, false);
-    this.#receivingOrThrow = new ReceiveEvent(this.#core, true);
   }
 
   /**
    * Sends `value`: to the receiver that has waited longest, else into the buffer.
    *
-   * Suspends while there is no room; with an infinite capacity, or when it may drop, only to give way
-   * to others (law 10). If it is cancelled, nothing was sent.
+   * Suspends while there is no room. A channel that is unbounded, or may drop, always has room: there
+   * it suspends only to give way to others (law 10). If it is cancelled, nothing was sent.
    *
    * @throws {ChannelClosedError} with the value, if the channel is closed or is closed meanwhile
    */
@@ -131,7 +129,7 @@ export class Channel<T> implements AsyncIterable<T> {
    * the channel has failed with, once it is drained.
    */
   receive(): Awaitable<Option<T>> {
-    return new Receive(this.#receiving);
+    return new Receive(this.#core as ChannelCore<unknown>, false);
   }
 
   /**
@@ -140,7 +138,7 @@ export class Channel<T> implements AsyncIterable<T> {
    * @throws {ChannelClosedError} when the channel is closed and drained
    */
   receiveOrThrow(): Awaitable<T> {
-    return new Receive(this.#receivingOrThrow);
+    return new Receive(this.#core as ChannelCore<unknown>, true);
   }
 
   /**
@@ -170,7 +168,7 @@ export class Channel<T> implements AsyncIterable<T> {
 
   /** `receiveOrThrow` as an event: the same one for every call. */
   receiveEvent(): Event<T> {
-    return this.#receivingOrThrow;
+    return this.#receiveEvent ??= new ReceiveEvent(this.#core, true);
   }
 
   /**
@@ -178,9 +176,9 @@ export class Channel<T> implements AsyncIterable<T> {
    * that closing a channel can be a branch of a `select`. The same one for every call.
    */
   receiveOptionEvent(): Event<Option<T>> {
-    return this.#receiveOptionEvent ??= this.#receiving.map((item) =>
-      this.#receiving.resultOf(item) as Option<T>
-    );
+    if (this.#receiveOptionEvent !== undefined) return this.#receiveOptionEvent;
+    const event = new ReceiveEvent(this.#core, false);
+    return this.#receiveOptionEvent = event.map((item) => event.resultOf(item) as Option<T>);
   }
 
   /**
@@ -213,8 +211,8 @@ export class Channel<T> implements AsyncIterable<T> {
   }
 
   /**
-   * Happens once the channel is closed, though it may still hold items: how who produces for it
-   * learns that nobody wants more.
+   * Happens once the channel is closed, though it may still hold items: that is how a producer learns
+   * that nobody wants more.
    */
   closeEvent(): Event<void> {
     return this.#core.closeEvent();
@@ -250,6 +248,6 @@ export class Channel<T> implements AsyncIterable<T> {
    * `return` takes back the receives that still wait.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
-    return new ChannelIterator(() => new Receive(this.#receiving));
+    return new ChannelIterator(() => new Receive(this.#core as ChannelCore<unknown>, false));
   }
 }

@@ -4,10 +4,11 @@
  * What holds between two calls:
  *  - receivers wait only while the buffer is empty and no sender waits;
  *  - senders wait only while the buffer is full and no receiver waits;
- *  - closed, nobody waits: senders failed at the close, with their values; receivers, who were
- *    waiting on an empty channel, were told that it is drained, or why it failed.
- * Both lists are first in, first out. A node that is found in a list can be committed, so a value
- * handed to a node has arrived, and a value taken from a node has been sent.
+ *  - once it is closed, nobody waits. At the close, waiting senders fail, with their values; waiting
+ *    receivers, whose channel is empty, are told that it is drained, or why it failed.
+ * Both lists are first in, first out. A node that is found in a list can be committed: so a value
+ * that is handed to a node (`accept`) has arrived, and one that is taken from a node (`give`) has
+ * been sent. Both take the node out of its list first.
  */
 import { show, wrongType } from "../internal/check.ts";
 import { count } from "../internal/circle.ts";
@@ -33,7 +34,7 @@ export function checkOverflow(action: string, overflow: Overflow): void {
   throw wrongType(action, `overflow must be one of ${OVERFLOWS.map(show).join(", ")}`, overflow);
 }
 
-/** There is no item to take: an item may be `undefined`. */
+/** Stands for no item, as an item may be `undefined`. */
 export const NOTHING: unique symbol = Symbol("nothing");
 
 export class ChannelCore<T> {
@@ -43,7 +44,7 @@ export class ChannelCore<T> {
   declare readonly buffer: Ring<T>;
   declare isClosed: boolean;
   declare failure: ChannelFailure | null;
-  /** The close itself, which comes before its items have run out. */
+  /** Happens at the close, when it may still hold items; made when somebody asks for it. */
   declare closing: OnceEvent | null;
   declare receivers: WaitNode | null;
   declare senders: WaitNode | null;
@@ -64,12 +65,12 @@ export class ChannelCore<T> {
     return this.name === undefined ? "a channel" : `channel "${this.name}"`;
   }
 
-  /** How the errors of its users call it. */
+  /** What error messages call it. */
   get title(): string {
     return this.name === undefined ? "the channel" : this.describe();
   }
 
-  /** Sends now, if it need not wait. Dropping counts as sending; `offer` tells the difference. */
+  /** Sends now, if it need not wait. Dropping counts as sending, here; for `offer` it doesn't. */
   put(item: T): boolean {
     return this.offer(item) || (this.overflow === "dropNewest");
   }
@@ -95,8 +96,9 @@ export class ChannelCore<T> {
     const { buffer, senders } = this;
     if (buffer.length > 0) {
       const item = buffer.shift();
-      // There is room now; but not if the item was one that had been given back. A foreign sender
-      // may be resumed within `give` and use the channel: nothing must be half done meanwhile.
+      // There is room now, unless the item was one too many, that had been given back. The sender
+      // fills the buffer within `give`, before it is told: a foreign one may be resumed there and
+      // then, and use the channel, so nothing may be half done.
       if (senders !== null && buffer.length < this.capacity) senders.give(buffer);
       return item as T;
     }
@@ -109,7 +111,7 @@ export class ChannelCore<T> {
     else this.buffer.unshift(item);
   }
 
-  /** There is one, which holds nothing of its waiters but those that wait now. */
+  /** The event of the close, one per channel. */
   closeEvent(): OnceEvent {
     if (this.closing === null) {
       this.closing = new OnceEvent(`the close of ${this.describe()}`);
@@ -123,25 +125,25 @@ export class ChannelCore<T> {
     if (this.isClosed) return;
     this.isClosed = true;
     this.failure = failure;
-    this.closing?.happen(); // first: who sends as well need not see it fail
+    this.closing?.happen(); // first, so that a select that also sends chooses this and doesn't fail
     while (this.receivers !== null) this.receivers.closed();
     while (this.senders !== null) this.senders.closed();
   }
 
-  /** What a sender is told when it is closed. */
+  /** What is thrown at a sender when the channel is closed. */
   refusal(item: T): ChannelClosedError {
     const error = new ChannelClosedError("send to", this.title, item);
     if (this.failure !== null) error.cause = this.failure.error;
     return error;
   }
 
-  /** What a receiver who must have an item is told when there will be none. */
+  /** What is thrown at a receiver who must have an item, when there will be none. */
   end(): unknown {
     const { failure } = this;
     return failure === null ? new ChannelClosedError("receive from", this.title) : failure.error;
   }
 
-  /** How a receive ends that gets no item: with `none`, or by throwing why. */
+  /** How a receive ends when there will be no item: with `none`, or by throwing why. */
   atEnd<N>(orThrow: boolean, none: N): Result<N> {
     return orThrow || this.failure !== null
       ? { ok: false, error: this.end() }

@@ -6,8 +6,8 @@ export class ChannelClosedError extends Error {
   declare readonly value?: unknown;
 
   /**
-   * `action` and `channel` (`the channel`, or `channel "jobs"`) complete "Cannot …"; of `values`
-   * the first, if any, is the `value`.
+   * The message is "Cannot", then `action` and `channel` (`the channel`, or `channel "jobs"`). The
+   * first of `values`, if there is one, becomes the `value`.
    */
   constructor(action: "send to" | "receive from", channel: string, ...values: unknown[]) {
     const how = action === "send to" ? "closed" : "closed and drained";

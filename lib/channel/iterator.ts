@@ -1,3 +1,4 @@
+/** `for await` over a channel. */
 import { type Wait, WAITING } from "../operation/wait.ts";
 
 /** A `next` that has not been answered. */
@@ -7,8 +8,8 @@ interface PendingNext<T> {
 }
 
 /**
- * `for await` over a channel. Written by hand, since the `return` of an async generator waits for
- * the `next` before it: here it takes the receive back, and leaves the item to somebody else.
+ * The iterator is written by hand, because the `return` of an async generator waits for the `next`
+ * before it. Here `return` withdraws the receive, and leaves the item to somebody else.
  */
 export class ChannelIterator<T> implements AsyncIterableIterator<T, undefined, undefined> {
   readonly #receive: () => Wait<unknown>;

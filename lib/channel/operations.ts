@@ -3,18 +3,18 @@
  * operations `Receive` and `Send` follow them, like any `RuleWait`. Each is its own node in the
  * channel's list.
  *
- * Hot path: the operations have what runs without a hitch written out (see `wait.ts`): that they
- * complete at once, that they begin to wait, and that a partner comes.
+ * Hot path: three cases are written out in the operations (see `wait.ts`): that they complete at
+ * once, that they begin to wait, and that a partner comes. In all others they follow their rule.
  */
 import type { Linked } from "../internal/circle.ts";
 import type { Ring } from "../internal/ring.ts";
 import { EventBase, type WaitNode } from "../operation/event.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
-import { elsewhere, type FiberSlot, inherit, STATES, type Wait } from "../operation/wait.ts";
+import { elsewhere, type FiberSlot, inherit, STATES, Wait } from "../operation/wait.ts";
 import { execution as cell } from "../trigger/execution.ts";
 import { type ChannelCore, NOTHING as nothing } from "./core.ts";
 
-const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
+const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
 const execution = cell;
 const NOTHING: typeof nothing = nothing;
 
@@ -76,18 +76,26 @@ export class ReceiveEvent<T> extends EventBase<T> {
 
 export interface Receive<T> extends RuleWait<T> {}
 
-/** `receive` and `receiveOrThrow`. */
+/**
+ * `receive` (`orThrow` false: an option) and `receiveOrThrow` (the item itself). Its rule is made only
+ * where the path isn't written out.
+ */
 export class Receive<T> implements WaitNode {
-  declare rule: ReceiveEvent<unknown>;
+  declare core: ChannelCore<unknown>;
+  declare orThrow: boolean;
 
-  constructor(rule: ReceiveEvent<unknown>) {
+  constructor(core: ChannelCore<unknown>, orThrow: boolean) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
-    this.rule = rule;
+    this.core = core;
+    this.orThrow = orThrow;
     this.after = null;
     this.before = null;
+  }
+
+  get rule(): ReceiveEvent<unknown> {
+    return new ReceiveEvent(this.core, this.orThrow);
   }
 
   [Symbol.iterator](): Iterator<never, T, unknown> {
@@ -98,27 +106,24 @@ export class Receive<T> implements WaitNode {
   next(): IteratorResult<never, T> {
     if (this.state === COMMITTED) {
       this.state = SPENT;
-      this.value = this.rule.resultOf(this.value);
-      this.done = true;
       return this as never;
     }
     if (this.state !== COLD) return this.resume();
     const fiber = execution.current as FiberSlot;
     if (fiber.context.error !== undefined || --execution.left < 0) return this.start();
-    const { rule } = this;
-    const { core } = rule;
+    const { core } = this;
     const item = core.tryTake();
     if (item !== NOTHING) {
       this.state = SPENT;
-      this.value = rule.resultOf(item);
-      this.done = true;
+      this.value = this.orThrow ? item : { value: item };
       return this as never;
     }
     if (core.isClosed) return this.enter();
     this.state = WAITING;
     this.waiter = fiber;
     core.receivers = enlist<WaitNode>(core.receivers, this);
-    // No code of the user's has run since the look at the context: no abort can have come.
+    // Unlike `enter`, no second look at the context: where nothing was taken, no code of others has
+    // run since the first one, so no abort can have come.
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this as Wait<unknown>;
     this.value = this;
@@ -126,11 +131,33 @@ export class Receive<T> implements WaitNode {
   }
 
   accept(item: unknown): void {
-    const { core } = this.rule;
+    const { core } = this;
     core.receivers = delist<WaitNode>(core.receivers, this);
-    this.value = item;
+    this.value = this.orThrow ? item : { value: item };
     this.state = COMMITTED;
     this.waiter!.unblock();
+  }
+
+  // `accept` makes the option at once, since `next` has nothing to do then; and so do the others.
+
+  attempt(): boolean {
+    const isDone = this.rule.attempt(this as Wait<unknown>);
+    if (isDone && this.state !== FAILED) this.value = this.rule.resultOf(this.value);
+    return isDone;
+  }
+
+  complete(item: unknown): void {
+    RuleWait.prototype.complete.call(this, this.rule.resultOf(item));
+  }
+
+  conclude(): T {
+    return Wait.prototype.conclude.call(this) as T;
+  }
+
+  giveBack(): void {
+    const { value } = this;
+    if (this.orThrow) this.core.giveBack(value);
+    else if (value !== undefined) this.core.giveBack((value as { value: unknown }).value);
   }
 }
 
@@ -190,7 +217,6 @@ export class Send<T> implements WaitNode {
 
   constructor(core: ChannelCore<T>, item: T) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.core = core;
@@ -211,7 +237,6 @@ export class Send<T> implements WaitNode {
   next(): IteratorResult<never, void> {
     if (this.state === COMMITTED) {
       this.state = SPENT;
-      this.done = true;
       return this as never;
     }
     if (this.state !== COLD) return this.resume();
@@ -220,12 +245,12 @@ export class Send<T> implements WaitNode {
     const { core } = this;
     this.state = SPENT; // unless it has to wait; `put` throws if the channel is closed
     if (core.put(this.item)) {
-      this.done = true;
       return this as never;
     }
     this.state = WAITING;
     this.waiter = fiber;
     core.senders = enlist<WaitNode>(core.senders, this);
+    // As in `Receive.next`: `put` runs code of others only where it sends, as it wakes the receiver.
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this;
     this.value = this;

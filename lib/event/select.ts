@@ -1,3 +1,4 @@
+/** `select` and `when`. How a select waits is in `operation/select_wait.ts`. */
 import {
   checkFunction,
   checkOptional,
@@ -59,8 +60,8 @@ export function when<T, R>(event: Event<T>, f: (value: T) => R): Branch<R> {
  * branch makes of it. The losers leave no trace: no item taken, no waiter, no timer.
  *
  * Suspends. If several have happened already, the first in list order wins, or with `fair` the
- * first from a random one on. Of an empty list nothing ever happens. Cancelled, nothing happened;
- * once one has committed, it is returned.
+ * first from a random one on. With an empty list it waits for ever. If it is cancelled, nothing has
+ * happened; once one has committed, that is returned.
  *
  * @throws {TypeError} if `branches` is no list of branches and no record of events
  *

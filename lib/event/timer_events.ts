@@ -1,4 +1,4 @@
-/** Events of time. Their timers start with each wait and end with it. */
+/** Events of time. Each wait on one starts a timer of its own, and ends it. */
 import { currentFiberOrNull, FiberCore } from "../fiber/core/mod.ts";
 import { loopNow, loopOf } from "../fiber/time.ts";
 import { type Instant, Timeout } from "../fiber/mod.ts";
@@ -10,6 +10,7 @@ import type { Waiter } from "../operation/wait.ts";
 import type { SelectWait } from "../operation/select_wait.ts";
 import type { Result } from "../operation/types.ts";
 
+/** All three kinds: at an instant or after a delay, with a value or with a `Timeout`. */
 class TimerEvent<T> extends EventBase<T> {
   /** An instant, or a delay from the wait on. */
   declare readonly time: number;
@@ -53,7 +54,7 @@ class TimerEvent<T> extends EventBase<T> {
   }
 }
 
-/** The first poll comes before it is known who waits. */
+/** Who waits. When the event is tried first, that isn't noted yet: then it is the current fiber. */
 function waiterOf(sync: SelectWait<unknown>): Waiter | null {
   return sync.waiter ?? currentFiberOrNull();
 }

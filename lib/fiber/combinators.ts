@@ -1,4 +1,4 @@
-/** Several at once. */
+/** Several fibers at once: `all`, `map`, `any`, `first`, `either`. */
 import { checkBody, checkCount, isIterable, wrongType } from "../internal/check.ts";
 import { reportUncaught } from "../internal/report.ts";
 import { FiberAborted } from "../operation/errors.ts";
@@ -23,7 +23,7 @@ import {
 } from "./core/mod.ts";
 import { checkLate, type LateOptions, openHarvest } from "./late.ts";
 
-/** What a fiber in one of these waits on, in words. */
+/** What the fiber that called one of these waits on, in words. */
 const ITS_FIBERS = "the fibers that it spawned";
 
 /** What `all` returns for a tuple of bodies. */
@@ -107,7 +107,7 @@ export function map<A, B>(
   return openMap("scope of map", jobsOf(items, body), concurrency, onLate);
 }
 
-/** A fiber to be spawned for one of the values. */
+/** What one fiber of `all` or `map` runs. */
 interface Job<B> {
   readonly body: () => Operation<B>;
   readonly name: Label;
@@ -136,6 +136,10 @@ function openMap<B>(
   return openHarvest({ name, body }, values, Infinity, onLate);
 }
 
+/**
+ * The body of `all` and `map`: spawns a fiber for each job, as places get free, and waits until all
+ * have ended. A failure isn't seen here: it fails the context, which aborts this body.
+ */
 function* mapInto<B>(
   context: ScopeContext,
   jobs: Iterable<Job<B>>,
@@ -159,7 +163,7 @@ function* mapInto<B>(
     const index = count++;
     running++;
     spawnIn(scheduler, context, owner, job.body, job).onResult((result) => onEnd(index, result));
-    while (running >= concurrency) { // no item is taken before there is a place for it
+    while (running >= concurrency) { // the next item is taken only when there is a place for it
       ended = new FiberTrigger(ITS_FIBERS);
       yield* ended.await();
     }
@@ -215,6 +219,11 @@ export function any<const B extends readonly (() => Operation<unknown>)[]>(
   return value as Awaitable<ValuesOf<B>[number]>;
 }
 
+/**
+ * The body of `any`: spawns all, waits for the first value or the last failure, and aborts the rest.
+ * Failures stay in their fibers; those that came before there was a value are kept for the
+ * `AggregateError`.
+ */
 function* firstValue(
   context: ScopeContext,
   bodies: readonly (() => Operation<unknown>)[],
@@ -225,8 +234,8 @@ function* firstValue(
   const onEnd = (result: Result<unknown>) => {
     if (result.ok) values.push(result.value);
     else if (values.length === 0 && context.error === undefined) errors.push(result.error);
-    else if (result.error instanceof FiberAborted) { /* as it should be */ }
-    // A body that was aborted has failed in cleaning up.
+    else if (result.error instanceof FiberAborted) { /* a loser: as it should be */ }
+    // The others are bodies that were aborted, and failed while they cleaned up.
     else if (values.length === 0) recordFailure(context, result.error);
     else reportUncaught(result.error);
     if (values.length > 0 || errors.length === bodies.length) decided.release();
@@ -309,6 +318,7 @@ function* eitherValue<T>(
   return second.ok ? { index: 1 - index, value: second.value } : undefined;
 }
 
+/** Aborts the loser. With `onLate` it waits for its end, protected, and hands its value over. */
 function* endLoser<T>(
   loser: Fiber<T>,
   onLate: LateOptions<T>["onLate"],

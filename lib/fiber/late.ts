@@ -1,7 +1,7 @@
 /**
- * Values that nobody takes: several fibers may return one in the same instant, or in spite of the
- * abort that was to end them, and a nursery may fail or be aborted when it has some already. What
- * has to be closed would be lost, so they are handed to `onLate`.
+ * Values that nobody takes. Several fibers may return one in the same instant, or in spite of the
+ * abort that was to end them. And a nursery may fail or be aborted when it has some values already.
+ * What has to be closed would be lost, so such values are handed to `onLate`.
  */
 import { checkOptions } from "../internal/check.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
@@ -12,13 +12,13 @@ export interface LateOptions<T> {
   /**
    * Is called for each value that is not returned, to close it: protected from aborts, one after
    * the other, in the order in which they came (`all` and `map`: of the bodies), and waited for. It
-   * may suspend. What it throws is a failure, and it is still called for the others. One that
-   * returns a promise, which nobody would wait for, has failed, too: wait for it with `fromPromise`.
+   * may suspend. What it throws is a failure, and it is still called for the others. Returning a
+   * promise is a failure, too, as nobody would wait for it: use `fromPromise`.
    */
   onLate?: (value: T) => void | Operation<void>;
 }
 
-/** The `onLate` of such options. */
+/** Checks such options, and returns their `onLate`. */
 export function checkLate<T>(
   action: string,
   options: LateOptions<T> | undefined,
@@ -28,10 +28,10 @@ export function checkLate<T>(
 }
 
 /**
- * Opens the nursery, whose fibers return the `values`, in the order in which they are given back;
- * some places may be empty. If it returns, it returns the first `wanted` of them. With `onLate` there
- * is another one around it, whose hook gives back what the inner one has not returned once that is
- * over, and so can't get it wrong.
+ * Opens a nursery whose fibers fill `values`, some places of which may stay empty. If the nursery
+ * returns, it has returned the first `wanted` of them. With `onLate` there is another nursery around
+ * it. The release hook of that one runs when the inner one is over, however it ended, and so knows
+ * which values were not returned.
  */
 export function openHarvest<T, V>(
   nursery: Nursery<T>,
@@ -52,7 +52,10 @@ export function openHarvest<T, V>(
   });
 }
 
-/** Those before the place `taken` were to be returned, and won't be if `onLate` fails. */
+/**
+ * Gives away the values from the place `taken` on. Those before it were to be returned; if `onLate`
+ * fails they won't be, and are given away, too.
+ */
 function giveAll<V>(
   values: readonly V[],
   taken: number,
@@ -73,7 +76,7 @@ function giveAll<V>(
     some.flatMap((value) => () => give(value)).reverse(); // hooks are run from the last to the first
   return openNursery({
     name: "scope of values that came late",
-    shield: true, // in however deep a stack
+    shield: true, // a shielded one may be opened however deep it is nested
     enter({ extra }) {
       const giveTaken = () => {
         if (failed) extra.releases!.push(...hooks(values.slice(0, taken)));

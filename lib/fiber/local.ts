@@ -1,3 +1,4 @@
+/** Fiber-local variables. */
 import { checkBody, checkFunction, checkOptions } from "../internal/check.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { currentFiber, type FiberCore, GeneratorOperation, runBody } from "./core/mod.ts";

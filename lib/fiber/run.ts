@@ -1,4 +1,4 @@
-/** `run`: fibers to completion, on the calling thread, now. */
+/** `run`: runs fibers to completion on the calling thread, before it returns. */
 import { checkFunction, checkOptions } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
 import type { EventLoop } from "../loop/mod.ts";
@@ -39,7 +39,7 @@ export interface RunOptions {
 
 const NO_LOOP_HINT = "\n  (there are no timers here: pass loop: blockingLoop() to run)";
 
-/** In the place of a loop where there is none: it has timers that never fire. */
+/** Stands in where no loop was given: its timers never fire. */
 class NoLoop implements EventLoop {
   timersWanted = false;
 
@@ -59,6 +59,7 @@ class NoLoop implements EventLoop {
   interruptIfInBlockingSection(): void {}
 }
 
+/** The scheduler of one `run`. */
 class RunScheduler extends FifoScheduler {
   constructor(loop: EventLoop | undefined) {
     super(loop ?? new NoLoop(), loop !== undefined && loop.now === undefined);
@@ -66,7 +67,7 @@ class RunScheduler extends FifoScheduler {
 
   reportSoon(): void {}
 
-  /** A round is what elsewhere is a slice: what nobody joined in the round after is reported. */
+  /** What a slice is elsewhere: a failure that nobody joins in the next round is reported. */
   runRound(): void {
     this.runBatch(BATCH);
     this.reportOlder();
@@ -81,7 +82,7 @@ class RunScheduler extends FifoScheduler {
  * left are aborted. If nothing can ever come, it ends with a `Deadlock`. It may be called inside a
  * fiber, which it then blocks together with its thread.
  *
- * @throws {TypeError} for a body that is not a function, or options that are none
+ * @throws {TypeError} if `body` is not a function, or an option is of the wrong type
  *
  * @example
  * ```ts
@@ -110,7 +111,7 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
     name: nameOf(body) || "run",
   }) as FiberCore<T>;
   root.flags |= OBSERVED;
-  const goBack = leaveStep(); // a fiber that calls this is blocked, not running
+  const goBack = leaveStep(); // if a fiber calls this, it is blocked from here on
   try {
     while (!root.terminated) {
       scheduler.runRound();
@@ -126,7 +127,7 @@ export function run<T>(body: () => Operation<T>, options?: RunOptions): Result<T
   return root.outcome();
 }
 
-/** Between two rounds: lets the loop and `unblock` have a look; waits only if nobody is ready. */
+/** Between two rounds: asks the loop and `unblock`; they may wait only if no fiber is ready. */
 function lookOutside(scheduler: RunScheduler, { unblock, loop }: RunOptions): void {
   const isIdle = () => scheduler.queue.length === 0;
   if (unblock !== undefined && (loop !== undefined || !isIdle())) unblockOne(unblock, true);
@@ -150,7 +151,7 @@ function unblockOne(unblock: Unblock, poll: boolean): void {
 }
 
 function checkRun(body: unknown, options: RunOptions | undefined): void {
-  checkFunction("run", "body", body); // of an async one the result tells, as it is at this call
+  checkFunction("run", "body", body); // an `async` one shows in the result, as `run` doesn't throw
   checkOptions("run", options, { unblock: "function", finally: "function" });
   const loop = options?.loop;
   if (loop !== undefined) {

@@ -1,4 +1,4 @@
-/** Nurseries that run one body: scopes of several kinds, each a few lines over the mechanism. */
+/** Nurseries that run one body: scopes of several kinds, each a few lines over `nursery.ts`. */
 import { checkBody, checkDuration, checkFunction } from "../internal/check.ts";
 import { Timeout } from "../operation/errors.ts";
 import { withoutPlace } from "../operation/place.ts";
@@ -109,9 +109,9 @@ export function protect<T>(body: () => Operation<T>): Awaitable<T> {
  * inside and is thrown once all of that has ended.
  *
  * Suspends. Zero or less: the deadline has passed at the start, and strikes at the first suspension
- * inside; `Infinity`: none. A body that returned without having been thrown at was in time, unless
- * what it spawned was not.
- * Each `Timeout` belongs to its own `withTimeout`: nested ones cannot catch each other's.
+ * inside; `Infinity`: none. A body that returned before anything was thrown into it was in time,
+ * unless what it spawned was not. Each `Timeout` belongs to its own `withTimeout`: nested ones cannot
+ * catch each other's.
  *
  * @throws {Timeout} when the deadline struck
  * @throws {RangeError} if `ms` is `NaN`

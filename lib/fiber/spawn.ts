@@ -1,3 +1,4 @@
+/** Spawning fibers, and what a fiber asks of its scheduler. */
 import { checkFunction } from "../internal/check.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { Inactive } from "../trigger/inactive.ts";
@@ -25,7 +26,7 @@ import {
  * which does not end before it. Never suspends: the fiber runs when its turn comes.
  *
  * Its failure fails that context, unless `propagateCancelToParent` is false. Spawned into an
- * aborting context it never runs its body, but its `finally`. Cheapest with a hoisted generator
+ * aborting context it never runs its body, but its `finally`. It costs least with a hoisted generator
  * function: `spawn(worker)` or `spawn(() => worker(channel))`. Without a name, the former is called
  * `worker`, the latter `fiber` and its id.
  *
@@ -110,8 +111,8 @@ export function selfAbort(reason?: unknown): Awaitable<never> {
 function* abortSelf(reason: unknown): Generator<never, never, unknown> {
   const fiber = currentFiber("abort");
   fiber.abort(reason);
-  if (fiber.error === undefined) fiber.cancel(reason); // whatever its scheduler thinks of it
-  // Every context on the stack is left by this, the protected ones too.
+  if (fiber.error === undefined) fiber.cancel(reason); // if the user's scheduler did nothing
+  // The abort leaves every context on the stack, protected ones too.
   for (let c = fiber.context; c !== fiber; c = c.parent!) {
     c.flags |= DELIVERED;
   }
@@ -119,9 +120,9 @@ function* abortSelf(reason: unknown): Generator<never, never, unknown> {
   throw fiber.error!;
 }
 
-/** The scheduler of the code that runs now: of its fiber, or of the microtask. */
+/** The scheduler of the fiber, or of the microtask, that runs now. */
 function schedulerHere(action: string): SchedulerCore {
-  const fiber = currentFiberOrNull(); // in a microtask there is one if that has called run
+  const fiber = currentFiberOrNull(); // also in a microtask, if it has called `run`
   return fiber?.scheduler ?? microTaskScheduler() ?? currentFiber(action).scheduler;
 }
 

@@ -1,3 +1,4 @@
+/** The clock, and `sleep`. */
 import { checkDuration } from "../internal/check.ts";
 import type { EventLoop } from "../loop/mod.ts";
 import { hostLoop } from "../loop/host_loop.ts";
@@ -6,13 +7,15 @@ import { COLD, inherit, type Wait, type Waiter } from "../operation/wait.ts";
 import type { Awaitable, CancelHandle } from "../operation/types.ts";
 import { currentFiberOrNull, FiberCore, yieldNow } from "./core/mod.ts";
 
-/** A point in time, in milliseconds of the monotonic clock. Not a duration, though a number;
- * `unit` tells the types apart and is not there at run time. */
+/**
+ * A point in time, in milliseconds of the monotonic clock. It is a number, but not a duration: `unit`
+ * tells the types apart, and isn't there at run time.
+ */
 export type Instant = number & { readonly unit: "instant" };
 
 /**
- * Now, on the clock that `sleep`, timeouts and deadlines go by: in a fiber that of its loop, else
- * the monotonic clock of this thread. Never goes backwards.
+ * Now, on the clock that `sleep`, timeouts and deadlines go by: in a fiber the clock of its loop,
+ * else the monotonic clock of this thread. Never goes backwards.
  */
 export function monotonicNow(): Instant {
   return loopNow(currentFiberOrNull()?.scheduler.loop) as Instant;
@@ -35,7 +38,7 @@ export function loopOf(waiter: Waiter | null): EventLoop {
 
 interface Sleep extends Wait<void> {}
 
-/** Itself what stands among the timers of a loop of ours; of another loop it has a timer. */
+/** Among the timers of our own loops it stands itself. On another loop it starts a timer. */
 class Sleep implements Alarm {
   declare ms: number;
   declare timer: Timers | CancelHandle | null;
@@ -45,7 +48,6 @@ class Sleep implements Alarm {
 
   constructor(ms: number) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.ms = ms;
@@ -66,7 +68,7 @@ class Sleep implements Alarm {
 
   enlist(): void {
     const { ms, waiter } = this;
-    // Nothing will ever come, and nothing is waited for, unless somebody outside may abort.
+    // A timer keeps the program alive. For an endless sleep that is right only if an abort may come.
     if (ms === Infinity && !(waiter instanceof FiberCore && waiter.scheduler.abortable)) return;
     const loop = loopOf(waiter);
     const timers = TimerLoop.timersOf(loop);

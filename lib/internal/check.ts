@@ -35,18 +35,21 @@ export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
-/** Whether `yield*` would take it at all: an object with an iterator (a string is never meant). */
+/**
+ * Whether `yield*` would take it: an object with an iterator. A string is iterable, too, but never
+ * meant.
+ */
 export function isIterable(value: unknown): value is Iterable<unknown> {
   return isObject(value) &&
     typeof (value as { [Symbol.iterator]?: unknown })[Symbol.iterator] === "function";
 }
 
-/** Whether it may be an operation: what `yield*` takes, but for a list, which is never meant. */
+/** Whether it may be an operation: what `yield*` takes, except for a list, which is never meant. */
 export function isOperation(value: unknown): value is Iterable<unknown> {
   return isIterable(value) && !Array.isArray(value);
 }
 
-/** What is thrown where `value` breaks the `rule`. `hint`, with its punctuation, ends the message. */
+/** The error for a `value` that breaks `rule`. `hint`, with its punctuation, ends the message. */
 export function wrongType(action: string, rule: string, value: unknown, hint = ""): TypeError {
   return new TypeError(`Cannot ${action}: ${rule}, got ${show(value)}${hint}`);
 }
@@ -61,8 +64,8 @@ export function checkFunction(action: string, argument: string, value: unknown):
 }
 
 /**
- * A body: a function that returns an operation. What an `async` one returns never is, and that is
- * seen without calling it, so that who passed it is told.
+ * A body: a function that returns an operation. An `async` function returns a promise, and that can
+ * be told without calling it: so the error is thrown at whoever passed it.
  *
  * @throws {TypeError} unless `value` is a function, and no `async` one
  */
@@ -72,13 +75,13 @@ export function checkBody(action: string, argument: string, value: unknown): voi
   if (kind !== "AsyncFunction" && kind !== "AsyncGeneratorFunction") return;
   throw new TypeError(
     `Cannot ${action}: ${argument} must be a generator function (function*), got ` +
-      `${shortSource(value)}; write yield* fromPromise(promise) in the place of await`,
+      `${shortSource(value)}; write yield* fromPromise(promise) instead of await`,
   );
 }
 
 /**
- * What is thrown where a body has returned `value`, which is no operation. `what` says whose body
- * it is; `body`, where nothing else leads to it, shows what to look for in the program.
+ * The error for a body that returned `value`, which is no operation. `what` says whose body it is.
+ * `body` is given where the name doesn't lead to it: the message then shows how its source begins.
  */
 export function notAnOperation(what: string, value: unknown, body?: unknown): TypeError {
   const hint = isPromiseLike(value)
@@ -95,7 +98,7 @@ function shortSource(f: unknown): string {
 }
 
 /**
- * For callbacks that run to their end at once: of a generator function nothing would run.
+ * For callbacks that can't suspend. A generator function in their place would run nothing at all.
  *
  * @throws {TypeError} if `result`, what the callback has returned, is a generator
  */
@@ -108,7 +111,7 @@ export function refuseGenerator(argument: string, result: unknown): void {
 }
 
 /**
- * For hooks that may return an operation, which is waited for: a promise would not be.
+ * For hooks that may return an operation, which is waited for. A promise would not be waited for.
  *
  * @throws {TypeError} if `result`, what the hook has returned, is a promise
  */
@@ -119,9 +122,9 @@ export function refusePromise(hook: string, result: unknown): void {
 type TypeName = "string" | "boolean" | "function";
 
 /**
- * Options: `undefined`, or an object that can hold them. `types` names those that are simple.
+ * Options: `undefined` or an object. `types` has the types of those that are simple.
  *
- * @throws {TypeError} unless it is that, and what it holds of the named types, or `undefined`
+ * @throws {TypeError} if it is neither, or one of the named options is of another type
  */
 export function checkOptions(
   action: string,
@@ -163,10 +166,10 @@ export function checkDuration(action: string, argument: string, value: unknown):
 }
 
 /**
- * A count that can't be infinite: an integer of at least `least`.
+ * A count that must be finite: an integer of at least `least`.
  *
  * @throws {TypeError} if it is not a number
- * @throws {RangeError} if it is anything else
+ * @throws {RangeError} if it is another number
  */
 export function checkFiniteCount(
   action: string,
@@ -185,7 +188,7 @@ export function checkFiniteCount(
  * A count: an integer of at least `least`, or `Infinity`.
  *
  * @throws {TypeError} if it is not a number
- * @throws {RangeError} if it is anything else
+ * @throws {RangeError} if it is another number
  */
 export function checkCount(action: string, argument: string, value: unknown, least: number): void {
   checkNumber(action, argument, value);

@@ -1,9 +1,9 @@
 /**
  * Intrusive lists: a list is one pointer to the first of a circle of nodes, or `null`.
  *
- * Whoever owns the pointer stores what `append` and `remove` return. One pointer, not head and
- * tail, because each is a write barrier on the hot path. A node is in at most one circle; one that
- * is in none has `after === null`.
+ * Whoever owns the pointer stores what `append` and `remove` return. There is one pointer, rather
+ * than head and tail, because each store costs a write barrier on the hot path. A node is in at
+ * most one circle. One that is in none has `after === null`.
  */
 export interface Linked<N> {
   after: N | null;

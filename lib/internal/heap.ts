@@ -1,3 +1,5 @@
+/** A priority queue for timers, in which a node can be removed from the middle. */
+
 /** What a heap keeps: ordered by `deadline`, equal deadlines by the order of insertion. */
 export interface HeapNode {
   /** Not to be changed while the node is in the heap. */
@@ -8,14 +10,14 @@ export interface HeapNode {
   index: number;
 }
 
-/** How many places it starts with, and shrinks back to. */
+/** The capacity it starts with, and shrinks back to when it is empty. */
 const INITIAL_CAPACITY = 16;
 
 /**
  * A heap of nodes that know their place: insert, remove and take the first in O(log n).
  *
- * Each node has four below it, and the deadlines stand side by side in an array of their own: to
- * look at a node means to fetch it, and where there are many they are far apart.
+ * Each node has four below it. The deadlines stand side by side in an array of their own, since
+ * nodes are far apart in memory: comparing deadlines in there needs no look at the nodes.
  */
 export class Heap<N extends HeapNode> {
   #nodes: N[] = [];
@@ -55,7 +57,7 @@ export class Heap<N extends HeapNode> {
     }
   }
 
-  /** Puts the node where it belongs, at `start` or above; true: above. */
+  /** Puts the node where it belongs, at `start` or above. Returns whether it moved up. */
   #up(node: N, deadline: number, start: number): boolean {
     const nodes = this.#nodes;
     const deadlines = this.#deadlines;

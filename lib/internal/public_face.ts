@@ -1,6 +1,6 @@
 /**
- * What users see of a class that they may not construct: `instanceof` is that of the class, `new`
- * says what to do instead. So the class itself need not check anything.
+ * What users see of a class that they may not construct: `instanceof` works, and `new` throws an
+ * error that says what to do `instead`. So the constructor of the class need not check anything.
  */
 export function publicFace<F>(
   name: string,

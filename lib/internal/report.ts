@@ -1,6 +1,7 @@
 /**
  * The last place an error can go: what nobody can catch is handed to the uncaught handler, so that
- * nothing is swallowed. Realm-wide, because an error may surface with no scheduler at hand.
+ * nothing is swallowed. There is one handler per realm, because an error may surface where no
+ * scheduler is at hand.
  */
 
 /** Receives an error that nobody observed. It should not throw. */
@@ -24,8 +25,8 @@ export function setUncaughtHandler(next: UncaughtHandler | undefined): UncaughtH
 }
 
 /**
- * Hands `error` to the uncaught handler. Never throws into its caller. `otherwise`: in the place of
- * the platform's `reportError`, for who must not let it end the process.
+ * Hands `error` to the uncaught handler. Never throws into its caller. Where no handler is set,
+ * `otherwise` is called: by default the platform's `reportError`, which may end the process.
  */
 export function reportUncaught(
   error: unknown,
@@ -48,7 +49,7 @@ export function trap(f: () => void): void {
   }
 }
 
-/** Always from a task of its own: `reportError` may end the process in the middle of a commit. */
+/** In a microtask, as `reportError` may end the process: not in the middle of a commit. */
 function reportToPlatform(error: unknown): void {
   queueMicrotask(() => {
     const { reportError } = globalThis as { reportError?: (error: unknown) => void };

@@ -1,3 +1,5 @@
+/** The queue under ready queues and channel buffers. */
+
 /** Capacity of a ring that holds nothing yet, and the one it shrinks back to. A power of two. */
 const INITIAL_CAPACITY = 16;
 
@@ -5,10 +7,10 @@ const INITIAL_CAPACITY = 16;
 const KEEP_CAPACITY = 4096;
 
 /**
- * A growable first-in-first-out queue: O(1) at both ends, no allocation but for growth.
+ * A growable first-in-first-out queue: O(1) at both ends; it allocates only when it grows.
  *
- * Slots that hold nothing are `undefined`, so that the ring keeps nothing alive; `length` alone
- * tells whether `shift` returns an item.
+ * Empty slots are set to `undefined`, so that the ring keeps nothing alive. An item may be
+ * `undefined`, too, so ask `length` whether there is one.
  */
 export class Ring<T> {
   #slots: (T | undefined)[] = new Array(INITIAL_CAPACITY).fill(undefined);

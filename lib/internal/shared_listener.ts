@@ -1,8 +1,9 @@
+/** Many callbacks behind one listener of the platform's. */
 import { trap } from "./report.ts";
 
 /**
- * Callbacks that share one listener of the platform's, which is there as long as one of them is.
- * They may leave: O(1), however many there are.
+ * Callbacks that share one listener of the platform's. The listener is there as long as one of them
+ * is. Each may leave, in O(1).
  */
 export class SharedListener<A> {
   readonly #listen: () => () => void;
@@ -28,7 +29,7 @@ export class SharedListener<A> {
     };
   }
 
-  /** Tells one after the other until one returns true; whether one did. */
+  /** Tells one after the other until one returns true. Returns whether one did. */
   ask(told: A): boolean {
     for (const { call } of this.#callbacks) {
       if (call(told) === true) return true;
@@ -36,7 +37,7 @@ export class SharedListener<A> {
     return false;
   }
 
-  /** Stops to listen, then tells them all, for the last time. What they throw is reported. */
+  /** Stops listening, then tells them all, for the last time. What they throw is reported. */
   tell(told: A): void {
     const callbacks = this.#callbacks;
     this.#callbacks = new Set();
@@ -48,7 +49,7 @@ export class SharedListener<A> {
   }
 }
 
-/** Listens at `target`; what it returns stops that. */
+/** Listens to `target`; returns what stops that. */
 export function listenTo(target: EventTarget, type: string, f: (event: Event) => void): () => void {
   target.addEventListener(type, f);
   return () => target.removeEventListener(type, f);

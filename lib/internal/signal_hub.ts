@@ -1,8 +1,8 @@
 /**
  * One listener per `AbortSignal`, with waiters that can leave.
  *
- * The host looks through all the listeners of a signal whenever one is added or taken away, so n
- * waits on one signal would cost n². So those who wait for a signal share one listener.
+ * The host looks through all the listeners of a signal whenever one is added or removed, so n waits
+ * on one signal would cost n². Hence all who wait for a signal share one listener.
  */
 import { listenTo, SharedListener } from "./shared_listener.ts";
 
@@ -10,7 +10,8 @@ const hubs: WeakMap<AbortSignal, SharedListener<unknown>> = new WeakMap();
 
 /**
  * Calls `told` with the reason, once, when `signal` is aborted, unless the handle is cancelled
- * before. Not for one that is aborted already. In the order of the calls; O(1), however many wait.
+ * before. The signal must not be aborted yet. Callbacks run in the order in which they were added.
+ * O(1), however many wait.
  */
 export function onAbort(
   signal: AbortSignal,

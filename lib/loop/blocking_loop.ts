@@ -1,8 +1,9 @@
+/** The loop that blocks: for `run`, on any thread that may sleep. */
 import { doorbell, type Holder } from "./doorbell.ts";
 import type { EventLoop } from "./event_loop.ts";
 import { clock, TimerLoop } from "./timers.ts";
 
-/** How often it looks though nobody has rung, while somebody waits for another thread. */
+/** How often it looks by itself while somebody waits for another thread (see `doorbell.ts`). */
 const LOOK_MS = 1000;
 
 /** A loop that sleeps the thread itself, on the thread's doorbell. */
@@ -40,7 +41,7 @@ export class BlockingLoop extends TimerLoop implements Holder {
     if (this.#blocking) doorbell.ring();
   }
 
-  /** Somebody waits for another thread: as long as that is so, something may come. */
+  /** Somebody waits for another thread, so something may come: until `release`. */
   hold(): void {
     this.#holds++;
   }
@@ -51,8 +52,8 @@ export class BlockingLoop extends TimerLoop implements Holder {
 }
 
 /**
- * A loop of its own that sleeps the calling thread (`Atomics.wait`): what `run` needs for timers.
- * Works on any thread that may sleep; nothing else of that thread runs meanwhile, promises neither.
+ * A loop that puts the calling thread to sleep (`Atomics.wait`): what `run` needs for timers. Works
+ * on any thread that may sleep. Nothing else runs on that thread meanwhile, not even promises.
  *
  * @example
  * ```ts

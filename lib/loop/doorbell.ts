@@ -1,43 +1,43 @@
 /**
  * The doorbell: the one word of shared memory through which other threads wake this one.
  *
- * Ringing adds one to the word and notifies; what there is to do is found by the listeners, who
- * look at whatever they wait for. A ring is a hint: it may come early, late, twice or for nothing,
- * so a listener always looks again, and what happened while nobody slept is never missed, because
- * a sleeper compares the word with the count that it last answered.
+ * Ringing adds one to the word and notifies. The listeners find out what there is to do: each looks
+ * at what it waits for. A ring is a hint. It may come early, late, twice or for nothing, so a
+ * listener always looks again. A ring that comes while nobody sleeps isn't missed, because a
+ * sleeper compares the word with the count that was last answered.
  *
  * Who sleeps on it:
  *  - a blocking loop, with `sleep`, in `Atomics.wait`;
  *  - the JavaScript loop, while somebody holds the doorbell (`hold`), with a single
- *    `Atomics.waitAsync`, which can't be taken back and is reused. As that doesn't keep the program
- *    alive, a timer does, which also looks by itself once a second: the thread that was to pass a
+ *    `Atomics.waitAsync`, which can't be cancelled and is reused. As that doesn't keep the program
+ *    alive, a timer does. The timer also looks by itself once a second: a thread that was to pass a
  *    ring on may have died.
  *
- * To wake a thread takes ten times as long as to be answered by one that is awake. So before they
- * sleep both stay awake for a moment and look: a blocking loop always, the JavaScript loop, a hop
- * at a time, where the thread that it has just rung was awake, for otherwise it would keep the
- * processor from it. Both learn from how often that was in vain, so a thread with nothing to do
- * uses no processor.
+ * Waking a thread takes ten times as long as an answer from one that is awake. So both loops stay
+ * awake for a moment before they sleep, and look. A blocking loop always does. The JavaScript loop
+ * does, one hop at a time, if the thread that it has just rung was awake: a thread that has to be
+ * woken needs the processor. Both do so less often when it was in vain, so a thread with nothing to
+ * do uses no processor.
  *
- * The word is private at first. Where threads know each other they have a common table of words,
- * and the thread moves there (`moveTo`); if there are several tables, which takes threads that were
- * made by hand and met late, it has a word in each, and a blocking loop visits them in turns.
+ * The word is private at first. Threads that know each other share a table of words, and the thread
+ * moves there (`moveTo`). There can be several tables, where threads were made by hand and met
+ * late. Then the thread has a word in each, and a blocking loop sleeps on them in turns.
  */
 import { trap } from "../internal/report.ts";
 import { hop } from "./hop.ts";
 import { clock } from "./timers.ts";
 
-/** What `Atomics.wait` may be asked to sleep at once. */
+/** The longest sleep that `Atomics.wait` is asked for at once. */
 const LONGEST_SLEEP_MS = 2 ** 31 - 1;
-/** How often somebody who waits looks though nobody has rung. */
+/** How often somebody who waits looks by itself. */
 const LOOK_MS = 1000;
-/** For how long a sleeper that waits on several words stays with each. */
+/** For how long a blocking loop sleeps on each of several words. */
 const VISIT_MS = 1;
-/** How long it stays awake, on the JavaScript loop. */
+/** How long the JavaScript loop stays awake before it sleeps. */
 const LINGER_MS = 0.05;
-/** About as many looks of a thread that blocks. */
+/** The same for a blocking loop, in looks at the word. */
 const LOOKS = 20000;
-/** It does so at least once in so many times, to see whether it is worth it again. */
+/** Staying awake is left out so many times in a row at most; then it is tried again. */
 const RARELY = 127;
 
 interface Platform {
@@ -48,9 +48,9 @@ interface Platform {
 
 const { Deno: platform } = globalThis as unknown as { Deno: Platform | undefined };
 
-/** Deno before 2.7 settles a `waitAsync` when its loop next has something else to do: so it has. */
+/** Deno before 2.7 settles a `waitAsync` only when its loop has something else to do: a timer. */
 const isSlowToHear = /^(?:1|2\.[0-6])\./.test(platform?.version?.deno ?? "");
-/** How often it looks there. */
+/** The period of that timer. */
 const TICK_MS = 2;
 
 /** One word of a table that other threads know. */
@@ -63,11 +63,11 @@ interface Home {
   pending: boolean;
 }
 
-/** What keeps a thread waiting for its doorbell while somebody waits: a loop. */
+/** Something that listens for the doorbell as long as somebody waits: a loop. */
 export interface Holder {
   /** Somebody waits. */
   hold(): void;
-  /** And no longer does. */
+  /** One who waited no longer does. */
   release(): void;
 }
 
@@ -76,19 +76,19 @@ class Doorbell implements Holder {
   #isPrivate = true;
   readonly #listeners: Set<() => void> = new Set();
   #hostHolds = 0;
-  /** Those who want to hear it, but keep nobody alive. */
+  /** How many want to hear it without keeping the program alive. */
   #attendants = 0;
   #lookTimer: unknown;
   #tidying = false;
   #lingering = false;
-  /** How many of the next sleeps begin without lingering; and how many did the last time. */
+  /** How many of the next sleeps begin without staying awake first, and how many did last time. */
   #straight = 0;
   #failures = 0;
   #turn = 0;
-  /** The loop that sleeps this thread, or looks, at the moment; null: JavaScript's, or none. */
+  /** The blocking loop whose step runs now; null: JavaScript's loop, or none. */
   servedLoop: unknown = null;
 
-  /** The first word that is not private takes its place; further ones are added. */
+  /** The first shared word replaces the private one; further ones are added. */
   moveTo(words: Int32Array, index: number): void {
     const added = home(words, index);
     this.#homes = this.#isPrivate ? [added] : [...this.#homes, added];
@@ -111,7 +111,7 @@ class Doorbell implements Holder {
     this.#listeners.delete(f);
   }
 
-  /** Tells the listeners if it has been rung since the last time: whether it has. */
+  /** Tells the listeners if it was rung since the last call. Returns whether it was. */
   answer(): boolean {
     let rung = false;
     for (const home of this.#homes) {
@@ -129,7 +129,7 @@ class Doorbell implements Holder {
     for (const listener of this.#listeners) trap(listener);
   }
 
-  /** The JavaScript loop answers it, and stays alive, until `release`. */
+  /** The JavaScript loop answers it, and is kept alive, until `release`. */
   hold(): void {
     if (this.#hostHolds++ > 0) return;
     const isPartnerAwake = !wokeSleeper;
@@ -144,7 +144,7 @@ class Doorbell implements Holder {
     if (--this.#hostHolds > 0) return;
     if (!setRef(this.#lookTimer, false)) return this.#stopLooking();
     if (this.#tidying) return;
-    this.#tidying = true; // who waits again at once finds the timer still there
+    this.#tidying = true; // whoever waits again at once finds the timer still there
     hop(() => {
       this.#tidying = false;
       if (this.#hostHolds === 0) this.#stopLooking();
@@ -155,7 +155,7 @@ class Doorbell implements Holder {
     this.#lookTimer ??= setInterval(() => this.look(), isSlowToHear ? TICK_MS : LOOK_MS);
   }
 
-  /** The JavaScript loop answers it while it runs anyhow, until `unattend`. */
+  /** The JavaScript loop answers it as long as it runs for other reasons, until `unattend`. */
   attend(): void {
     this.#attendants++;
     if (isSlowToHear && this.#lookTimer === undefined) {
@@ -179,7 +179,7 @@ class Doorbell implements Holder {
     this.#lookTimer = undefined;
   }
 
-  /** The answer is likely to come before it would have fallen asleep: looks out for it. */
+  /** An answer is likely to come soon: looks for it, a hop at a time, before it sleeps. */
   #linger(): void {
     if (this.#lingering) return;
     if (!this.#mayStayAwake()) return this.#waitAsync();
@@ -213,8 +213,8 @@ class Doorbell implements Holder {
   }
 
   /**
-   * Sleeps the thread for at most `ms`, or until it is rung; then answers. Whether it was rung.
-   * `expectsRing`: it stays awake for a moment first.
+   * Puts the thread to sleep for at most `ms`, or until it is rung; then answers. Returns whether
+   * it was rung. With `expectsRing` it stays awake for a moment first.
    */
   sleep(ms: number, expectsRing = true): boolean {
     if (ms > 0 && !(expectsRing ? this.#spin() : this.#isRung())) {
@@ -225,7 +225,7 @@ class Doorbell implements Holder {
     return this.answer();
   }
 
-  /** Whether it was rung within a moment, which is counted in looks: the clock may stand still. */
+  /** Stays awake for a moment, counted in looks (the clock may stand still): whether it was rung. */
   #spin(): boolean {
     if (!this.#mayStayAwake()) return this.#isRung();
     for (let looks = LOOKS; looks > 0; looks--) {
@@ -241,7 +241,7 @@ class Doorbell implements Holder {
     return this.#straight === 0 || --this.#straight === 0;
   }
 
-  /** Each time in a row that it was in vain it is left out twice as often, up to a point. */
+  /** Each time that staying awake was in vain, it is left out twice as often, up to a point. */
   #learn(wasWorthIt: boolean): void {
     this.#failures = wasWorthIt ? 0 : Math.min(2 * this.#failures + 1, RARELY);
     this.#straight = this.#failures;
@@ -259,7 +259,7 @@ function home(words: Int32Array, index: number): Home {
   return { words, index, answered: Atomics.load(words, index), pending: false };
 }
 
-/** Whether the timer keeps the program alive; false where the platform can't tell it to. */
+/** Sets whether the timer keeps the program alive; returns false if the platform has no way to. */
 export function setRef(timer: unknown, on: boolean): boolean {
   const f = on ? platform?.refTimer : platform?.unrefTimer;
   if (f !== undefined) f(timer);
@@ -269,16 +269,18 @@ export function setRef(timer: unknown, on: boolean): boolean {
   return true;
 }
 
-/** That of this thread. */
+/** The doorbell of this thread. */
 export const doorbell: Doorbell = new Doorbell();
 
-/** Hears the doorbell while the thread is awake or JavaScript's loop runs; keeps nobody alive. */
+/**
+ * Hears the doorbell while the thread is awake or JavaScript's loop runs; doesn't keep it running.
+ */
 export const attendance: Holder = {
   hold: () => doorbell.attend(),
   release: () => doorbell.unattend(),
 };
 
-/** Whether the last ring woke a thread: it will take its time, and needs a processor. */
+/** Whether the last ring woke a thread: its answer takes longer, and it needs a processor. */
 let wokeSleeper = false;
 
 /** Rings the doorbell of another thread, whose word is `words[index]`. */

@@ -1,3 +1,4 @@
+/** The interface of event loops. */
 import type { CancelHandle } from "../operation/types.ts";
 
 /**

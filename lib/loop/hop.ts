@@ -1,13 +1,12 @@
-/** The cheapest way to a macrotask of one's own. */
-
+/** Running a function in a macrotask of its own, as cheaply as the platform can. */
 import { clock } from "./timers.ts";
 
 type Hop = (f: () => void) => void;
 
 /**
- * Where the host keeps its `setImmediate`, if it has one. Deno makes it when it is first read, which
- * takes longer than to load all of Weft, so that is left to the first hop; and not read by its name
- * then, for by that time a test may have put a clock of its own there.
+ * The host's `setImmediate`, if it has one. Deno makes it when it is first read, which takes longer
+ * than loading all of Weft: so it isn't read before the first hop. By then a test may have replaced
+ * it with a fake: so the property is remembered, and not looked up by name.
  */
 const immediate = Object.getOwnPropertyDescriptor(globalThis, "setImmediate");
 let chosen: Hop | undefined;
@@ -19,11 +18,13 @@ export function hop(f: () => void): void {
 }
 
 /**
- * Deno looks at its sockets and files when it has nothing else to do, and else in every 61st turn:
- * for who always has something to do that is a few times a second. Empty turns take 50 µs in all; if
- * they take longer, others are busy, too, and have their part of the delay.
+ * How many turns it takes until Deno has looked at its sockets and files. It looks when it has
+ * nothing else to do, and otherwise in every 61st turn. For a program that is always busy that is a
+ * few times a second. 61 empty turns take 50 µs in all. If they take longer, there is other work in
+ * them, too.
  */
 const TURNS = "Deno" in globalThis ? 61 : 1;
+/** How long those turns may take. */
 const LONGEST_MS = 1;
 
 /** Calls `f` in a macrotask of its own, before which the host has looked at its sockets. */

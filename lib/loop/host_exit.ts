@@ -1,8 +1,11 @@
 /**
  * Noticing that the JavaScript loop has run empty: nothing is left that could ever wake anybody.
  *
- * On Deno that is `beforeunload` (not fired under a pending top-level await, see FACTS), on Node
- * `beforeExit`. Elsewhere nobody tells, and a stuck program stays stuck.
+ * Deno then fires `beforeunload`, but not under a pending top-level await: there it ends the
+ * process by itself. Node emits `beforeExit`. Other platforms don't tell, and a stuck program stays
+ * stuck.
+ *
+ * Also the signals that ask a program to end.
  */
 import { listenTo, SharedListener } from "../internal/shared_listener.ts";
 import type { CancelHandle } from "../operation/types.ts";
@@ -23,8 +26,8 @@ const emptyLoop = new SharedListener<void>(() => {
 });
 
 /**
- * Calls `f` when the loop has run empty; the loop goes on if `f` returns true. One is asked after
- * the other, until one goes on: what that one does may be what the others wait for.
+ * Calls `f` when the loop has run empty; the loop goes on if `f` returns true. They are asked one
+ * after the other, until one says true: what it does now may be what the others wait for.
  */
 export function onLoopEmpty(f: () => boolean): CancelHandle {
   return emptyLoop.add(f);

@@ -1,16 +1,16 @@
 /**
  * The JavaScript loop as an `EventLoop`, one for each realm.
  *
- * Timers: one host timer, armed for the earliest deadline, from a microtask, so that the many
- * operations of a slice that start and cancel timers cost the host one timer at most. It is armed
- * only while there are timers, so that an idle program ends; one that is never due counts, for
- * whoever starts such a timer wants the program to go on (`sleep` until aborted).
+ * Timers: one host timer, armed for the earliest deadline. It is armed in a microtask, so that
+ * however many timers a slice starts and cancels, the host sees one at most. It is armed only while
+ * there are timers, so that an idle program ends. A timer that is never due counts, too: whoever
+ * starts one wants the program to go on (`sleep` until aborted).
  *
- * Turns (law 10): work that is to run soon goes through `schedule`. It runs as a microtask while
- * the last macrotask turn is no older than `BREATH_MS`, and in a macrotask of its own otherwise,
- * so that timers and I/O of the host make progress however busy the fibers are, and a program
- * that does little never pays for a hop. Who has more to do at the end of a slice lets the host
- * look at its sockets, too.
+ * Turns (law 10): work that is to run soon goes through `schedule`. It runs in a microtask while
+ * the last macrotask turn is no older than `BREATH_MS`, else in a macrotask of its own. So timers
+ * and I/O of the host make progress however busy the fibers are, and a program that does little
+ * never pays for a hop. A scheduler that still has work at the end of a slice lets the host look at
+ * its sockets, too (`scheduleTurn`).
  */
 import type { EventLoop } from "./event_loop.ts";
 import { hop, hopFar } from "./hop.ts";
@@ -31,7 +31,7 @@ class HostLoop extends TimerLoop {
   #arming = false;
   #lastTurn = clock();
   #sliceStart = this.#lastTurn;
-  /** Whether the last turn was a far one. */
+  /** Whether the last turn let the host look at its sockets (`hopFar`). */
   #isFar = false;
 
   constructor() {
@@ -55,7 +55,7 @@ class HostLoop extends TimerLoop {
 
   override interruptIfInBlockingSection(): void {}
 
-  /** When a slice was last scheduled, or its turn began: known without a look at the clock. */
+  /** When a slice was last scheduled, or its turn began: saves the slice a look at the clock. */
   get sliceStart(): number {
     return this.#sliceStart;
   }
@@ -68,8 +68,8 @@ class HostLoop extends TimerLoop {
   }
 
   /**
-   * Calls `f` in a macrotask of its own. If we are busy, every other time, the host looks at its
-   * sockets before that.
+   * Calls `f` in a macrotask of its own. If `isBusy`, the host looks at its sockets before that,
+   * every other time.
    */
   scheduleTurn(f: () => void, isBusy: boolean): void {
     this.#isFar = isBusy && !this.#isFar;
@@ -118,7 +118,7 @@ export function hostLoop(): EventLoop {
   return hostTurns();
 }
 
-/** The same, with its way to schedule turns: for the host scheduler. */
+/** The same, with `schedule` and `scheduleTurn`: for the scheduler of `main`. */
 export function hostTurns(): HostLoop {
   return shared ??= new HostLoop();
 }

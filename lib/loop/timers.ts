@@ -1,4 +1,4 @@
-/** The timers of a loop: which there are, and which are due. Knows no way to wait. */
+/** The timers of a loop: which there are, and which are due. The loop knows how to wait for them. */
 import { checkDuration, checkFunction, checkOptions } from "../internal/check.ts";
 import { Heap, type HeapNode } from "../internal/heap.ts";
 import { reportUncaught } from "../internal/report.ts";
@@ -10,9 +10,9 @@ export function clock(): number {
   return performance.now();
 }
 
-/** What can be among the timers of a loop. */
+/** An entry among the timers of a loop. */
 export interface Alarm extends HeapNode {
-  /** It is due, and no longer among them. */
+  /** Called when it is due; it has been taken out. */
   ring(): void;
 }
 
@@ -87,7 +87,7 @@ export class Timers {
     if (this.#heap.size === 0) this.onEmpty?.();
   }
 
-  /** Fires all that is due now, but none that was added meanwhile; true if there was any. */
+  /** Fires all that are due now, but none that was added meanwhile; true if there was one. */
   fireDue(): boolean {
     const now = this.now();
     const added = this.#heap.inserted;
@@ -109,11 +109,11 @@ export class Timers {
   }
 }
 
-/** A loop whose timers are `Timers`: it has no others, so a sleep can be one of them itself. */
+/** A loop whose timers are all in its `Timers`: so a sleep can stand there itself (`Alarm`). */
 export abstract class TimerLoop implements EventLoop {
   readonly #timers = new Timers(clock);
 
-  /** The timers of `loop`, if it is one of these, and not something that looks like it. */
+  /** The timers of `loop` if it is a `TimerLoop`, and not something that looks like one. */
   static timersOf(loop: EventLoop): Timers | undefined {
     return #timers in loop ? loop.#timers : undefined;
   }

@@ -1,4 +1,4 @@
-/** Somebody else's scheduler, and fibers of any type: the interface of the seed's `Fiber.E`. */
+/** Schedulers of the user's own, and fibers of any type: the interface of `Fiber.E` in affect. */
 import { append } from "../internal/circle.ts";
 import { checkFunction, checkOptional, isObject, wrongType } from "../internal/check.ts";
 import type { EventLoop } from "../loop/mod.ts";
@@ -30,21 +30,22 @@ import {
 /** A fiber of whatever type. */
 export type AnyFiber = Fiber<unknown>;
 
-/** All that a scheduler must say. The seed's effects Yield and Block reach it as `ready`. */
+/** What a scheduler must do. Of the effects of affect, Yield and Block reach it as `ready`. */
 export interface SchedulerPolicy {
   /**
-   * `fiber` was spawned, woken, or has yielded: it must be stepped (`step`) exactly once, some
-   * time after this returns, and not from within it. The order is yours.
+   * `fiber` was spawned, woken, or has yielded. It must be stepped (`step`) exactly once, some time
+   * after this has returned. The order is yours.
    */
   ready(fiber: AnyFiber): void;
-  /** The effect Spawn: like `ready`, which is the default, for a fiber that is new. */
+  /** The effect Spawn: like `ready`, for a fiber that is new. Default: `ready`. */
   spawn?(fiber: AnyFiber): void;
-  /** The effect Abort. Default: `AnyFiber.abort(fiber, reason)`, which does all there is to do. */
+  /** The effect Abort. Default: `AnyFiber.abort(fiber, reason)`, which does all that is needed. */
   abort?(fiber: AnyFiber, reason: unknown): void;
   /** Where its fibers wait for timers. Default: the host's loop. */
   readonly loop?: EventLoop;
 }
 
+/** A scheduler that leaves the order of its fibers to a policy of the user's. */
 class CustomScheduler extends SchedulerCore {
   readonly #policy: SchedulerPolicy;
   #reporting = false;
@@ -68,7 +69,7 @@ class CustomScheduler extends SchedulerCore {
     else this.#policy.abort(fiber, reason);
   }
 
-  /** Nobody says where its slices end; the end of the current task is late enough. */
+  /** Its policy doesn't say where slices end, so the end of the current task counts as one. */
   override reportSoon(): void {
     if (this.#reporting) return;
     this.#reporting = true;
@@ -96,19 +97,19 @@ export interface AnyFiberFunctions {
   compare(a: AnyFiber, b: AnyFiber): number;
   /** Same as `fiber.state`. */
   state(fiber: AnyFiber): "running" | "aborting" | "terminated";
-  /** The fibers spawned by `fiber`, in whichever of its scopes, that have not terminated. */
+  /** The fibers that `fiber` has spawned, in any of its scopes, and that have not terminated. */
   activeSpawns(fiber: AnyFiber): AnyFiber[];
   /**
-   * Makes `fiber` a spawn of `parent`, which then doesn't end before it; it leaves the parent it
-   * had. Into an aborting parent: it is aborted as well.
+   * Makes `fiber` a spawn of `parent`, which then doesn't end before it. It leaves the parent that it
+   * had. If `parent` is aborting, `fiber` is aborted as well.
    *
    * @throws {Inactive} if one of them has terminated
    * @throws {RangeError} if `parent` is `fiber` or inside of it
    */
   attach(parent: AnyFiber, fiber: AnyFiber): void;
   /**
-   * Aborts `fiber` and everything in it, the standard way, whatever its scheduler's policy says.
-   * What `setAborting` has marked already, it wakes.
+   * Aborts `fiber` and everything in it, the standard way, whatever the policy of its scheduler says.
+   * Wakes what `setAborting` has only marked.
    */
   abort(fiber: AnyFiber, reason?: unknown): void;
   /**
@@ -117,13 +118,13 @@ export interface AnyFiberFunctions {
    */
   setAborting(fiber: AnyFiber, reason?: unknown): void;
   /**
-   * Nothing can ever wake the fibers below `root`, says its scheduler: they end with a `Deadlock`.
-   * To be called again if that wasn't enough, as when a `protect` was stuck.
+   * For a scheduler that knows that nothing can ever wake the fibers below `root`: they end with a
+   * `Deadlock`. To be called again if they get stuck again, as inside of `protect`.
    */
   breakDeadlock(root: AnyFiber): void;
 }
 
-/** See the interface: the functions of the seed's `Fiber.E`. */
+/** The functions of `Fiber.E` in affect; the interface says what each does. */
 export const AnyFiber: AnyFiberFunctions = {
   main<T>(policy: SchedulerPolicy, body: () => Operation<T>, options?: SpawnOptions): Fiber<T> {
     if (!isObject(policy)) throw wrongType("make a fiber", "the policy must be an object", policy);
@@ -165,7 +166,7 @@ export const AnyFiber: AnyFiberFunctions = {
     }
     const oldParent = core.parent;
     if (oldParent !== null && core.error !== undefined && core.error === oldParent.error) {
-      oldParent.flags |= REACHED; // its abort ends the fiber, wherever that ends
+      oldParent.flags |= REACHED; // the abort of the old parent is what ends the fiber, later
     }
     unlink(core);
     core.parent = newParent;

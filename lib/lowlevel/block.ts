@@ -1,4 +1,6 @@
-/** The seed's blocking operation, in its three parts, for who drives fibers from outside. */
+/**
+ * The blocking operation of affect, in its three parts: for those who unblock fibers from outside.
+ */
 import { checkFunction, isObject, wrongType } from "../internal/check.ts";
 import { COLD, inherit, SPENT, type Wait, WAITING } from "../operation/wait.ts";
 import type { Awaitable } from "../operation/types.ts";
@@ -20,13 +22,13 @@ export interface BlockOptions<T> {
 
 interface BlockWait<T> extends Wait<T> {}
 
+/** WAITING from `block` on; whoever calls `unblock` on the fiber completes it (`unblocked`). */
 class BlockWait<T> {
   declare options: BlockOptions<T>;
   declare fiber: FiberCore<unknown> | null;
 
   constructor(options: BlockOptions<T>) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.options = options;
@@ -46,12 +48,12 @@ class BlockWait<T> {
   enlist(): void {
     const fiber = this.fiber!;
     if (fiber.pending !== null) fiber.dropPending();
-    fiber.pending = this as Wait<unknown>; // so that `block` itself may call `unblock`
+    fiber.pending = this as Wait<unknown>; // already now, as `block` itself may call `unblock`
     try {
-      executeAs(null, () => this.options.block(fiber)); // as for `suspend`: the scheduler's code
+      executeAs(null, () => this.options.block(fiber)); // not as code of the fiber, as in `suspend`
     } catch (error) {
       fiber.pending = null;
-      fiber.thrown = null; // it runs on, even if `block` has aborted it
+      fiber.thrown = null; // the fiber gets this error first, even if `block` has aborted it
       throw error;
     }
   }

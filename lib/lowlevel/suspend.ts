@@ -1,4 +1,4 @@
-/** The seed's `Suspend`: a wait whose cancellation is the business of whoever implements it. */
+/** `Suspend` of Eio: a wait that is cancelled by a function which its implementer provides. */
 import { checkFunction, wrongType } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import {
@@ -23,12 +23,13 @@ export interface FiberContext {
   /** The innermost context of the fiber. */
   readonly cancellationContext: CancelContext;
   /**
-   * Sets what is called if the context is cancelled, or at once if it is. It should make the
-   * operation finish quickly, by resuming it with a result or with the error that it is given.
+   * Sets the function that is called if the context is cancelled, or at once if it is cancelled
+   * already. It should make the operation finish quickly, by resuming it with a result or with the
+   * error that it is given.
    *
-   * It is called at most once, from the fiber that cancels, and must not switch fibers: an attempt
-   * to is refused with an error. What it throws is reported. It is forgotten when the operation
-   * finishes; until somebody has set one, the wait can't be cancelled.
+   * It is called at most once, from the fiber that cancels. It must not switch fibers: an attempt
+   * throws. What it throws is reported. It is forgotten when the operation finishes. As long as none
+   * is set, the wait can't be cancelled.
    *
    * @throws {TypeError} if `f` is not a function
    */
@@ -49,6 +50,7 @@ export interface FiberContextConstructors {
   [Symbol.hasInstance](value: unknown): value is FiberContext;
 }
 
+/** One per wait: the context in which it began, and its cancel function. */
 class FiberContextCore implements FiberContext {
   #cancelFn: ((error: Abort) => void) | null = null;
 
@@ -77,12 +79,12 @@ class FiberContextCore implements FiberContext {
 
   destroy(): void {
     this.#cancelFn = null;
-    if (this.tid !== fiberIdNil) return; // the context is a fiber's, and serves others, too
+    if (this.tid !== fiberIdNil) return; // the context belongs to the fiber, not to this wait alone
     this.cancellationContext.extra.onCancel?.clear();
     this.cancellationContext.flags |= CLOSED;
   }
 
-  /** Calls the cancel function, which is replaced first so that it can't be called twice. */
+  /** Calls the cancel function, once: it is replaced before the call. */
   cancelled(error: Abort): void {
     const cancelFn = this.#cancelFn;
     if (cancelFn === null) return;
@@ -96,21 +98,24 @@ class FiberContextCore implements FiberContext {
   }
 }
 
-/** See the interface of the same name. */
+/** The class of `FiberContext`s, with the way to make one that belongs to no fiber. */
 export const FiberContext = FiberContextCore as unknown as FiberContextConstructors;
 
-/** Sees to it that `resume` will be called. */
+/** Registers the wait with whoever will call `resume`. */
 export type Enter<T> = (context: FiberContext, resume: (result: Result<T>) => void) => void;
 
 interface SuspendWait<T> extends Wait<T> {}
 
+/**
+ * A cancellation doesn't end this wait by itself (`interrupt` returns false): it calls the cancel
+ * function, which resumes the wait like anybody else. The first `resumeWith` commits.
+ */
 class SuspendWait<T> {
   declare onEnter: Enter<T>;
   declare context: FiberContextCore | null;
 
   constructor(enter: Enter<T>) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.onEnter = enter;
@@ -132,7 +137,7 @@ class SuspendWait<T> {
       ? new FiberContextCore(waiter.id, waiter.context)
       : FiberContextCore.makeRoot() as FiberContextCore;
     this.context = context;
-    // The code of a scheduler, not of the fiber, which is suspended from here on.
+    // Not as code of the fiber, which is suspended from here on.
     executeAs(null, () => this.onEnter(context, (result) => this.resumeWith(result)));
   }
 
@@ -153,7 +158,7 @@ class SuspendWait<T> {
     return false;
   }
 
-  /** Given up by who drives the generator by hand, or by a foreign scheduler. */
+  /** Somebody who drives the generator by hand, or a foreign scheduler, has given it up. */
   withdraw(): void {
     this.context!.cancelled(new Abort());
   }

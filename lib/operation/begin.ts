@@ -1,7 +1,6 @@
 /**
- * The states of a wait, and how it leaves the first of them; `wait.ts` has the protocol. Apart from
- * that, so that the files to which it hands a wait under somebody else's scheduler, or for a
- * promise, need not import it in turn.
+ * The states of a wait, and how it leaves the first of them; `wait.ts` has the protocol. It is a file
+ * of its own because `foreign_wait.ts` and `promise_wait.ts` need it, and `wait.ts` needs those.
  */
 import { execution } from "../trigger/execution.ts";
 import type { FiberSlot, Wait, Waiter } from "./wait.ts";
@@ -14,8 +13,9 @@ export const SPENT = 4;
 export const YIELDED = 5;
 
 /**
- * The states that hot paths meet, in order, for hot files to name anew: the engine compiles a module's own constant in,
- * but loads an imported one, and checks it, at each use. They do so with `execution`, too.
+ * The states that hot paths meet, in order. Hot files make constants of their own of them, and of
+ * `execution`: the engine compiles a module's own constant into the code, but loads and checks an
+ * imported one at each use.
  */
 export const STATES = [COLD, WAITING, COMMITTED, FAILED, SPENT] as const;
 
@@ -35,8 +35,9 @@ export function begin(operation: Wait<unknown>, waiter: Waiter): boolean {
 }
 
 /**
- * In the place of `Wait.enter`, which asks first whether the fiber is aborting. Once it waits,
- * such an operation can't be cancelled, either: its `interrupt` says no.
+ * For operations that clean up, which begin in a fiber that is aborting, too (law 12): in the place
+ * of `Wait.enter`, which would refuse. Once it waits, such an operation can't be cancelled either:
+ * its `interrupt` returns false.
  */
 export function enterProtected<T>(operation: Wait<T>): IteratorResult<never, T> {
   const fiber = execution.current as FiberSlot;

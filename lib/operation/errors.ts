@@ -1,9 +1,11 @@
+/** The errors of fibers: what an abort, a timeout and a deadlock look like. */
+
 /**
  * Thrown into a fiber that is aborted, at its `yield*`; `cause` is the reason. It always means
  * you: somebody else's abort shows as {@linkcode FiberAborted}.
  *
  * Catch it only to clean up, and throw it again; swallowing it doesn't undo the abort. A fiber
- * whose body throws one of its own aborts itself.
+ * whose body throws an `Abort` that it made itself aborts itself.
  */
 export class Abort extends Error {
   /** "AbortError". */
@@ -29,8 +31,8 @@ export class FiberAborted extends Error {
 }
 
 /**
- * A deadline passed. An ordinary failure of the context whose deadline it was. One that the
- * library makes says in which fiber it was, and its stack leads to the `yield*` that throws it.
+ * A deadline passed. It is an ordinary failure of the context whose deadline it was. One that the
+ * library makes names the fiber, and its stack leads to the `yield*` that throws it.
  */
 export class Timeout extends Error {
   /** "TimeoutError". */

@@ -57,7 +57,7 @@ export class Arm implements WaitNode {
   declare after: WaitNode | null;
   declare before: WaitNode | null;
   declare handle: CancelHandle | null;
-  /** The negative acknowledgements that this arm would *not* cause. */
+  /** The nacks that don't happen if this arm is chosen. */
   declare nacks: readonly OnceEvent[] | null;
   /** What the alternative is called, if it has a name. */
   declare name: string | null;

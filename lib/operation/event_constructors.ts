@@ -1,4 +1,4 @@
-/** The events there are, but for those that other rooms add; see `event.ts` for what one is. */
+/** `Event` and its constructors; other rooms add kinds of events. See `event.ts` for what one is. */
 import { checkFunction, wrongType } from "../internal/check.ts";
 import { publicFace } from "../internal/public_face.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
@@ -102,6 +102,7 @@ export const Event: EventConstructors = publicFace("Event", EventBase, "use Even
   },
 });
 
+/** What `Event.always` makes. */
 class AlwaysEvent<T> extends EventBase<T> {
   declare readonly value: T;
 
@@ -126,7 +127,10 @@ class NeverEvent extends EventBase<never> {
 
 const never = new NeverEvent();
 
-/** An event of the user's. A wake-up only makes the waiter look again; `poll` commits. */
+/**
+ * An event of the user's (`Event.from`). A wake-up only makes the waiter look again: the `poll` of
+ * the source is what commits.
+ */
 class CustomEvent<T> extends EventBase<T> {
   declare readonly source: EventSource<T>;
 
@@ -146,12 +150,13 @@ class CustomEvent<T> extends EventBase<T> {
     if (typeof result?.ok !== "boolean") {
       throw wrongType("poll the event", "poll must return a Result or undefined", result);
     }
+    // While `poll` ran, a partner has committed another arm: this one has happened, too, and wins.
     if (sync.state !== state) sync.retract();
     return sync.settleNow(result);
   }
 
   override enlist(node: WaitNode): void {
-    const { sync } = node as Arm; // it wakes that, though the arm may be somebody else's by then
+    const { sync } = node as Arm; // read now: the arm may serve another select when it is woken
     const handle: CancelHandle = this.source.wait(() => sync!.wake());
     if (typeof handle?.cancel !== "function") {
       throw wrongType("wait for the event", "wait must return a CancelHandle", handle);
@@ -170,7 +175,7 @@ class CustomEvent<T> extends EventBase<T> {
   }
 }
 
-/** Happens once and for good: for whoever waits, and whoever comes later. */
+/** Happens once, and stays so: whoever waits later finds it happened. */
 export class OnceEvent extends EventBase<void> {
   declare readonly what: string;
   #happened = false;

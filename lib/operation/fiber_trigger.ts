@@ -7,7 +7,7 @@ import { COLD, inherit, type Wait } from "./wait.ts";
 export class FiberTrigger implements Trigger {
   declare readonly purpose: string;
   declare released: boolean;
-  /** Who is to be completed by `release`; `null`: nobody, or nobody any more. */
+  /** What `release` completes; `null` before the wait begins, and after it has ended. */
   declare waiting: TriggerWait | null;
   #awaited = false;
 
@@ -34,13 +34,13 @@ export class FiberTrigger implements Trigger {
 
 interface TriggerWait extends Wait<void> {}
 
+/** The wait for a trigger of ours. `onCancel` runs whenever it ends without its waiter going on. */
 class TriggerWait {
   declare trigger: FiberTrigger;
   declare onCancel: (() => void) | undefined;
 
   constructor(trigger: FiberTrigger, onCancel: (() => void) | undefined) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.trigger = trigger;
@@ -64,7 +64,10 @@ class TriggerWait {
     if (this.onCancel !== undefined) asCancelFunction(this.onCancel);
   }
 
-  /** Released, but whoever waited is gone: what the release stood for is the clean-up's business. */
+  /**
+   * Released, but whoever waited is gone. What the release stood for (a lock that was handed over,
+   * say) is for `onCancel` to pass on.
+   */
   giveBack(): void {
     this.refused();
   }

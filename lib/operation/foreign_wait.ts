@@ -2,9 +2,10 @@
  * `yield*` on an operation in somebody else's generator, under the scheduler that registered
  * itself through `using`: the operation waits on triggers of that scheduler.
  *
- * What its trigger's `await` yields is passed out untouched, and what its scheduler sends in is
- * passed in, until the operation has committed. A trigger may be released early or be shared, so
- * the wait is a loop. Schedulers cancel in three ways, all of which must leave nothing behind:
+ * What the trigger's `await` yields is passed on to the scheduler untouched, and what the scheduler
+ * sends in is passed to the `await`, until the operation has committed. A trigger may be released
+ * early or be shared, so the wait is a loop. Schedulers cancel in three ways, and none of them may
+ * leave anything behind:
  *  - `onCancel` alone, the generator is never resumed again (Effect);
  *  - `return()` on the generator, perhaps after `onCancel` (Effection);
  *  - `throw()` (ours, domain-local-await): after the commit the value is returned instead, unless
@@ -40,7 +41,7 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
     this.#started = true;
     const operation = this.#operation;
     operation.state = SPENT;
-    this.#prepare(); // first of all: no code of anybody's may run between `attempt` and `enlist`
+    this.#prepare(); // first, as it runs foreign code: none may run between `attempt` and `enlist`
     if (begin(operation, this) || operation.state !== WAITING) return this.#finished();
     return this.#pass("next", undefined);
   }
@@ -65,7 +66,7 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
     this.#awaiting = undefined;
   }
 
-  /** Goes on with the await of the trigger, and of as many more as it takes. */
+  /** Passes `input` to the trigger's `await`, and goes on with new triggers until the commit. */
   #pass(how: Resumption, input: unknown): IteratorResult<never, T> {
     const operation = this.#operation;
     try {
@@ -83,12 +84,12 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
         this.#withdraw();
         throw error;
       }
-      // Committed before the await threw: it happened.
+      // It had committed before the `await` threw: so it happened, and the value is returned.
     }
     return this.#finished();
   }
 
-  /** The generator goes on after all: to clean up after `return`, or by mistake. */
+  /** The generator is resumed though it was cancelled: to clean up after `return`, or by mistake. */
   #cancelled(): IteratorResult<never, T> {
     if (this.#returned) return { done: true, value: undefined as T };
     throw new Error(
@@ -108,7 +109,7 @@ export class ForeignWait<T> implements Iterator<never, T, unknown>, Waiter {
     return { done: true, value: this.#operation.conclude() };
   }
 
-  /** Cancelled: either it never happened, or it is undone. */
+  /** Cancelled: if it had not happened it withdraws, else its value is given back. */
   #withdraw(): void {
     const operation = this.#operation;
     const { state } = operation;

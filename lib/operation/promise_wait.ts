@@ -1,7 +1,8 @@
+/** `await` on an operation: the waiter is a promise. */
 import { begin, WAITING } from "./begin.ts";
 import type { Wait } from "./wait.ts";
 
-/** `await` on an operation: the waiter is a promise. Nothing can cancel it. */
+/** Starts `operation`, and settles the promise with its outcome. Nothing can cancel it. */
 export function startForPromise<T>(
   operation: Wait<T>,
   resolve: (value: T) => void,
@@ -15,7 +16,7 @@ export function startForPromise<T>(
     }
   };
   let scheduled = false;
-  /** In a microtask: what concludes the operation may be the user's code, and this is a commit. */
+  /** In a microtask: concluding may run the user's code, which must not happen within a commit. */
   const unblock = () => {
     if (scheduled) return;
     scheduled = true;

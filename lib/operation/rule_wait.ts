@@ -18,7 +18,6 @@ export class RuleWait<T> implements WaitNode {
 
   constructor(rule: EventBase<unknown>) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.rule = rule;

@@ -52,6 +52,7 @@ export function seedSelect(seed: number): void {
 
 export interface SelectWait<T> extends Wait<T> {}
 
+/** What `select` makes, and any event that is waited for by itself. */
 export class SelectWait<T> {
   /** The alternatives, in order of preference. The user's own list until it waits. */
   declare arms: Arm[];
@@ -63,7 +64,6 @@ export class SelectWait<T> {
 
   constructor(arms: Arm[], fair: boolean) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.arms = arms;
@@ -102,7 +102,6 @@ export class SelectWait<T> {
   finish(): IteratorResult<never, T> {
     this.state = SPENT;
     this.value = this.chosen!.handler(this.value as never);
-    this.done = true;
     return this as never;
   }
 
@@ -254,7 +253,7 @@ export class SelectWait<T> {
     }
   }
 
-  /** A custom event has happened, after a partner had come while it was polled: sends that away. */
+  /** A custom event has happened; what a partner has committed meanwhile is given back. */
   retract(): void {
     if (this.state === COMMITTED) this.giveBack();
     this.state = WAITING;

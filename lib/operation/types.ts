@@ -1,3 +1,5 @@
+/** The vocabulary that every room shares: what can be waited for, and how it ended. */
+
 /** What a suspended generator yields to its scheduler. Opaque: made by this library alone. */
 export interface Effect {
   /** What is waited for, in words: what a `Deadlock` reports. */
@@ -40,7 +42,7 @@ export type Either<A, B> =
   | { readonly index: 0; readonly value: A }
   | { readonly index: 1; readonly value: B };
 
-/** A disposer: idempotent. */
+/** Stops something that was started or registered. */
 export interface CancelHandle {
   /** Makes it stop. Does nothing the second time, or when it is over. */
   cancel(): void;

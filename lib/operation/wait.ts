@@ -18,8 +18,8 @@
  *    comes meanwhile finds nothing taken.
  *  - COLD or YIELDED → WAITING: `enter`, which has tried (`attempt`) and enlisted (`enlist`) in one
  *    go, with no foreign code between the two, so that no wake-up is lost.
- *  - COLD → SPENT: `enter` as well, in a fiber that is aborting; it says so (`refused`).
- *  - YIELDED → SPENT: the canceller or who gives up, as for WAITING; it counts as `refused`.
+ *  - COLD → SPENT: `enter` as well, in a fiber that is aborting; then `refused` is called.
+ *  - YIELDED → SPENT: the canceller, or whoever gives up, as from WAITING; `refused` is called, too.
  *  - WAITING → COMMITTED or FAILED: the partner that found it in a list (`complete`, `fail`). This
  *    is the commit: from now on a cancellation comes too late and the value is delivered. Whoever
  *    moves it takes it out of every list first, so whatever stands in a list is WAITING.
@@ -34,8 +34,8 @@
  *
  * Who waits is a `Waiter`: a fiber of ours (the direct path), a promise (`await`), or a trigger of
  * somebody else's scheduler. A waiter may be woken while the operation is still WAITING: then it
- * asks `recheck` and, if that says no, goes on waiting. Single-threaded, no locks: a commit is one
- * uninterrupted piece of code.
+ * asks `recheck` and, if that says no, goes on waiting. All of this is in one thread: a commit is one
+ * uninterrupted piece of code, and needs no lock.
  *
  * Speed: classes on the hot path are flat (all fields assigned in one constructor, `extends`
  * would triple the cost of `new`) and get these methods through `inherit`. The hottest of them
@@ -87,8 +87,6 @@ export interface FiberSlot extends Waiter, Blocker {
 export abstract class Wait<T> implements Awaitable<T>, Effect {
   /** The value of the iterator result: the effect while suspended, then what was thrown or returned. */
   declare value: unknown;
-  /** The `done` of the iterator result. */
-  declare done: boolean;
   declare state: number;
   declare waiter: Waiter | null;
 
@@ -101,14 +99,19 @@ export abstract class Wait<T> implements Awaitable<T>, Effect {
   /** What is waited for, in words. */
   abstract describe(): string;
 
+  /** The `done` of the iterator result: no field, for that would be written twice in each wait. */
+  get done(): boolean {
+    return this.state === SPENT;
+  }
+
   /** Woken while WAITING: tries again, like `attempt`, while enlisted. */
   recheck(): boolean {
     return false;
   }
 
   /**
-   * A fiber that is aborting may not even start, or was aborted while it gave way: the hook for who
-   * must know. In the latter case it is the canceller's code that runs.
+   * Called when it never began: its fiber was aborting already, or was aborted while it gave way. In
+   * the latter case the canceller calls it.
    */
   refused(): void {}
 
@@ -175,12 +178,13 @@ export abstract class Wait<T> implements Awaitable<T>, Effect {
     return true;
   }
 
-  /** It gives way, for longer than a turn of the host perhaps: the hook for who must keep an eye on it. */
+  /** Called when it gives way, perhaps for long: a promise, say, is watched from now on. */
   deferred(): void {}
 
   /**
-   * Gives way first if the share of the fiber is used up. A `next` that is written out has counted
-   * `left` down already, if it comes here because of that; then this is below zero all the more.
+   * Gives way first if the share of the fiber is used up. A `next` that is written out may have
+   * counted `left` down already, below zero, and come here for that reason: then it is below zero
+   * here, too.
    */
   start(): IteratorResult<never, T> {
     if (--execution.left < 0 && this.couldComplete()) {
@@ -235,7 +239,6 @@ export abstract class Wait<T> implements Awaitable<T>, Effect {
     if (this.state !== WAITING && this.state !== YIELDED) {
       return { done: false, value: this as never };
     }
-    this.done = false;
     this.value = this;
     return this as never;
   }
@@ -243,11 +246,10 @@ export abstract class Wait<T> implements Awaitable<T>, Effect {
   /** The iterator result that carries what the operation returned. */
   finished(): IteratorResult<never, T> {
     this.value = this.conclude();
-    this.done = true;
     return this as never;
   }
 
-  /** The iterator's `throw`: the scheduler's way in for an abort, which has interrupted it before. */
+  /** The iterator's `throw`: how the scheduler throws an abort, after it has called `interrupt`. */
   throw(error: unknown): IteratorResult<never, T> {
     if (this.state !== SPENT) this.drop();
     throw error;
@@ -300,7 +302,7 @@ export function elsewhere<T>(operation: Wait<T>): Iterator<never, T, unknown> {
 /**
  * An `Abort` in your hands always means you. One that arrives as the outcome of an operation (a
  * promise that was rejected with the reason of somebody's signal, say) is somebody else's. To be
- * called where the outcome is thrown: an error that came from nowhere leads there.
+ * called where the outcome is thrown: there an error whose stack leads nowhere gets its stack.
  */
 export function asSeenByOthers(error: unknown): unknown {
   return error instanceof Abort ? new FiberAborted(error) : placed(error);

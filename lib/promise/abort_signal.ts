@@ -10,6 +10,7 @@ import { EventBase, type WaitNode } from "../operation/event.ts";
 import type { Wait } from "../operation/wait.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 
+/** What `abortEvent` makes. */
 class AbortEvent extends EventBase<unknown> {
   constructor(readonly signal: AbortSignal) {
     super();
@@ -54,9 +55,9 @@ export function abortEvent(signal: AbortSignal): Event<unknown> {
 /**
  * Runs `body` in a scope that is cancelled when the signal is aborted, with the signal's reason.
  *
- * Suspends. Aborted by the signal it throws `FiberAborted`, once everything inside has ended; a
- * signal that is aborted from the start keeps `body` from being called. A body that returned
- * without having been thrown at was in time. No listener stays behind on the signal.
+ * Suspends. If the signal is aborted, it throws `FiberAborted`, once everything inside has ended. If
+ * it is aborted from the start, `body` isn't called. A body that returned before anything was thrown
+ * into it was in time. No listener stays behind on the signal.
  *
  * The other way round, `Fiber.signal` and `Scope.signal` are aborted with the fiber or the scope.
  *

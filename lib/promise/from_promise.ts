@@ -21,11 +21,11 @@ import { FAILED, Wait } from "../operation/wait.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
 import { hubOf, type PromiseHub } from "./hub.ts";
 
-/** How a wait for a promise treats what comes too late. */
+/** What becomes of a value that comes too late. */
 export interface FromPromiseOptions<T> {
   /**
-   * Called with a value that came after the wait was cancelled: close it. A plain function, as
-   * nobody would wait for it. What it throws is reported.
+   * Called with a value that came after the wait was cancelled: close it. It must be a plain
+   * function, as nobody would wait for it. What it throws is reported.
    */
   onLate?: (value: T) => void;
 }
@@ -34,7 +34,7 @@ type Source<T> = PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>);
 
 /** That a promise settles: one that is there, or that a function makes when it is first tried. */
 class Settlement<T> extends EventBase<T> {
-  /** Of a call: what its function was given a signal of, and the context that it was called in. */
+  /** If `source` is a function: the signal's controller, and the context in which it was called. */
   controller: AbortController | null = null;
   context: Context | null = null;
   #hub: PromiseHub | null = null;
@@ -57,7 +57,7 @@ class Settlement<T> extends EventBase<T> {
     throw wrongType("wait for the promise", "the function must return a promise", promise);
   }
 
-  /** Only a promise that is known to have settled, or what a function makes. */
+  /** A promise that isn't known to have settled is going to wait; a function is yet to be called. */
   override couldComplete(): boolean {
     return isCall(this.source) || this.hub.result !== undefined;
   }
@@ -106,7 +106,7 @@ function isCall<T>(source: Source<T>): source is (signal: AbortSignal) => Promis
   return typeof source === "function" && !isPromiseLike(source);
 }
 
-/** See the module comment. */
+/** What `fromPromise` makes; see the module comment. */
 class PromiseWait<T> extends RuleWait<T> {
   declare rule: Settlement<T>;
   declare onLate: ((value: T) => void) | undefined;
@@ -129,12 +129,13 @@ class PromiseWait<T> extends RuleWait<T> {
   override withdraw(): void {
     super.withdraw();
     if (this.onLate !== undefined) this.rule.expectLate(this.onLate);
-    this.rule.stop(); // last: its listeners may settle the promise
+    this.rule.stop(); // last, as listeners of the signal may settle the promise
   }
 
   /**
-   * The promise has settled, but the work may go on. Not before the fiber takes the value: an abort
-   * that comes in between may be too late, and then what it gets must not be broken.
+   * The promise has settled, but the work may go on, and from now on the context may stop it. Not
+   * earlier: an abort that comes between the settling and this is too late for the wait, and must not
+   * break the value that the fiber gets.
    */
   override conclude(): T {
     const { context, controller } = this.rule;
@@ -146,8 +147,8 @@ class PromiseWait<T> extends RuleWait<T> {
   }
 
   /**
-   * A promise is under way though nobody got to wait for it, and will settle too late. Not so a
-   * function that was not called, or a thenable that may start only with its `then`.
+   * The wait never began, but the promise is under way and will settle too late. That isn't so for a
+   * function, which was not called, and for a thenable, which may start only when `then` is called.
    */
   override refused(): void {
     const { source } = this.rule;
@@ -163,7 +164,10 @@ class PromiseWait<T> extends RuleWait<T> {
   }
 }
 
-/** Hands over what came too late. Whose wait it was has left: there is nobody to throw anything at. */
+/**
+ * Hands over a value that came too late. Whoever waited has left, so what `onLate` throws is
+ * reported.
+ */
 export function tellLate<T>(onLate: (value: T) => void, value: T): void {
   trap(() => refuseGenerator("onLate", onLate(value)));
 }
@@ -171,17 +175,17 @@ export function tellLate<T>(onLate: (value: T) => void, value: T): void {
 /**
  * Waits for a promise: returns its value, or throws what it was rejected with.
  *
- * Suspends. An abort ends the wait at once. A promise can't be cancelled, but a function that
- * makes it can be told: it is called when the wait starts, with a signal of its own. That is aborted
- * when the wait is cancelled, or the innermost context is (or fails), also after the promise has
- * settled: so a response can be stopped whose body comes still. A context that ends well leaves it
- * alone: a response may leave its scope. Outside of fibers (`await`, another library's scheduler)
- * the signal goes with the wait.
+ * Suspends. An abort ends the wait at once. A promise can't be cancelled, but a function that makes
+ * one can be told: it is called when the wait starts, with a signal of its own. The signal is aborted
+ * when the wait is cancelled, and when the innermost context is cancelled or fails. That holds also
+ * after the promise has settled: a response is stopped while its body is still coming. A context that
+ * ends well leaves the signal alone, so a response may leave its scope. Outside of fibers (`await`,
+ * another library's scheduler) the signal is aborted only if the wait is cancelled.
  *
  * A rejection that comes after the wait was cancelled is considered handled; for a value see
- * `onLate`. Waiting on one promise many times leaves nothing behind on it, nor does making many
- * calls: of all but the last few calls in a context, a signal lasts as long as somebody has it, or
- * the object that the promise gave.
+ * `onLate`. Waiting on one promise many times leaves nothing behind on it, and neither does making
+ * many calls: the context holds the signals of its last few calls, and older ones last as long as
+ * somebody holds the signal, or the object that the promise gave.
  *
  * @throws {TypeError} if it is given neither a promise nor a function
  *
@@ -215,8 +219,8 @@ export function fromPromise<T>(
  * Happens when the promise settles: with its value, or by throwing what it was rejected with. From
  * the first wait on, a rejection is considered handled.
  *
- * A wait that is cancelled, or chooses something else, takes nothing: the promise keeps its value, for
- * the next wait. So keep the promise, too, if its value has to be closed.
+ * A wait that is cancelled, or chooses something else, takes nothing: the promise keeps its value for
+ * the next wait. So if the value has to be closed, keep the promise.
  *
  * A promise that has settled already counts as such from the first microtask after the first wait.
  *

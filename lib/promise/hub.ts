@@ -9,11 +9,12 @@ import type { Result } from "../operation/types.ts";
 
 /** Whoever waits for a promise. */
 export interface SettleNode {
-  /** Commits; it has been taken out of the hub. */
+  /** Commits the waiter, which the hub has taken out of its list. */
   settled(result: Result<unknown>): void;
 }
 
 export class PromiseHub {
+  /** How the promise has settled, once it is known. */
   result: Result<unknown> | undefined = undefined;
   /** In the order in which they came. */
   readonly #waiters: Set<SettleNode> = new Set();

@@ -26,12 +26,15 @@ export interface ChannelFromOptions<T = unknown> {
  * A channel with the items of an async iterable or a web stream, fetched by a fiber in the current
  * scope as they are received, one ahead at most unless there is `capacity`. Never suspends.
  *
- * The source ends: the channel is closed. The source fails: so does the channel, once drained, and
- * the scope. The channel is closed by its reader, or the scope is aborted: the source is told at
- * once (`return`, or `cancel`), and the fiber ends; it waits for that unless a `next` is under way,
- * which nothing can interrupt, or the fiber had not begun. A receive that is cancelled loses no item;
- * for the one that was fetched ahead, and can't be sent any more, see `onLate`. The scope waits for
- * the fiber, so a reader who leaves early closes the channel.
+ *  - The source ends: the channel is closed.
+ *  - The source fails: so does the channel, once it is drained, and the scope.
+ *  - The reader closes the channel, or the scope is aborted: the source is told at once (`return`, or
+ *    `cancel`), and the fiber ends. It waits for the source, unless a `next` is under way, which
+ *    nothing can interrupt, or the fiber had not begun.
+ *
+ * A receive that is cancelled loses no item. For an item that was fetched ahead, and can't be sent
+ * any more, see `onLate`. The scope waits for the fiber, so a reader who leaves early closes the
+ * channel.
  *
  * @throws {Inactive} outside of any fiber
  * @throws {RangeError} if `capacity` is not a whole number or `Infinity`
@@ -127,10 +130,10 @@ function* handOn<T>({ channel, tap, onLate }: Feeding<T>): Generator<never, bool
 
 /** A source that is being drawn from. */
 interface Tap<T> {
-  /** Until it has ended or failed, or was stopped. */
+  /** False once it has ended, failed, or was stopped. */
   readonly isOpen: boolean;
   next(): Promise<IteratorResult<T, unknown>>;
-  /** Tells the source that no more is wanted. Once, while it is open. */
+  /** Tells the source that no more is wanted. To be called once, while it is open. */
   stop(): Promise<void>;
 }
 
@@ -159,7 +162,7 @@ class IteratorTap<T> implements Tap<T> {
   async stop(): Promise<void> {
     this.isOpen = false;
     const returned = this.#returned();
-    if (this.#isBusy) returned.catch(reportUncaught); // it comes after the `next`, perhaps never
+    if (this.#isBusy) returned.catch(reportUncaught); // it waits for the `next`, perhaps for ever
     else await returned;
   }
 
@@ -168,7 +171,7 @@ class IteratorTap<T> implements Tap<T> {
   }
 }
 
-/** A stream's own iterator would let a `return` wait for the read before it. */
+/** Not the stream's own iterator, whose `return` waits for the read before it. */
 class StreamTap<T> implements Tap<T> {
   isOpen = true;
   readonly #reader: ReadableStreamDefaultReader<T>;

@@ -1,4 +1,4 @@
-/** Fibers for callers in the promise world: spawned from there, with a promise of their value. */
+/** Fibers as promises. */
 import type { Operation } from "../operation/types.ts";
 import {
   type Fiber,
@@ -21,9 +21,9 @@ import {
  * fiber's failure, or with `FiberAborted`. Never suspends.
  *
  * With `parent` it may be called from anywhere, and the fiber becomes a child of that one;
- * otherwise it is spawned like `spawn` does. A failure goes up to the parent as well, unless
- * `propagateCancelToParent` is false: only then, and not if it was merely aborted, does the promise
- * need a handler.
+ * otherwise it is spawned as by `spawn`. A failure goes up to the parent as well, unless
+ * `propagateCancelToParent` is false. Only then does a failure of the promise need a handler; an
+ * abort never does.
  *
  * @throws {Inactive} outside of any fiber without `parent`, or if `parent` has terminated
  * @throws {TypeError} if an argument is of the wrong type
@@ -59,7 +59,7 @@ function spawnBelow<T>(
   options: SpawnOptions | undefined,
 ): Fiber<T> {
   const core = checkFiber("spawn", "parent", parent);
-  checkOpen("spawn", core as unknown as Context); // first: one of `Fiber.returned` and the like has no scheduler
+  checkOpen("spawn", core as unknown as Context); // first: once ended it may have no scheduler
   return spawnAsChildOf(core.scheduler, parent, body, options);
 }
 
@@ -79,6 +79,6 @@ export function spawnAsPromiseFromAnywhere<T>(
 }
 
 function promiseFrom<T>(fiber: Fiber<T>, propagates: boolean): Promise<T> {
-  // It has gone up, or is none: nothing is lost.
+  // No handler is needed where the failure has gone up, or where it is only an abort.
   return promiseOf(fiber, () => propagates || (fiber as FiberCore<T>).wasAborted);
 }

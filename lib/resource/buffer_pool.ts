@@ -1,4 +1,4 @@
-/** Pools of byte buffers, all of one size. */
+/** A pool of byte buffers. */
 import { checkFiniteCount, checkOptions, show } from "../internal/check.ts";
 import { ResourcePool } from "./resource_pool.ts";
 
@@ -64,7 +64,8 @@ export class BufferPool extends ResourcePool<Uint8Array> {
     }
     if (buffer.buffer.byteLength !== this.bufferSize) { // whoever has the rest would share it
       throw new TypeError(
-        `Cannot recycle the buffer: it must be whole, got a part of ${buffer.buffer.byteLength} bytes`,
+        `Cannot recycle the buffer: it must fill its ArrayBuffer, ` +
+          `got a part of ${buffer.buffer.byteLength} bytes`,
       );
     }
     super.recycle(buffer);

@@ -1,4 +1,4 @@
-/** Pools of items of any kind, with the check that none is given back twice. */
+/** Pools of items that are cheaper to use again than to make. */
 import { checkBody, checkCount, checkFunction, checkOptional, show } from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
@@ -22,7 +22,6 @@ export interface ResourcePoolStatistics {
   readonly inUse: number;
 }
 
-/** As many as fuseau keeps. */
 const DEFAULT_MAX_SIZE = 1024;
 
 /**
@@ -56,9 +55,8 @@ export class ResourcePool<T> {
   /** The last to come back is the first to go out: it is still in the caches. */
   readonly #kept: T[] = [];
   /**
-   * Whether its user has given it back, for those that have an identity: to notice one that is
-   * recycled twice. Not a `Set`, which items would enter and leave: one of a thousand takes 2 µs for
-   * that.
+   * Whether an item is back, for items that have an identity: to notice one that is recycled twice.
+   * Items in use would enter and leave a `Set`, which takes 2 µs each time when it holds a thousand.
    */
   readonly #isBack: WeakMap<T & object, boolean> = new WeakMap();
   #inUse = 0;
@@ -87,7 +85,9 @@ export class ResourcePool<T> {
     return this.#maxSize;
   }
 
-  /** An item for the caller alone, until it is recycled. Never suspends; throws what `make` throws. */
+  /**
+   * An item for the caller alone, until it is recycled. Never suspends; throws what `make` throws.
+   */
   acquire(): T {
     const item = this.#kept.length === 0 ? this.#make() : this.#kept.pop() as T;
     if (hasIdentity(item)) this.#isBack.set(item, false);
@@ -108,9 +108,9 @@ export class ResourcePool<T> {
           `Cannot recycle ${show(item)}: it was recycled already; recycle what you acquired once`,
         );
       }
-      this.#isBack.set(item, true); // before it is cleared: that is code of somebody's
+      this.#isBack.set(item, true); // before `clear`, which is code of the user's
     }
-    if (this.#inUse > 0) this.#inUse--; // or it was somebody else's
+    if (this.#inUse > 0) this.#inUse--; // it may never have been acquired here
     this.#clear?.(item);
     if (this.#kept.length < this.#maxSize) this.#kept.push(item);
   }
@@ -153,7 +153,7 @@ function* useItem<T, R>(
   }
 }
 
-/** Neither failure may hide the other. */
+/** Recycles `item`. If that fails after the body has failed, neither failure may hide the other. */
 function recycleAfter<T>(
   pool: ResourcePool<T>,
   item: T,

@@ -6,8 +6,8 @@
  * when a fiber calls `run`). `using` hides it for the synchronous part of its extent: the code in
  * there belongs to the scheduler that is being registered, not to the fiber that called `using`.
  *
- * While code runs that may not suspend (a cancel function, say), a `Refusal` stands in the place of
- * the fiber, so that the hot path needs no check of its own: whatever it asks of the "fiber" throws.
+ * While code runs that may not suspend (a cancel function, say), a `Refusal` stands in for the
+ * fiber. Whatever an operation asks of it throws, so the hot path needs no check of its own.
  */
 import { refuseGenerator } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
@@ -21,9 +21,9 @@ export interface Blocker {
 /**
  * The one cell; see the module comment for who may write `current`.
  *
- * `left` is how many operations may still start before a fiber is asked whether its share
- * is used up (law 10, `fiber/core/share.ts`). It stands here because an operation that starts looks at this
- * cell anyway.
+ * `left` is how many operations may still start before a fiber is asked whether its share is used
+ * up (law 10, `fiber/core/share.ts`). It is here because an operation that starts reads this cell
+ * anyway.
  */
 export const execution: { current: Blocker | null; left: number } = { current: null, left: 0 };
 
@@ -35,12 +35,12 @@ export class Refusal implements Blocker {
     this.reason = reason;
   }
 
-  /** A fiber's context is the first thing a suspension looks at: here it says no. */
+  /** The first thing that an operation reads of its fiber when it starts. */
   get context(): never {
     return this.refuse("suspend");
   }
 
-  /** And what an operation looks at that was started before, by hand. */
+  /** What an operation reads that somebody started before, by driving its iterator by hand. */
   get pending(): never {
     return this.refuse("suspend");
   }
@@ -53,13 +53,13 @@ export class Refusal implements Blocker {
     throw new Error(`Cannot ${action}: ${this.reason}`);
   }
 
-  /** It has no share to use up: what looks next, at `context`, is told no. */
+  /** It has no share to use up. The operation reads `context` next, which throws. */
   usedUp(): boolean {
     return false;
   }
 }
 
-/** Runs `f` as code of nobody in particular: with `current` in the place of the fiber. */
+/** Calls `f` with `current` in the place of the current fiber. */
 export function executeAs<T>(current: Blocker | null, f: () => T): T {
   const previous = execution.current;
   execution.current = current;
@@ -75,8 +75,8 @@ const cancelling = new Refusal(
 );
 
 /**
- * Calls a function of the user's in the middle of a cancellation. It may not switch fibers, or the
- * fibers that are not cancelled yet would run; what it throws is reported, and the rest goes on.
+ * Calls a function of the user's in the middle of a cancellation. It may not switch fibers, because
+ * fibers that are still to be cancelled would run. What it throws is reported.
  */
 export function asCancelFunction(f: () => unknown): void {
   executeAs(cancelling, () => trap(() => refuseGenerator("the cancel function", f())));

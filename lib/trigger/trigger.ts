@@ -1,11 +1,11 @@
 /**
  * Blocking without knowing the scheduler, after OCaml's domain-local-await.
  *
- * A registration says how to block: `using` pushes one on the stack of the thread it is called on,
- * and takes that very one off again, wherever it then stands, since extents that last until a
- * promise settles need not nest. A current fiber of ours is the innermost registration of all.
- * Without `perThread` the realm has one stack; with it, one for each thread id. Registrations made
- * before `perThread` was called stay visible to every thread, below the thread's own.
+ * A registration says how to block. `using` adds one at the end of the list, for the thread it is
+ * called on, and removes that very one later, wherever it then stands: extents that last until a
+ * promise settles need not nest. The last one of a thread counts. A current fiber of ours comes
+ * before any of them. Without `perThread` the realm counts as one thread. Registrations that were
+ * made before `perThread` was called stay visible to every thread, behind the thread's own.
  */
 import {
   checkFunction,
@@ -37,7 +37,7 @@ interface Registration {
   readonly thread: number | undefined;
 }
 
-/** Of all threads; the last one of a thread counts. */
+/** Of all threads, in the order in which they were made. */
 const registrations: Registration[] = [];
 let currentThreadId: (() => number) | undefined;
 /** A function that calls `f` in the thread that is current now. */
@@ -97,7 +97,7 @@ export function prepareForeign(action: string): Trigger {
 
 /**
  * How our own operations release a trigger of somebody else's. Some schedulers resume their task
- * within `release`: that is neither code of the fiber whose step this may be, nor of its thread.
+ * within `release`. That code belongs to neither the fiber whose step this may be, nor its thread.
  */
 export function releaserOf(trigger: Trigger): () => void {
   const release = bindToThread(trigger.release);
@@ -109,8 +109,8 @@ export function releaserOf(trigger: Trigger): () => void {
  * returns what that returns. Extents nest; the one before is back afterwards, also after a throw.
  *
  * When `whileRunning` returns a promise, the registration lasts until that settles. Registrations
- * are removed by identity, so such extents may end in any order. For the time of the call the
- * current fiber is hidden: the code in there is the registered scheduler's.
+ * are removed by identity, so such extents may end in any order. The current fiber is hidden during
+ * the call: the code in there is the registered scheduler's.
  *
  * @throws {TypeError} if `prepareForAwait` or `whileRunning` is not a function
  */
@@ -140,9 +140,9 @@ export function using<T>(
     unregister();
     throw error;
   }
-  // For a promise, one that settles alike: a rejection that nobody handles stays unhandled.
+  // The promise that is returned settles alike, so a rejection that nobody handles stays unhandled.
   if (result instanceof Promise) return result.finally(unregister) as T;
-  // What is ours is thenable, too, and would be started.
+  // Our own operations are thenable, too, and `then` would start them.
   if (isPromiseLike(result) && !isIterable(result)) result.then(unregister, unregister);
   else unregister();
   return result;
@@ -173,7 +173,7 @@ export function perThread<H>(thread: ThreadModule<H>): void {
   };
 }
 
-/** The mechanism where no scheduler is registered: it resolves a promise. */
+/** How to wait where no scheduler is registered: for a promise. */
 class PromiseTrigger implements Trigger {
   #released = false;
   #awaited = false;

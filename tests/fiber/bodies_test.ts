@@ -72,7 +72,7 @@ for (const [call, f] of Object.entries(calls)) {
         const error = assertThrows(() => f(body), TypeError);
         assertStringIncludes(error.message, "must be a generator function (function*), got async ");
         assertMatch(error.message, shown);
-        assertStringIncludes(error.message, "yield* fromPromise(promise) in the place of await");
+        assertStringIncludes(error.message, "yield* fromPromise(promise) instead of await");
       }
     }));
   });

@@ -164,7 +164,10 @@ forEachScheduler((name, run) => {
     const result = run(function* () {
       yield* Fiber.current();
     });
-    assertEquals((errorOf(result) as Error).message, "Cannot wait for the fiber: it is itself");
+    assertEquals(
+      (errorOf(result) as Error).message,
+      "Cannot wait for the fiber: it would wait for itself",
+    );
   });
 
   Deno.test(`Fiber.onResult(): what a callback throws is reported, and the others are called (${name})`, () => {
@@ -186,7 +189,7 @@ forEachScheduler((name, run) => {
   });
 });
 
-// Fibers from outer space ------------------------------------------------------------------------
+// Fibers that were never spawned ------------------------------------------------------------------
 
 Deno.test("Fiber.returned(), failed() and aborted() are terminated fibers, also outside of any fiber", async () => {
   const error = new Error("failed");

@@ -249,7 +249,10 @@ forEachScheduler((name, run) => {
     const { ending, sibling } = valueOf(result);
     const error = errorOf(ending);
     assertInstanceOf(error, Error);
-    assertStringIncludes(error.message, "Cannot leave the scope: one around it was left before");
+    assertStringIncludes(
+      error.message,
+      "Cannot leave the scope: a scope around it was left before",
+    );
     assertEquals(sibling, "sibling", "the scheduler survives it");
     assertEquals(log, ["a went on", "b went on", "finally"]);
   });

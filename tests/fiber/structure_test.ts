@@ -399,7 +399,8 @@ function isExpected(error: unknown): boolean {
       error.errors.every((part) => isExpected(part) && !(part instanceof Abort));
   }
   return [Abort, FiberAborted, Mistake, Timeout, Deadlock].some((type) => error instanceof type) ||
-    (error instanceof Error && error.message === "Cannot wait for the fiber: it is itself");
+    (error instanceof Error &&
+      error.message === "Cannot wait for the fiber: it would wait for itself");
 }
 
 function play(seed: number): void {

@@ -209,9 +209,9 @@ Deno.test("law 11: a suspend without a cancel function that is stuck gets the De
   assertEquals(steps, 1);
 });
 
-// The two races of the seed -----------------------------------------------------------------------
+// The two races that Eio describes ----------------------------------------------------------------
 
-/** The seed's `Stream`, for one thread: whoever takes a waiter out of the list has won. */
+/** The `Stream` of Eio's example, for one thread: whoever takes a waiter out of the list has won. */
 class Stream<T> {
   readonly items: T[] = [];
   readonly waiters = new Set<Resume<T>>();

@@ -199,7 +199,11 @@ Deno.test("BufferPool keeps whole buffers of one size", () => {
   );
   assertThrows(() => pool.recycle("a" as never), TypeError, 'got "a"');
   const part = new Uint8Array(64).subarray(8, 16);
-  assertThrows(() => pool.recycle(part), TypeError, "it must be whole, got a part of 64 bytes");
+  assertThrows(
+    () => pool.recycle(part),
+    TypeError,
+    "it must fill its ArrayBuffer, got a part of 64 bytes",
+  );
   assert(new BufferPool().acquire().length === 16384);
 });
 

@@ -1,4 +1,4 @@
-/** What the seed says of `t.release`, `t.await` and `prepare_for_await`, and what law 8 adds. */
+/** What domain-local-await says of `release`, `await` and `prepareForAwait`, and what law 8 adds. */
 import {
   assert,
   assertEquals,

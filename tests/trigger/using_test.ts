@@ -1,4 +1,4 @@
-/** What the seed says of `using`, and how its extents lie on each other. */
+/** What domain-local-await says of `using`, and how its extents lie on each other. */
 import {
   assertEquals,
   assertNotStrictEquals,

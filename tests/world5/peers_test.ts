@@ -243,7 +243,7 @@ for (const [name, peer] of Object.entries(peers)) {
   });
 
   Deno.test(`${name}: clean-up in a finally of a cancelled task may wait as well`, async () => {
-    if (!peer.unwinds) return; // it doesn't run at all: FACTS, foreign schedulers
+    if (!peer.unwinds) return; // Effect drops what it cancels: no finally runs
     await peer.during(async () => {
       const [channel, cleanUp] = [new Channel<number>(), new Channel<string>()];
       const log: string[] = [];

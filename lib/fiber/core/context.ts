@@ -15,9 +15,9 @@
  * cancelling. A context ends (its fiber pops it, or terminates) when its body has ended and no kid
  * is left; nothing can cancel that wait.
  *
- * DELIVERED says that the abort reached the body (it was thrown at a `yield*` in there), REACHED that
- * it ended a fiber that was spawned inside: only then does the context end cancelled. An abort that
- * changed nothing came too late.
+ * Two flags say what an abort has changed: DELIVERED, that it was thrown into the body, at a
+ * `yield*`; REACHED, that it ended a fiber that was spawned inside. Only with one of them does the
+ * context end cancelled. An abort that changed nothing came too late.
  */
 import { append, type Linked, remove } from "../../internal/circle.ts";
 import { Abort } from "../../operation/errors.ts";
@@ -54,13 +54,13 @@ export interface CancelContext {
 /** What a nursery runs when it is left. */
 export type ReleaseHook = () => void | Operation<void>;
 
-/** What few contexts have: made when first needed, and so is each of its fields. */
+/** What few contexts have. It is made when it is first needed, and so is each of its fields. */
 export interface Extras {
   finally?: (() => void) | undefined;
   /** In the order of registration. */
   onCancel?: Set<(error: Abort) => void> | undefined;
   controller?: AbortController | undefined;
-  /** What goes on outside of fibers, and is stopped with the context. */
+  /** What the context has started outside of fibers, and stops when it is cancelled. */
   outside?: OutsideWork | undefined;
   /** The earliest deadline that `cancelAfter` or `withTimeout` has set. */
   deadline?: { readonly at: number; readonly timer: CancelHandle } | undefined;
@@ -76,7 +76,7 @@ export interface Extras {
 
 export class Context implements CancelContext, Linked<Context> {
   declare parent: Context | null;
-  /** The fiber on whose stack it is; a fiber's own is itself. */
+  /** The fiber on whose stack it is; a fiber is its own owner. */
   declare owner: FiberCore<unknown> | null;
   declare kids: Context | null;
   declare after: Context | null;
@@ -137,7 +137,7 @@ export class Context implements CancelContext, Linked<Context> {
     this.error = undefined;
   }
 
-  /** It ended without its generator: hands on what was to be run at its end. */
+  /** It ended without its generator (abandoned): sees to what was to be run at its end. */
   released(): void {}
 
   /** Whether its body has ended, and it waits for the kids. */
@@ -156,15 +156,16 @@ function isProtected(context: Context): boolean {
   return false;
 }
 
-/** Leaves the tree. */
+/** Takes `context` out of the tree. */
 export function unlink(context: Context): void {
   const { parent } = context;
   if (parent !== null && context.after !== null) parent.kids = remove(parent.kids, context);
 }
 
 /**
- * Marks the subtree of `root` with `error`, then wakes who is suspended in it. Nothing recurses.
- * With `before`, an `error` that `mark` alone has left there before: only wakes.
+ * Marks the subtree of `root` with `error`, then wakes the fibers that are suspended in it. Nothing
+ * recurses. `before` is the error that marks it already, if `mark` was called alone before: then the
+ * fibers are only woken.
  */
 export function cancelTree(root: Context, error: Abort, before?: Abort): void {
   const marked = mark(root, error, before);
@@ -177,8 +178,8 @@ export function cancelTree(root: Context, error: Abort, before?: Abort): void {
 }
 
 /**
- * Marks with `error` what is marked with `before`, and returns it: parents before their kids, the
- * last kid first, the reverse of the order in which to wake.
+ * Marks with `error` what is marked with `before`, and returns it in the reverse of the order in
+ * which to wake: parents before their kids, the last kid first.
  */
 export function mark(root: Context, error: Abort, before?: Abort): Context[] {
   const marked: Context[] = [];
@@ -194,7 +195,7 @@ export function mark(root: Context, error: Abort, before?: Abort): Context[] {
   return marked;
 }
 
-/** The functions of users that want to know: they may not suspend, and what they throw is reported. */
+/** Tells the users' functions. They may not suspend, and what they throw is reported. */
 function runCancelFunctions(extras: Extras, error: Abort): void {
   const { onCancel, controller, outside } = extras;
   if (onCancel !== undefined) {
@@ -211,14 +212,14 @@ export function failContext(context: Context, error: unknown): void {
   if (context.error === undefined) cancelTree(context, new Abort(error));
 }
 
-/** Its body has failed: the same, but nothing is to be done where nobody is left to be told. */
+/** The same for a body that has failed. Where nothing goes on inside, nothing need be cancelled. */
 export function failBody(context: Context, error: unknown): void {
   const { extras, kids } = context;
   if (kids === null && extras?.outside === undefined && extras?.controller === undefined) {
     return recordFailure(context, error);
   }
   failContext(context, error);
-  extras?.outside?.abort(context.error!); // of a call that had settled before an abort
+  extras?.outside?.abort(context.error!); // calls that settled before an abort and returned after it
 }
 
 /** Fails it because of a deadline (see `forgiveLateDeadline`). */
@@ -228,7 +229,7 @@ export function failDeadline(context: Context, error: unknown): void {
   failContext(context, error);
 }
 
-/** Records a failure that the context will end with, unless that says nothing new. */
+/** Records a failure that the context will end with (see `failures.ts`). */
 export function recordFailure(context: Context, error: unknown): void {
   if (context.failures === null) context.failures = new Failures(error);
   else context.failures.add(error);
@@ -250,8 +251,8 @@ export function noteReached(context: Context, ended: Context): void {
 }
 
 /**
- * The body has returned and the kids are gone: a deadline that struck meanwhile, and changed nothing,
- * came too late.
+ * To be called when the body has returned and the kids are gone. A deadline that struck meanwhile,
+ * and changed nothing, came too late: its failure is forgotten.
  */
 export function forgiveLateDeadline(context: Context): void {
   const errors = context.extras?.deadlineErrors;
@@ -259,7 +260,7 @@ export function forgiveLateDeadline(context: Context): void {
   if (!context.failures.forgive(errors)) context.failures = null;
 }
 
-/** Cancels the deadline: its context has come to its end. */
+/** Cancels the timer of the deadline, as the context has come to its end. */
 export function clearDeadline(context: Context): void {
   context.extras?.deadline?.timer.cancel();
 }

@@ -1,4 +1,4 @@
-/** Nothing can ever wake the fibers that are left (law 11): telling which, and ending it. */
+/** When nothing can ever wake the fibers that are left (law 11): says which, and ends them. */
 import { Abort, Deadlock, type StuckFiber } from "../../operation/errors.ts";
 import { SPENT, WAITING } from "../../operation/wait.ts";
 import { failContext, treeOf } from "./context.ts";
@@ -7,9 +7,10 @@ import type { SchedulerCore } from "./scheduler.ts";
 import { FIBER, QUEUED } from "./flags.ts";
 
 /**
- * To be called when nobody is ready and nothing can come. At first everything is aborted, with the
- * `Deadlock` as the reason (or as the failure of the root); what is still stuck after that sits in
- * a `protect` and gets that same `Deadlock` thrown. Returns whether that made anybody ready.
+ * To be called when no fiber is ready and nothing can come. The first call aborts everything, with
+ * the `Deadlock` as the reason ("abort") or as the failure of the root ("fail"). What is stuck again
+ * after that is inside of `protect`, and gets that same `Deadlock` thrown. Returns whether any fiber
+ * is ready now.
  */
 export function breakDeadlock(
   scheduler: SchedulerCore,
@@ -29,7 +30,7 @@ export function breakDeadlock(
   return stuck.some(isReady);
 }
 
-/** Where the body of the root has returned, its value stands: just what it had spawned is aborted. */
+/** If the body of the root has returned, its value stands: only what it had spawned is aborted. */
 function cancelStuck(root: FiberCore<unknown>, deadlock: Deadlock): void {
   if (!root.closing) return root.cancel(deadlock);
   for (const fiber of liveFibers(root)) if (fiber.parent === root) fiber.cancel(deadlock);
@@ -39,11 +40,12 @@ function isReady(fiber: FiberCore<unknown>): boolean {
   return (fiber.flags & QUEUED) !== 0;
 }
 
+/** A fiber that only waits for its kids is left out: it goes on when they have ended. */
 function throwInto(fiber: FiberCore<unknown>, deadlock: Deadlock): void {
   const { pending } = fiber;
   if (pending === null || fiber.context.closing) return;
   if (!pending.interrupt(new Abort(deadlock)) && pending.state === WAITING) {
-    pending.state = SPENT; // a wait that can't be cancelled: what resumes it later comes too late
+    pending.state = SPENT; // it refused to be cancelled; what completes it later comes too late
   }
   fiber.thrown = deadlock;
   fiber.unblock();

@@ -1,19 +1,21 @@
 /**
  * The exceptions that a context will end with (law 2).
  *
- * Failures are told apart by identity. An error that wraps a recorded one (its `cause` chain, or
- * the errors of an `AggregateError`, hold it) takes its place; one that a recorded one wraps adds
- * nothing. Neither does the news that somebody was aborted because of a recorded failure, whichever
- * of the two came first.
+ * Failures are told apart by identity. An error *wraps* another one if that is in its `cause` chain,
+ * or among the errors of an `AggregateError` in there.
+ *  - An error that wraps a recorded one takes its place.
+ *  - An error that a recorded one wraps adds nothing.
+ *  - A `FiberAborted` whose cause is a recorded failure is only *news* of that failure, and adds
+ *    nothing either, whichever of the two came first.
  */
 import { Abort, FiberAborted } from "../../operation/errors.ts";
 
 export class Failures {
   /** In the order in which they happened. */
   readonly #recorded: Set<unknown> = new Set();
-  /** What the recorded ones wrap, but for news. */
+  /** What the recorded ones wrap; what a `FiberAborted` wraps isn't in here. */
   readonly #wrapped: Set<unknown> = new Set();
-  /** The news that somebody was aborted, by the failure because of which. */
+  /** The recorded `FiberAborted`s, by the failure that was the reason of the abort. */
   readonly #news: Map<unknown, FiberAborted[]> = new Map();
 
   constructor(error: unknown) {
@@ -41,7 +43,7 @@ export class Failures {
     this.#recorded.add(error);
   }
 
-  /** Forgets those in `errors`; false if none is left. */
+  /** Forgets those in `errors`. Returns whether one is left. */
   forgive(errors: ReadonlySet<unknown>): boolean {
     for (const error of errors) this.#recorded.delete(error);
     return this.#recorded.size > 0;
@@ -78,7 +80,7 @@ function causesOf(error: unknown): unknown[] {
   return [...causes];
 }
 
-/** Not one that says that somebody was aborted, nor some other reason for that. */
+/** Whether it is an error that happened: no `Abort`, and no other reason that an abort was given. */
 function isFailure(cause: unknown): boolean {
   return cause instanceof Error && !(cause instanceof Abort);
 }

@@ -1,9 +1,9 @@
 /**
- * Fibers: the tree's contexts that run code.
+ * Fibers: the contexts in the tree that run code.
  *
- * A fiber's generator is stepped by its scheduler (`step.ts`), which it reaches in one way:
- * `scheduler.ready(fiber)`, for a spawn, a wake-up and a yield. QUEUED says that this was done and
- * the step has not begun, so a fiber stands in a ready queue at most once.
+ * The scheduler steps the generator of a fiber (`step.ts`). It is told in one way when to:
+ * `scheduler.ready(fiber)`, for a spawn, a wake-up and a yield. QUEUED says that it was told, and
+ * that the step has not begun: so a fiber stands in a ready queue at most once.
  *
  * Between two steps the fiber is suspended on `pending`. Whoever completes that operation calls
  * `unblock`; an abort takes it away (`interrupt`) and leaves the error in `thrown` for the next
@@ -62,7 +62,7 @@ export type FiberIterator = Iterator<Effect, unknown, unknown>;
 export interface Fiber<T> extends Awaitable<T> {
   /** Unique in this realm, in spawn order, never `fiberIdNil`. */
   readonly id: number;
-  /** The name it was spawned with, else that of its generator function, else `fiber` and its id. */
+  /** The name it was spawned with, else its generator function's name, else `fiber` and its id. */
   readonly name: string;
   /** "aborting" from the abort until it has terminated. */
   readonly state: "running" | "aborting" | "terminated";
@@ -125,7 +125,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
   declare scheduler: SchedulerCore;
   /** The innermost context of its stack; `this` outside of any scope. */
   declare context: Context;
-  /** Makes the operation that is run, until the first step calls it. */
+  /** Makes the operation to run; `null` once the first step has called it. */
   declare body: (() => Operation<T>) | null;
   declare iterator: FiberIterator | null;
   declare pending: Wait<unknown> | null;
@@ -237,7 +237,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
     return { cancel: () => void this.extras?.onResult?.delete(call) };
   }
 
-  /** The result; only once terminated. */
+  /** How it ended; to be asked only once it has terminated. */
   outcome(): Result<T> {
     if ((this.flags & (ENDED_FAILED | ENDED_ABORTED)) === 0) {
       return { ok: true, value: this.result as T };
@@ -277,7 +277,7 @@ export class FiberCore<T> implements Fiber<T>, FiberSlot {
     return new JoinWait<void>(this as FiberCore<unknown>, "gone");
   }
 
-  /** Marked by `cancelTree`: wakes it with the abort if that isn't too late. */
+  /** For `cancelTree`, which has marked it: wakes it with the abort, if that isn't too late. */
   interrupt(): void {
     const { error } = this.context;
     const { pending } = this;
@@ -319,7 +319,7 @@ export const Fiber: FiberConstructors = publicFace("Fiber", FiberCore, "spawn on
   },
 });
 
-/** A fiber from outer space: it belongs to no scheduler and has ended already. */
+/** A fiber that has ended already, and belongs to no scheduler. */
 function terminatedFiber<T>(ending: number, result: unknown): Fiber<T> {
   const flags = FIBER | CLOSED | TERMINATED | OBSERVED | ending;
   const fiber = new FiberCore<T>(null as never, null, null, undefined, flags);

@@ -1,8 +1,8 @@
 /**
- * The flags of contexts and fibers. Bits, because a boolean field costs eight bytes and there are
- * many.
+ * The flags of contexts and fibers. They are bits of one field, because a boolean field costs eight
+ * bytes, and there are many of them and many fibers.
  *
- * Hot files make those that they ask at each step constants of their own (`wait.ts` says why).
+ * Hot files copy those that they test at each step into constants of their own (`wait.ts` says why).
  */
 
 /** The context is a fiber. */
@@ -13,11 +13,11 @@ export const SHIELD = 1 << 1;
 export const DELIVERED = 1 << 2;
 /** The abort ended a fiber that was spawned in it. */
 export const REACHED = 1 << 3;
-/** The body has ended; what is left is waiting for the kids. */
+/** The body has ended; only the wait for the kids is left. */
 export const CLOSING = 1 << 4;
 /** Nothing can be spawned in it any more. */
 export const CLOSED = 1 << 5;
-/** Its generator was dropped in the middle: it ends by itself when the last kid is gone. */
+/** Its generator was dropped half-way: it ends by itself when the last kid is gone. */
 export const ABANDONED = 1 << 6;
 
 // Of fibers alone.
@@ -30,15 +30,15 @@ export const TERMINATED = 1 << 11;
 export const PROPAGATE = 1 << 12;
 /** Somebody has looked at the result. */
 export const OBSERVED = 1 << 13;
-/** How it ended; neither of the two: with a value. */
+/** How it ended: with a value, if neither is set. */
 export const ENDED_FAILED = 1 << 14;
 export const ENDED_ABORTED = 1 << 15;
 
 // The share of a fiber (`share.ts`).
-/** It is a count of operations alone. */
+/** The share is a count of operations; the clock has no say. */
 export const COUNTED = 1 << 7;
-/** One of the marks of a suspect, and the bits that hold their number. */
+/** A fiber that may be slow has marks: this is one, and SUSPECT holds their number. */
 export const MARK = 1 << 16;
 export const SUSPECT = 7 * MARK;
-/** All bits from here on: what each step begins with, plus one; 0: it isn't watched. */
+/** From here on: the `left` with which each of its steps begins, plus one. 0: it isn't watched. */
 export const WATCH_SHIFT = 19;

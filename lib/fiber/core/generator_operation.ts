@@ -1,4 +1,4 @@
-/** Operations of several steps: an `Awaitable` over a hoisted generator function. */
+/** Operations that take several steps: an `Awaitable` over a hoisted generator function. */
 import { type FiberSlot, usedTwice } from "../../operation/wait.ts";
 import type { Awaitable, Effect } from "../../operation/types.ts";
 import { execution } from "../../trigger/execution.ts";
@@ -43,7 +43,7 @@ export class GeneratorOperation<A, T> implements Awaitable<T>, Effect {
     return this.generator(this.argument);
   }
 
-  /** From now on it has been. */
+  /** Marks it as used. */
   use(): void {
     if (this.used) throw usedTwice(this);
     this.used = true;

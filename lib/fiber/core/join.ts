@@ -6,7 +6,6 @@
 import { append, remove } from "../../internal/circle.ts";
 import { EventBase, type WaitNode } from "../../operation/event.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
-import type { Result } from "../../operation/types.ts";
 import { elsewhere, type FiberSlot, inherit, STATES, type Wait } from "../../operation/wait.ts";
 import { execution as cell } from "../../trigger/execution.ts";
 import type { FiberCore } from "./fiber.ts";
@@ -87,7 +86,6 @@ export class JoinWait<T> implements WaitNode {
 
   constructor(fiber: FiberCore<unknown>, wanted: Wanted) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.after = null;
@@ -121,6 +119,7 @@ export class JoinWait<T> implements WaitNode {
     this.state = WAITING;
     this.waiter = fiber;
     joined.joiners = append<WaitNode>(joined.joiners, this);
+    // Only `terminated` was read since the look at the context: no abort can have come.
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this as Wait<unknown>;
     this.value = this;
@@ -129,14 +128,13 @@ export class JoinWait<T> implements WaitNode {
 
   finish(): IteratorResult<never, T> {
     this.state = SPENT;
-    this.done = true;
     return this as never;
   }
 
-  /** Itself, it would wait for ever. */
+  /** A fiber that joins itself would wait for ever. */
   attempt(): boolean {
     if (this.fiber === execution.current && !this.fiber.terminated) {
-      throw new Error("Cannot wait for the fiber: it is itself");
+      throw new Error("Cannot wait for the fiber: it would wait for itself");
     }
     return this.rule.attempt(this as Wait<unknown>);
   }

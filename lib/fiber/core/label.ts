@@ -1,14 +1,15 @@
 /**
- * What fibers are called. A fiber without a name has that of its generator function; it keeps the
- * function itself, which its generator holds anyway, and asks it only when somebody wants to know.
+ * What fibers are called. A fiber without a name is called like its generator function. It keeps the
+ * function, which its generator holds anyway, and asks for the name only when somebody wants it.
  *
- * When the fiber ends, the name alone must stay: whoever keeps the fiber for its result must not
- * keep alive what its body has closed over. But to ask a function for its name takes a tenth of a
- * spawn and a join. So the last one that was asked is remembered until the end of the batch (under a
- * scheduler that runs none, until another is asked): in a crowd of fibers most run the same function.
+ * When the fiber ends it may keep the name alone: whoever keeps the fiber for its result must not
+ * keep alive what the body has closed over. But asking a function for its name takes a tenth of a
+ * spawn and a join. In a crowd of fibers most run the same function, so the last one that was asked
+ * is remembered, with its name: until the end of the batch, or, under a scheduler without batches,
+ * until another one is asked.
  */
 
-/** A name, or what it is made of. */
+/** A name, or what gives it. */
 export type Label = string | ((...args: never) => unknown) | Numbered;
 
 /** The name of one of many: put together only when somebody asks. */
@@ -17,7 +18,7 @@ export interface Numbered {
   readonly index: number;
 }
 
-/** The name, or "" if there is none: the name of a function may be anything, by its owner's doing. */
+/** The name, or "" if there is none. A function's `name` may be of any type, or throw when read. */
 export function nameOf(label: Label | undefined): string {
   try {
     if (typeof label === "object") return label.base && `${label.base} ${label.index}`;
@@ -31,7 +32,7 @@ export function nameOf(label: Label | undefined): string {
 let asked: Label | null = null;
 let answer = "";
 
-/** The same, for the fibers that end. */
+/** The same, for a fiber that ends; fast if the one before it ran the same function. */
 export function nameOfEnded(label: Label): string {
   if (label !== asked) {
     asked = label;
@@ -40,7 +41,7 @@ export function nameOfEnded(label: Label): string {
   return answer;
 }
 
-/** Keeps no function alive. */
+/** Forgets the function that was asked last, so that it isn't kept alive. */
 export function forgetFunctions(): void {
   asked = null;
 }

@@ -38,7 +38,7 @@ class HostScheduler extends FifoScheduler {
     this.reportSoon();
   }
 
-  /** What nobody joins in the next slice is reported at its end; so there must be a next slice. */
+  /** What nobody joins in the next slice is reported at the end of it: so there must be one. */
   reportSoon(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
@@ -50,8 +50,8 @@ class HostScheduler extends FifoScheduler {
     let before = start;
     let steps = Math.min(this.#steps, FIRST_BATCH);
     try {
-      // A look at the clock costs as much as four steps: the less often, the shorter they prove, and
-      // none for a slice that is a single batch.
+      // A look at the clock costs as much as four steps. So the faster the steps are, the rarer it
+      // is, and there is none for a slice that is a single batch.
       while (this.runBatch(steps)) {
         const now = clock();
         const took = now - before;
@@ -63,7 +63,7 @@ class HostScheduler extends FifoScheduler {
       this.#steps = steps;
     } finally {
       this.reportOlder();
-      // Looked at last: whom a failure was reported to may have made fibers ready.
+      // Asked last, since the handler of a failure that was reported may have made fibers ready.
       const isBusy = this.queue.length > 0;
       this.#scheduled = isBusy || this.hasFailures;
       if (this.#scheduled) hostTurns().scheduleTurn(this.#slice, isBusy);
@@ -73,7 +73,7 @@ class HostScheduler extends FifoScheduler {
 
 /** How `main` runs. */
 export interface MainOptions {
-  /** The name of its first fiber. Default: that of the body's function, or "main" if it has none. */
+  /** The name of its first fiber. Default: the name of the body, or "main" if it has none. */
   name?: string;
   /** Aborts it, with the signal's reason. */
   signal?: AbortSignal;
@@ -105,7 +105,7 @@ class MainHandle<T> implements Main<T> {
     this.scheduler = scheduler;
     this.#root = root;
     root.onResult(onEnd);
-    // Whoever aborted it knows; a failure that nobody awaits is an unhandled rejection.
+    // An abort needs no handler, as somebody has asked for it; a failure does, like any rejection.
     this.#promise = promiseOf(root, (error) => error instanceof FiberAborted);
   }
 
@@ -151,7 +151,7 @@ export function main<T>(body: () => Operation<T>, options?: MainOptions): Main<T
   checkMain(body, options);
   const scheduler = new HostScheduler();
   scheduler.abortable = options?.signal !== undefined || options?.handleSignals === true;
-  // First, as Deno loads `process` when it is first asked for, and runs microtasks meanwhile.
+  // Before the spawn: Deno loads `process` when it is first read, and runs microtasks meanwhile.
   const hooks: CancelHandle[] = [onLoopEmpty(() => breakIfStuck(scheduler))];
   if (options?.handleSignals === true) {
     hooks.push(onEndSignal((signal) => void root.abort(signal)));
@@ -165,7 +165,7 @@ export function main<T>(body: () => Operation<T>, options?: MainOptions): Main<T
   return new MainHandle(root, scheduler, () => hooks.forEach((hook) => hook.cancel()));
 }
 
-/** A promise of the value of `fiber`. Rejected, it needs a handler unless `isQuiet` says no. */
+/** A promise of the value of `fiber`. A rejection for which `isQuiet` says true needs no handler. */
 export function promiseOf<T>(fiber: Fiber<T>, isQuiet: (error: unknown) => boolean): Promise<T> {
   const promise = new Promise<T>((resolve, reject) =>
     fiber.onResult((result) => {
@@ -177,7 +177,7 @@ export function promiseOf<T>(fiber: Fiber<T>, isQuiet: (error: unknown) => boole
   return promise;
 }
 
-/** The JavaScript loop is empty. */
+/** The JavaScript loop is empty: if fibers are left, nothing can wake them. */
 function breakIfStuck(scheduler: HostScheduler): boolean {
   if (scheduler.root!.terminated) return false;
   return breakDeadlock(scheduler, "fail");

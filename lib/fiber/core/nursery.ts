@@ -5,8 +5,8 @@
  *
  *  1. Failures recorded in the context (of the body, of fibers spawned in it, of a deadline) are
  *     thrown: one as itself, several as an AggregateError.
- *  2. Otherwise, if an abort was thrown into the body or has ended a fiber inside: the fiber's own
- *     abort goes on outwards; one of just this context ends here, as the kind of nursery says.
+ *  2. Otherwise, if an abort was thrown into the body or has ended a fiber inside: an abort of the
+ *     fiber goes on outwards; one of this context alone ends here, as the kind of nursery says.
  *  3. Otherwise what the body returned stands, also when an abort came that changed nothing.
  */
 import {
@@ -59,10 +59,11 @@ export interface Scope extends CancelContext {
   onRelease(hook: ReleaseHook): void;
 }
 
+/** The context of a nursery, and what its body gets to see. */
 export class ScopeContext extends Context implements Scope {
-  /** The fiber that waits for the kids to be gone. */
+  /** The wait of its fiber for the kids to be gone. */
   declare waiting: KidsGone | null;
-  /** In how many more of its fiber it is. */
+  /** How many scopes of the same fiber are around it. */
   declare readonly depth: number;
   declare readonly name: string;
 
@@ -90,7 +91,7 @@ export class ScopeContext extends Context implements Scope {
     (this.extra.releases ??= []).push(hook);
   }
 
-  /** Abandoned, it has nobody to run the hooks: a protected fiber of their own does. */
+  /** Abandoned, it has no generator to run the hooks in: a protected fiber is spawned for them. */
   override released(): void {
     const releases = this.extras?.releases;
     if (releases === undefined) return;
@@ -122,7 +123,6 @@ class KidsGone {
 
   constructor(scope: ScopeContext) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.scope = scope;
@@ -181,16 +181,17 @@ export function openNursery<T>(nursery: Nursery<T>): Awaitable<T> {
 }
 
 /**
- * How many contexts one fiber may have open inside each other. A generator that is resumed that
- * deep is near the end of the stack, and a stack that overflows in the middle of what the core does
- * would leave it half-done. Protected ones are never refused: they clean up. Fibers may be nested as
- * deep as memory reaches.
+ * How many contexts one fiber may have open inside each other. Resuming a generator that is deeper
+ * comes near the end of the stack, and an overflow in the middle of the core's work would leave it
+ * half done. Protected contexts are never refused, because they clean up. Fibers may be nested as
+ * deep as memory allows.
  */
 const DEEPEST = 500;
 
-/** The body of a nursery that is there for its hooks. */
+/** The body of a nursery that is there only for its hooks. */
 export function* nothing(): Generator<never, void, unknown> {}
 
+/** What a nursery does from its opening to its end; the module comment has the steps. */
 function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
   const fiber = currentFiber(`open a ${nursery.name}`);
   const parent = fiber.context;
@@ -215,13 +216,13 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
       ending = { ok: false, error };
     }
     if ((context.flags & ABANDONED) !== 0) {
-      throw new Error(`Cannot leave the ${nursery.name}: one around it was left before`);
+      throw new Error(`Cannot leave the ${nursery.name}: a scope around it was left before`);
     }
     leaveInner(fiber, context);
     noteEnding(context, ending);
     while (context.kids !== null) yield* new KidsGone(context) as Awaitable<void>;
     if (context.extras !== null) {
-      clearDeadline(context); // not before: they are there for the kids as well
+      clearDeadline(context); // not before: it holds for the kids as well
       if (ending.ok) forgiveLateDeadline(context);
       if (context.extras.releases !== undefined) {
         const abort = yield* runReleases(context);
@@ -230,7 +231,7 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
     }
     finished = true;
   } finally {
-    // Left by `return()`: somebody drives the generator by hand and dropped it half-way.
+    // Left by `return()`: somebody drives the generator by hand, and dropped it half-way.
     if (!finished && (context.flags & ABANDONED) === 0) {
       leaveInner(fiber, context);
       abandon(context);
@@ -242,17 +243,18 @@ function* runNursery<T>(nursery: Nursery<T>): Generator<never, T, unknown> {
   return settle(nursery, fiber, context, ending);
 }
 
-/** A body that returns no operation is the caller's mistake, told in the caller's terms. */
+/** The operation that a body returned. One that returned something else is the user's mistake. */
 export function runBody<T>(operation: Operation<T>): Awaitable<T> {
   if (isOperation(operation)) return operation as Awaitable<T>;
   throw notAnOperation("the body", operation);
 }
 
-/** Contexts that generators inside left open without coming to their end. */
+/** Abandons the contexts inside of `context` that are still open: their generators were dropped. */
 function leaveInner(fiber: FiberCore<unknown>, context: Context): void {
   while (fiber.context !== context) abandon(fiber.context);
 }
 
+/** The body has failed, or thrown an `Abort`: the fibers that it has spawned are aborted. */
 function noteEnding(context: ScopeContext, ending: Result<unknown>): void {
   if (ending.ok) return;
   if (ending.error instanceof Abort) {
@@ -263,9 +265,9 @@ function noteEnding(context: ScopeContext, ending: Result<unknown>): void {
 }
 
 /**
- * The hooks, last in, first out; they may spawn, suspend and register more. Each has a protected
+ * Runs the hooks, last in, first out; they may spawn, suspend and register more. Each has a protected
  * nursery of its own, so neither an abort nor the failure of another one reaches it. An `Abort` that
- * one throws by itself is no failure: the first is returned.
+ * a hook throws by itself is no failure: the first one is returned.
  */
 function* runReleases(context: ScopeContext): Generator<never, Abort | undefined, unknown> {
   const releases = context.extras!.releases!;
@@ -294,6 +296,7 @@ export function* runHook(name: string, hook: ReleaseHook): Generator<never, void
   else refusePromise(name, operation);
 }
 
+/** Returns or throws what the nursery ends with, as the module comment says. */
 function settle<T>(
   nursery: Nursery<T>,
   fiber: FiberCore<unknown>,
@@ -301,12 +304,12 @@ function settle<T>(
   ending: Result<T>,
 ): T {
   if (context.failures !== null) throw placed(context.failures.combined(), runNursery);
-  const threw = !ending.ok; // and it was an Abort
+  const threw = !ending.ok; // an Abort: anything else would be among the failures
   if (!threw && !wasReached(context)) return ending.value;
   if (fiber.context.error !== undefined) throw fiber.deliver();
-  // That of selfAbort reaches through shields.
+  // The abort of `selfAbort` goes through shields.
   if (threw ? ending.error === fiber.error : context.error === undefined) throw fiber.error!;
-  if (threw && ending.error !== context.error) throw ending.error; // made by the user's own hand
+  if (threw && ending.error !== context.error) throw ending.error; // an Abort that the user made
   if (nursery.cancelled !== undefined) return nursery.cancelled(context);
   throw new FiberAborted(context.error!, nursery.name);
 }

@@ -1,15 +1,16 @@
 /**
- * Work outside of the fibers that a context has started, and stops when it is cancelled: what
- * listens to the signals that `fromPromise` has given out in it.
+ * The work outside of fibers that a context has started, and that it stops when it is cancelled: all
+ * that listens to the signals that `fromPromise` has given out in it.
  *
- * A call may have settled long ago, and its work go on: a response has come, its body comes still.
- * Nobody says when that is over, and a context that lives long may make a million calls. So:
+ * The promise of a call may have settled long ago, and its work still go on: a response has come, and
+ * its body is still coming. Nobody says when the work is over, and a context that lives long may make
+ * a million calls. So:
  *
  *  - Each call has a signal of its own. One signal for all of them would keep every listener that
  *    somebody forgot to remove, and the host looks through all of them to add the next.
  *  - The last calls are held on to, at least `BATCH` of them.
- *  - Those before them are held weakly, batch by batch: one lasts as long as somebody has a signal
- *    in it, or what a call in it gave.
+ *  - Those before them are held weakly, batch by batch. A batch lasts as long as somebody holds one
+ *    of its signals, or an object that one of its calls gave.
  */
 import type { Abort } from "../../operation/errors.ts";
 import { asCancelFunction } from "../../trigger/execution.ts";
@@ -20,8 +21,8 @@ const BATCH = 32;
 class Batch {
   readonly calls: AbortController[] = [];
   /**
-   * What lives as long as its keys. Of each batch alone: the table behind a map in which a million
-   * keys have been is never made smaller.
+   * Keeps `calls` alive as long as one of its keys is. Each batch has a map of its own, because the
+   * table behind a map that has had a million keys never shrinks.
    */
   readonly lifelines: WeakMap<WeakKey, unknown> = new WeakMap();
 }
@@ -29,9 +30,9 @@ class Batch {
 const gone: FinalizationRegistry<() => void> = new FinalizationRegistry((forget) => forget());
 
 export class OutsideWork {
-  /** Batches whose calls are there only as long as a key of their lifelines is. */
+  /** The batches before those. Their calls live only as long as a key of their lifelines does. */
   readonly #former: Map<WeakRef<AbortController[]>, Batch["lifelines"]> = new Map();
-  /** The last two. */
+  /** The last two batches, which are held on to. */
   #recent = [new Batch()];
 
   /** The call of `controller` has settled, with `product`. */
@@ -55,7 +56,7 @@ export class OutsideWork {
     gone.register(calls, () => former.delete(ref));
   }
 
-  /** Stops what there is, in the order in which it settled. */
+  /** Aborts the signals that are left, in the order in which their calls settled. */
   abort(error: Abort): void {
     const batches = Array.from(this.#former.keys(), (ref) => ref.deref() ?? []);
     batches.push(...this.#recent.map(({ calls }) => calls));

@@ -36,9 +36,9 @@ export abstract class SchedulerCore implements Scheduler {
   /** The fiber that all others descend from. */
   declare root: FiberCore<unknown> | null;
   declare microTasks: (() => void)[] | null;
-  /** Once the fibers left were found stuck. */
+  /** Set once the fibers that are left were found stuck. */
   declare deadlock: Deadlock | null;
-  /** Whether somebody outside may abort the root at any time, so that waiting for it is waiting. */
+  /** Whether somebody outside may abort the root at any time: then an endless sleep can end. */
   declare abortable: boolean;
   /** What the flags of its fibers start with. */
   declare readonly spawnFlags: number;
@@ -65,12 +65,12 @@ export abstract class SchedulerCore implements Scheduler {
   /** `fiber` is to be stepped once, some time after this returns. */
   abstract ready(fiber: FiberCore<unknown>): void;
 
-  /** The seed's effect Spawn: `fiber` is new, and is to be stepped. */
+  /** The effect Spawn of affect: `fiber` is new, and is to be stepped. */
   spawned(fiber: FiberCore<unknown>): void {
     this.ready(fiber);
   }
 
-  /** The seed's effect Abort. */
+  /** The effect Abort of affect. */
   abort(fiber: FiberCore<unknown>, reason: unknown): void {
     fiber.cancel(reason);
   }
@@ -82,17 +82,17 @@ export abstract class SchedulerCore implements Scheduler {
     }
   }
 
-  /** A fiber has used up its share by the clock: the loop gets to look around before the next step. */
+  /** A fiber has used up its share by the clock: the batch ends after this step. */
   endBatch(): void {}
 
-  /** A fiber failed and its failure goes nowhere; if nobody looks at it soon, it is reported. */
+  /** A fiber failed, and its failure doesn't go up: if nobody looks at it soon, it is reported. */
   failedAlone(fiber: FiberCore<unknown>): void {
     if ((fiber.flags & OBSERVED) !== 0) return;
     this.#failed.push(fiber);
     this.reportSoon();
   }
 
-  /** Makes sure that `reportFailures` is called, but not before whoever joins next could. */
+  /** Sees to it that failures are reported, but not before fibers that are ready could join. */
   abstract reportSoon(): void;
 
   /** Whether failures are waiting to be looked at. */
@@ -100,7 +100,7 @@ export abstract class SchedulerCore implements Scheduler {
     return this.#failed.length > 0;
   }
 
-  /** Reports the failures that nobody has looked at since before the last call of this. */
+  /** Reports the failures that were there at the last call of this, and that nobody has looked at. */
   reportOlder(): void {
     this.reportFailures(this.#older);
     this.#older = this.#failed.length;

@@ -2,33 +2,37 @@
  * The share of a fiber (law 10): for how long it may go on with operations that are ready before it
  * gives way to the others, and to the host.
  *
- * The protocol: `execution.left` says how many operations may still start before somebody has a look.
- * Every operation that starts counts it down; where it gets below zero, `usedUp` looks: either the
+ * The protocol: `execution.left` says how many operations may still start before `usedUp` is asked.
+ * Every operation that starts counts it down. When it gets below zero, `usedUp` decides: either the
  * share is used up, and the operation suspends before it attempts anything; or `left` is set anew.
  *
- * The share is at most `COUNT` operations in one step, or `MS` milliseconds, whichever is first. To
- * look at the clock costs as much as two operations, so between two looks there are `LONGEST`
- * operations. That countdown is the realm's, and goes on from step to step, so that a step costs nothing.
+ * The share is `COUNT` operations in one step, or `MS` milliseconds, whichever comes first. A look at
+ * the clock costs as much as two operations, so there are `LONGEST` operations between two looks. The
+ * countdown belongs to the realm and goes on from step to step, so that a step costs nothing.
  *
- * Some fibers are watched: each of their steps begins with a `left` of their own, in the upper bits of
- * their flags. One that is new is looked at early. One that may have been slow is looked at before each
- * operation, until it has proved fast in as many looks as it has marks. So a fiber that was fast and
- * turns slow is noticed after `LONGEST` operations at the latest, and then after each.
+ * Some fibers are watched: each of their steps begins with a `left` of their own, which is in the
+ * upper bits of their flags. A new fiber is looked at early. One that may have been slow gets marks,
+ * and is looked at before each operation; each look that finds it fast takes a mark away. So a fiber
+ * that was fast and turns slow is noticed after `LONGEST` operations at the latest, and then after
+ * each one.
  *
- * Where a program has to be replayed to the letter the clock has no say: on a loop with a clock of its
- * own, and in a `run` without one. There each step begins with a `left` of `COUNT`.
+ * The clock has no say where a program has to be replayed to the letter: on a loop with a clock of
+ * its own, and in a `run` without a loop. There each step begins with a `left` of `COUNT`.
  */
 import { execution } from "../../trigger/execution.ts";
 import type { FiberCore } from "./fiber.ts";
 import { COUNTED, MARK, SUSPECT, WATCH_SHIFT } from "./flags.ts";
 
+/** The share, in operations of one step. */
 const COUNT = 256;
+/** The share, in milliseconds. */
 const MS = 2;
+/** How many operations a fiber that isn't watched may start between two looks at the clock. */
 const LONGEST = 128;
 /** How many operations a new fiber may start in a step before it is looked at. */
 const FIRST = 3;
 
-/** What holds in this realm: see `limitShare`. */
+/** The limits in this realm (see `limitShare`). */
 export const share: { count: number; usesClock: boolean } = { count: COUNT, usesClock: true };
 
 /**
@@ -41,36 +45,36 @@ export function limitShare(count: number | undefined): void {
   share.usesClock = count === undefined;
 }
 
-/** The number of the step that was looked at last, in its scheduler. */
+/** The number, in its scheduler, of the step in which `usedUp` was asked last. */
 let seenStep = 0;
-/** How many operations it will have started by the next look, and since when. */
+/** How many operations that step will have started by the next look, and since when it is timed. */
 let used = 0;
 let since = 0;
 /** The time of the last look at the clock. */
 let lookedAt = 0;
 
-/** What the flags of a new fiber say of its share. */
+/** The bits for the share in the flags of a new fiber. */
 export function initialShare(usesClock: boolean): number {
   return usesClock && share.usesClock
     ? MARK | watchedFrom(FIRST)
     : COUNTED | watchedFrom(share.count);
 }
 
-/** The flags of a fiber each of whose steps begins with `left`. */
+/** The bits that let each step of a fiber begin with `left`. */
 function watchedFrom(left: number): number {
   return (left + 1) << WATCH_SHIFT;
 }
 
 const UNWATCHED = (1 << WATCH_SHIFT) - 1;
 
-/** Whether `fiber` has used up its share; if not, `left` is set to the next stride. */
+/** Whether `fiber` has used up its share. If not, `left` is set to the stride until the next look. */
 export function usedUp(fiber: FiberCore<unknown>): boolean {
   if ((fiber.flags & COUNTED) !== 0) return true;
   const before = lookedAt;
   const wasSuspect = (fiber.flags & SUSPECT) !== 0;
   lookedAt = Date.now(); // the cheapest clock there is, in whole milliseconds
   const took = lookedAt - before;
-  if (took < 0 || took >= MS) { // perhaps for nothing, if others ran meanwhile, or the host
+  if (took < 0 || took >= MS) { // maybe wrongly: others may have run meanwhile, or the host
     fiber.flags = (fiber.flags & UNWATCHED) | SUSPECT | watchedFrom(0);
   } else if (took === 0 && wasSuspect) {
     fiber.flags -= MARK;
@@ -81,7 +85,7 @@ export function usedUp(fiber: FiberCore<unknown>): boolean {
   if (seenStep !== scheduler.taskCount) {
     seenStep = scheduler.taskCount;
     used = 0;
-    since = wasSuspect ? before : lookedAt; // what came before in this step is not known
+    since = wasSuspect ? before : lookedAt; // else it isn't known when this step began
   }
   used += stride;
   const elapsed = lookedAt - since;
@@ -89,13 +93,13 @@ export function usedUp(fiber: FiberCore<unknown>): boolean {
     scheduler.endBatch();
     return true;
   }
-  execution.left = stride - 1; // less the one that asks
+  execution.left = stride - 1; // the operation that asks is one of them
   return used >= COUNT;
 }
 
 /**
- * From here on other fibers are stepped: in the middle of the step of one, if there is one, whose share
- * isn't touched. The function that it returns goes back to that.
+ * To be called before other fibers are stepped in the middle of a fiber's step, as when it calls
+ * `run`. The function that it returns goes back to that step, whose share wasn't touched meanwhile.
  */
 export function leaveStep(): () => void {
   const { current, left } = execution;

@@ -1,4 +1,4 @@
-/** The one way in which a fiber is made, under every way to spawn one, and what is checked before. */
+/** The one way to make a fiber, under every way to spawn one, and what is checked before. */
 import { checkBody, checkOptional, checkOptions } from "../../internal/check.ts";
 import type { Operation } from "../../operation/types.ts";
 import { Inactive } from "../../trigger/inactive.ts";
@@ -10,7 +10,7 @@ import { CLOSED, FIBER, PROPAGATE, TERMINATED } from "./flags.ts";
 
 /** How a fiber is spawned. */
 export interface SpawnOptions {
-  /** For people: shown in errors and dumps. Default: that of the generator function. */
+  /** For people: shown in errors and dumps. Default: the name of the generator function. */
   name?: string;
   /**
    * Called exactly once, just before the fiber terminates, also when its body never started. What
@@ -19,14 +19,14 @@ export interface SpawnOptions {
   finally?: () => void;
   /**
    * Whether its failure fails the context that spawned it. Default true. With false the failure
-   * stays in the fiber, for whoever joins it; one that nobody has joined by the time that it
-   * happens goes to the uncaught handler, which by default ends the process. Whoever looks only
-   * later says so beforehand, with `fiber.onResult`.
+   * stays in the fiber, for whoever joins it. If nobody is waiting for the fiber when it fails, the
+   * failure goes to the uncaught handler, which by default ends the process. To look at it later,
+   * register `fiber.onResult` beforehand.
    */
   propagateCancelToParent?: boolean;
 }
 
-/** What `spawnIn` is told beside the body. */
+/** The options of `spawnIn`: the name may be anything that gives one. */
 type SpawnSettings = Omit<SpawnOptions, "name"> & { readonly name?: Label };
 
 /** Makes a fiber in `context`, with the fiber-locals of `spawner`, and hands it to `scheduler`. */

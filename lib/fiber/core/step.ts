@@ -90,6 +90,7 @@ function stepInside(outer: Blocker, fiber: FiberCore<unknown>): void {
   }
 }
 
+/** The first step: calls the body, unless the fiber was aborted before. */
 function start(fiber: FiberCore<unknown>): FiberIterator {
   if (fiber.error !== undefined) throw fiber.deliver(); // aborted before it started
   const body = fiber.body!;
@@ -123,6 +124,7 @@ function throwInto(
   }
 }
 
+/** The generator has returned, or yielded something that isn't the operation it announced. */
 function endOrRefuse(fiber: FiberCore<unknown>, result: IteratorResult<unknown, unknown>): void {
   if (result.done) bodyReturned(fiber, result.value);
   else if (result.value !== fiber.pending) refuseYield(fiber, result.value);
@@ -138,7 +140,7 @@ function bodyThrew(fiber: FiberCore<unknown>, error: unknown): void {
   leaveBody(fiber);
   if (fiber.extras !== null) fiber.extras.deadlineErrors = undefined; // none was too late
   if (error instanceof Abort) {
-    // Its own abort, or one that it threw by itself: that aborts it, too.
+    // The abort that was thrown into it, or an `Abort` that it made itself, which aborts it as well.
     fiber.flags |= DELIVERED;
     if (fiber.error === undefined) cancelTree(fiber, error);
   } else failBody(fiber, error);

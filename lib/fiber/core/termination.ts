@@ -3,7 +3,8 @@
  *
  * A fiber terminates when its body has ended and its last kid is gone: then its `finally` runs, its
  * result becomes visible, it leaves the tree, joiners are told, and only then its failure goes up
- * (law 2). The parent may have been waiting for just that, and so on: a loop, for chains are long.
+ * (law 2). Its parent may have been waiting for just that, and the parent's parent: so it is a loop,
+ * as such chains may be long.
  */
 import { refuseGenerator } from "../../internal/check.ts";
 import { reportUncaught } from "../../internal/report.ts";
@@ -32,13 +33,13 @@ import {
   TERMINATED,
 } from "./flags.ts";
 
-/** Ends `start`, and every parent that was only waiting for that. A loop: chains may be long. */
+/** Ends `start`, and every parent that was only waiting for that. */
 export function terminate(start: FiberCore<unknown>): void {
   let fiber: FiberCore<unknown> | null = start;
   while (fiber !== null) fiber = terminateOne(fiber);
 }
 
-/** Returns the parent if it was waiting for this fiber alone. */
+/** Ends one fiber. Returns its parent, if that was waiting for this fiber alone. */
 function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
   fiber.flags |= CLOSED;
   if (fiber.failures !== null) forgiveLateDeadline(fiber);
@@ -71,16 +72,19 @@ function terminateOne(fiber: FiberCore<unknown>): FiberCore<unknown> | null {
   return closeEmptied(parent);
 }
 
-/** On its own, for a closure costs the function that makes it 80 bytes at each call, made or not. */
+/**
+ * A function of its own because of the closure: a function that may make one costs 80 bytes at each
+ * call, whether it makes it or not.
+ */
 function runExtras(fiber: FiberCore<unknown>, extras: Extras): void {
   clearDeadline(fiber);
   const { finally: last } = extras;
   if (last !== undefined) runFinally(() => executeAs(fiber, last));
-  extras.finally = undefined; // the fiber may be kept for its result
+  extras.finally = undefined; // whoever keeps the fiber for its result must not keep this
   extras.outside = undefined;
 }
 
-/** A kid of `context` is gone. Returns the fiber that has nothing left to wait for, if any. */
+/** To be called when a kid of `context` is gone. Returns the fiber that can terminate now, if any. */
 export function closeEmptied(context: Context): FiberCore<unknown> | null {
   let emptied: Context | null = context;
   while (emptied !== null && emptied.kids === null) {

@@ -1,3 +1,4 @@
+/** Waking a fiber from outside, for `run` and `lowlevel`. */
 import type { Fiber } from "./fiber.ts";
 import { checkFiber } from "./check.ts";
 

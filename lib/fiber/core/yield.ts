@@ -1,3 +1,4 @@
+/** `yieldNow`, and how an operation of several steps gives way. */
 import { execution as cell } from "../../trigger/execution.ts";
 import { elsewhere, type FiberSlot, inherit, STATES, type Wait } from "../../operation/wait.ts";
 import type { Awaitable } from "../../operation/types.ts";
@@ -7,11 +8,10 @@ const execution = cell;
 
 interface Yield extends Wait<void> {}
 
-/** WAITING all the while it stands in the ready queue, so that an abort is delivered at it. */
+/** It is WAITING as long as the fiber stands in the ready queue, so that an abort is thrown there. */
 class Yield {
   constructor() {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
   }
@@ -26,7 +26,6 @@ class Yield {
     if (this.state !== COLD) {
       this.state = SPENT;
       this.value = undefined;
-      this.done = true;
       return this as never;
     }
     const fiber = execution.current as FiberSlot;
@@ -68,15 +67,14 @@ inherit(Yield);
 export interface Turn extends Wait<void> {}
 
 /**
- * How an operation of several steps gives way before the first. It begins in a fiber that is aborting,
- * too: what the operation does there it says itself. An abort ends it, unless it is protected.
+ * How an operation of several steps gives way before its first step. It also begins in a fiber that
+ * is aborting: what happens there is up to the operation. An abort ends it, unless it is protected.
  */
 export class Turn {
   declare isProtected: boolean;
 
   constructor(isProtected: boolean) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.isProtected = isProtected;
@@ -86,7 +84,7 @@ export class Turn {
     return this.giveWay(execution.current as FiberSlot);
   }
 
-  /** It has its turn, which is all that it waited for. */
+  /** The fiber has its turn, which is all that this waited for. */
   enter(): IteratorResult<never, void> {
     return this.finished();
   }

@@ -26,7 +26,6 @@ export class Closing implements SettleNode {
   /** `close` starts the closing; `leaveAlone` is told that nobody hears any more how it ends. */
   constructor(close: () => Promise<void>, leaveAlone: () => void) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.close = close;

@@ -29,7 +29,6 @@ export class PoolRun<T> implements JobWaiter {
 
   constructor(core: PoolCore, order: Order) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.core = core;

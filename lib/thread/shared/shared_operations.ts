@@ -44,7 +44,6 @@ export class SharedReceive<T> implements SharedWaiter {
 
   constructor(port: SharedPort<T>, orThrow: boolean) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.port = port;
@@ -72,7 +71,6 @@ export class SharedReceive<T> implements SharedWaiter {
     if (item === NOTHING || item === DRAINED) return this.enter();
     this.state = SPENT;
     this.value = this.orThrow ? item : { value: item };
-    this.done = true;
     return this as never;
   }
 
@@ -158,7 +156,6 @@ export class SharedSend<T> implements SharedWaiter {
 
   constructor(port: SharedPort<T>, item: T) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.port = port;
@@ -186,7 +183,6 @@ export class SharedSend<T> implements SharedWaiter {
     ) return this.start();
     if (!port.putNumber(item)) return this.enter();
     this.state = SPENT;
-    this.done = true;
     return this as never;
   }
 

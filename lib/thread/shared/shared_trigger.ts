@@ -161,7 +161,6 @@ class SharedTriggerWait {
 
   constructor(cell: Cell, onCancel: (() => void) | undefined) {
     this.value = undefined;
-    this.done = false;
     this.state = COLD;
     this.waiter = null;
     this.cell = cell;
