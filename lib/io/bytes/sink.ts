@@ -50,7 +50,10 @@ export interface TurnNode extends Linked<TurnNode> {
   readonly rule: TurnRule;
 }
 
-/** What a sink asks and tells, for a `node` of its line. */
+/**
+ * What a sink asks and tells, for a `node` of its line. A rule knows what its own nodes are, which the
+ * sink does not.
+ */
 export interface TurnRule {
   /** Its turn has come: it has left the line. What is to be written. */
   begin(node: unknown): Turn;
@@ -145,7 +148,7 @@ export class Sink {
     else this.#soon();
   }
 
-  /** Does nothing once it was told how its turn ended. */
+  /** Leaves the line, or its turn; does nothing once that is over. */
   leave(node: TurnNode): void {
     if (node.after === null) return this.#leaveTurn(node);
     this.line = remove(this.line, node);

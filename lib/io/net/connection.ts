@@ -9,8 +9,8 @@
  * Closing the output closes that direction alone: the body may read on until the other side is done.
  *
  * Clean-up of the body's that is protected (a last line, a flush) may depend on a client that
- * doesn't read. So an abort gives it `CLEANUP_GRACE_MS`; then the socket is closed under it, and what it
- * throws because of that is no failure.
+ * doesn't read. So an abort gives it `CLEANUP_GRACE_MS`. Then the socket is closed under it, and what
+ * it throws because of that is not a failure.
  */
 import { currentFiber, type FiberCore } from "../../fiber/core/mod.ts";
 import { protect, scope, withCancelCallback } from "../../fiber/mod.ts";

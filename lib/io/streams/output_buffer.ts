@@ -39,7 +39,7 @@ export interface FlushNode extends Linked<FlushNode> {
   readonly waiter: Waiter | null;
 }
 
-/** What a buffer asks and tells, for a `node` of the list of flushes. */
+/** What a buffer asks and tells, for a `node` of the list of flushes; see `TurnRule` of `sink.ts`. */
 export interface FlushRule {
   /** How many bytes must have been written, since the beginning. */
   readonly target: number;
