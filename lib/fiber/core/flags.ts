@@ -25,6 +25,8 @@ export const ABANDONED = 1 << 6;
 export const QUEUED = 1 << 8;
 /** In the middle of a step. */
 export const RUNNING = 1 << 9;
+/** Its iterator is a generator of the language. */
+export const GENERATOR = 1 << 10;
 export const TERMINATED = 1 << 11;
 /** A failure fails the parent context. */
 export const PROPAGATE = 1 << 12;

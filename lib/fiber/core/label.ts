@@ -1,12 +1,13 @@
 /**
- * What fibers are called. A fiber without a name is called like its generator function. It keeps the
- * function, which its generator holds anyway, and asks for the name only when somebody wants it.
+ * What fibers are called. A fiber without a name is called like its generator function.
  *
- * When the fiber ends it may keep the name alone: whoever keeps the fiber for its result must not
- * keep alive what the body has closed over. But asking a function for its name takes a tenth of a
- * spawn and a join. In a crowd of fibers most run the same function, so the last one that was asked
- * is remembered, with its name: until the end of the batch, or, under a scheduler without batches,
- * until another one is asked.
+ * Asking a function what it is and how it is called takes a tenth of a spawn and a join. In a crowd of
+ * fibers most run the same function, so the last one that was asked is remembered, with its name:
+ * until the end of the batch, or, under a scheduler without batches, until another one is asked.
+ *
+ * A label may also be a function that gives the name (of `map`, say), which is asked only when
+ * somebody wants it. When the fiber ends it may keep the name alone: whoever keeps the fiber for its
+ * result must not keep alive what the function has closed over.
  */
 
 /** A name, or what gives it. */
@@ -29,6 +30,27 @@ export function nameOf(label: Label | undefined): string {
   }
 }
 
+let spawned: (() => unknown) | null = null;
+let nameOfSpawned: string | undefined;
+
+/** What a fiber is called that runs `body` and was given no name: `undefined`, nothing in particular. */
+export function nameOfBody(body: () => unknown): string | undefined {
+  if (body !== spawned) {
+    nameOfSpawned = isGeneratorFunction(body) ? nameOf(body) : undefined;
+    spawned = body;
+  }
+  return nameOfSpawned;
+}
+
+/** Whether `body` was spawned just before, so that nothing need be asked of it. */
+export function isSpawnedAgain(body: unknown): boolean {
+  return body === spawned;
+}
+
+function isGeneratorFunction(body: () => unknown): boolean {
+  return (body as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === "GeneratorFunction";
+}
+
 let asked: Label | null = null;
 let answer = "";
 
@@ -41,7 +63,8 @@ export function nameOfEnded(label: Label): string {
   return answer;
 }
 
-/** Forgets the function that was asked last, so that it isn't kept alive. */
+/** Forgets the functions that were asked last, so that they aren't kept alive. */
 export function forgetFunctions(): void {
   asked = null;
+  spawned = null;
 }

@@ -4,7 +4,7 @@ import type { Operation } from "../../operation/types.ts";
 import { Inactive } from "../../trigger/inactive.ts";
 import type { Context } from "./context.ts";
 import { type Fiber, FiberCore } from "./fiber.ts";
-import type { Label } from "./label.ts";
+import { isSpawnedAgain, type Label, nameOfBody } from "./label.ts";
 import type { SchedulerCore } from "./scheduler.ts";
 import { CLOSED, FIBER, PROPAGATE, TERMINATED } from "./flags.ts";
 
@@ -39,7 +39,7 @@ export function spawnIn<T>(
 ): Fiber<T> {
   let flags = scheduler.spawnFlags;
   if (options?.propagateCancelToParent === false) flags &= ~PROPAGATE;
-  const label = options?.name ?? generatorFunction(body);
+  const label = options?.name ?? nameOfBody(body);
   const fiber = new FiberCore<T>(scheduler, context, body, label, flags);
   if (options?.finally !== undefined) fiber.extra.finally = options.finally;
   const inherited = spawner?.extras?.inherited;
@@ -49,15 +49,9 @@ export function spawnIn<T>(
   return fiber;
 }
 
-/** `body` if it is a generator function. */
-function generatorFunction(body: () => unknown): (() => unknown) | undefined {
-  const kind = (body as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag];
-  return kind === "GeneratorFunction" ? body : undefined;
-}
-
 /** The checks of every way to spawn. */
 export function checkSpawn(action: string, body: unknown, options: SpawnOptions | undefined): void {
-  checkBody(action, "body", body);
+  if (!isSpawnedAgain(body)) checkBody(action, "body", body);
   if (options === undefined) return;
   checkOptions(action, options);
   checkOptional(action, "name", options.name, "string");
