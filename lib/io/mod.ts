@@ -35,50 +35,55 @@
  *
  * @module
  */
-export { EndOfFileError, LimitExceededError, StreamClosedError } from "./base/errors.ts";
-export type { CopyOptions } from "./streams/copy.ts";
-export { Input } from "./streams/input.ts";
+export {
+  EndOfFileError,
+  LimitExceededError,
+  read,
+  readEvent,
+  StreamClosedError,
+  write,
+  writeEvent,
+  writeOnce,
+} from "./bytes/mod.ts";
+export type { Reader, WritableBytes, Writer } from "./bytes/mod.ts";
+export { Input, Output } from "./streams/mod.ts";
 export type {
+  BytesOutput,
+  CopyOptions,
   FromReadableOptions,
   FromReaderOptions,
+  FromWritableOptions,
+  FromWriterOptions,
   InputHooks,
   InputStatistics,
   LimitOptions,
-} from "./streams/input.ts";
-export { Output } from "./streams/output.ts";
-export type {
-  BytesOutput,
-  FromWritableOptions,
-  FromWriterOptions,
   OutputHooks,
   OutputStatistics,
-} from "./streams/output.ts";
-export { read, readEvent, write, writeEvent, writeOnce } from "./streams/read_write.ts";
-export type { Reader } from "./streams/reader.ts";
-export type { Writer } from "./streams/sink.ts";
-export { commandOutput, withCommand } from "./os/command.ts";
-export type { Child, CommandOptions, CommandOutputOptions } from "./os/command.ts";
-export type { ConnectionBody } from "./net/connection.ts";
-export { watchEvent, withWatch } from "./os/file_watch.ts";
-export type { WatchOptions } from "./os/file_watch.ts";
-export { HttpServer } from "./net/http_server.ts";
+} from "./streams/mod.ts";
+export { HttpServer, TcpClient, TcpServer } from "./net/mod.ts";
 export type {
+  ConnectionBody,
   HttpHandler,
   HttpServerOptions,
   HttpServerStatistics,
-  ManagedServeOption,
-} from "./net/http_server.ts";
-export type { WritableBytes } from "./streams/sinks.ts";
-export { signalEvent, withSignals } from "./os/os_signals.ts";
-export type { ShutdownOptions } from "./net/server.ts";
-export { TcpClient } from "./net/tcp_client.ts";
-export type { TcpClientFunctions, TcpConnectOptions, TlsClientOptions } from "./net/tcp_client.ts";
-export { TcpServer } from "./net/tcp_server.ts";
-export type {
   ListenAddr,
+  ManagedServeOption,
+  ShutdownOptions,
   TcpAddress,
+  TcpClientFunctions,
+  TcpConnectOptions,
   TcpHandler,
   TcpServerOptions,
   TcpServerStatistics,
+  TlsClientOptions,
   UnixAddress,
-} from "./net/tcp_server.ts";
+} from "./net/mod.ts";
+export {
+  commandOutput,
+  signalEvent,
+  watchEvent,
+  withCommand,
+  withSignals,
+  withWatch,
+} from "./os/mod.ts";
+export type { Child, CommandOptions, CommandOutputOptions, WatchOptions } from "./os/mod.ts";

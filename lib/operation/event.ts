@@ -23,6 +23,8 @@ const identity = <T>(value: T): T => value;
 export interface WaitNode extends Linked<WaitNode> {
   /** What the event needs to withdraw it, where there is no list: a timer, say. */
   handle: CancelHandle | null;
+  /** What it waits for: for whoever finds it in a list of nodes whose rules are of one kind. */
+  readonly rule: EventBase<unknown>;
   /** Who waits; known from `enlist` on. */
   readonly waiter: Waiter | null;
   complete(value: unknown): void;
@@ -100,6 +102,10 @@ export class Arm implements WaitNode {
   settled(result: Result<unknown>): void {
     if (result.ok) this.complete(result.value);
     else this.fail(result.error);
+  }
+
+  get rule(): EventBase<unknown> {
+    return this.event;
   }
 
   get waiter(): Waiter | null {

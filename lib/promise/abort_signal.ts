@@ -1,10 +1,13 @@
-/** `AbortSignal`s as events, and as what cancels a scope. */
+/**
+ * From an `AbortSignal` to fibers: as an event, and as a scope that the signal cancels. All waits for
+ * one signal share a listener, so that a signal that lives long holds on to none of them.
+ */
 import { openNursery, type ScopeContext, yieldNow } from "../fiber/core/mod.ts";
 import { checkBody, wrongType } from "../internal/check.ts";
 import { onAbort } from "../internal/signal_hub.ts";
 import type { Event } from "../operation/event_constructors.ts";
-import { type Arm, EventBase } from "../operation/event.ts";
-import type { SelectWait } from "../operation/select_wait.ts";
+import { EventBase, type WaitNode } from "../operation/event.ts";
+import type { Wait } from "../operation/wait.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 
 /** What `abortEvent` makes. */
@@ -13,13 +16,13 @@ class AbortEvent extends EventBase<unknown> {
     super();
   }
 
-  override attempt(sync: SelectWait<unknown>): boolean {
-    sync.value = this.signal.reason;
+  override attempt(wait: Wait<unknown>): boolean {
+    wait.value = this.signal.reason;
     return this.signal.aborted;
   }
 
-  override enlist(arm: Arm): void {
-    arm.handle = onAbort(this.signal, (reason) => arm.complete(reason));
+  override enlist(node: WaitNode): void {
+    node.handle = onAbort(this.signal, (reason) => node.complete(reason));
   }
 
   describe(): string {

@@ -1,16 +1,25 @@
-/** Waiting for promises: `fromPromise` and `promiseEvent`, over one hub per promise (`hub.ts`). */
+/**
+ * Waiting for a promise. `Settlement` is the rule; `promiseEvent` gives it as it is, and
+ * `fromPromise` makes an operation of it.
+ *
+ * A promise can't be cancelled, so the operation sees to what is left when its wait is over:
+ *  - cancelled: a value that comes later goes to `onLate`, and the signal of a call is aborted;
+ *  - it could not even begin (`refused`): a promise that is under way goes to `onLate` as well;
+ *  - the value came, but nobody could take it (`giveBack`): `onLate`, or else the signal;
+ *  - the value was taken (`conclude`): the signal of a call belongs to the context from then on.
+ */
 import { type Context, currentFiberOrNull, OutsideWork } from "../fiber/core/mod.ts";
 import { checkLate } from "../fiber/late.ts";
 import { isPromiseLike, refuseGenerator, wrongType } from "../internal/check.ts";
 import { trap } from "../internal/report.ts";
 import { Abort } from "../operation/errors.ts";
+import { EventBase, type WaitNode } from "../operation/event.ts";
 import type { Event } from "../operation/event_constructors.ts";
-import { type Arm, EventBase } from "../operation/event.ts";
-import { COLD, FAILED, inherit, Wait } from "../operation/wait.ts";
-import type { SelectWait } from "../operation/select_wait.ts";
-import type { Awaitable, Result } from "../operation/types.ts";
+import { RuleWait } from "../operation/rule_wait.ts";
+import type { Awaitable } from "../operation/types.ts";
+import { FAILED, Wait } from "../operation/wait.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
-import { hubOf, type PromiseHub, type SettleNode } from "./hub.ts";
+import { hubOf, type PromiseHub } from "./hub.ts";
 
 /** What becomes of a value that comes too late. */
 export interface FromPromiseOptions<T> {
@@ -23,43 +32,24 @@ export interface FromPromiseOptions<T> {
 
 type Source<T> = PromiseLike<T> | ((signal: AbortSignal) => PromiseLike<T>);
 
-interface PromiseOperation<T> extends Wait<T> {}
-
-/** What `fromPromise` makes. While it waits it stands in the hub of its promise. */
-class PromiseOperation<T> implements SettleNode {
-  declare source: Source<T>;
-  declare onLate: ((value: T) => void) | undefined;
+/** That a promise settles: one that is there, or that a function makes when it is first tried. */
+class Settlement<T> extends EventBase<T> {
   /** If `source` is a function: the signal's controller, and the context in which it was called. */
-  declare controller: AbortController | null;
-  declare context: Context | null;
-  declare hub: PromiseHub | null;
+  controller: AbortController | null = null;
+  context: Context | null = null;
+  #hub: PromiseHub | null = null;
 
-  constructor(source: Source<T>, onLate: ((value: T) => void) | undefined) {
-    this.value = undefined;
-    this.state = COLD;
-    this.waiter = null;
-    this.source = source;
-    this.onLate = onLate;
-    this.controller = null;
-    this.context = null;
-    this.hub = null;
+  constructor(readonly source: Source<T>) {
+    super();
   }
 
-  /** A promise that isn't known to have settled is going to wait; a function is yet to be called. */
-  couldComplete(): boolean {
+  /** @throws {TypeError} if the function returns no promise */
+  get hub(): PromiseHub {
     const { source } = this;
-    return !isPromiseLike(source) || hubOf(source as PromiseLike<T>).result !== undefined;
+    return this.#hub ??= hubOf(isCall(source) ? this.#call(source) : source);
   }
 
-  attempt(): boolean {
-    this.hub = hubOf(this.promise());
-    const { result } = this.hub;
-    return result !== undefined && this.settleNow(result as Result<T>);
-  }
-
-  promise(): PromiseLike<T> {
-    const { source } = this;
-    if (typeof source !== "function" || isPromiseLike(source)) return source as PromiseLike<T>;
+  #call(source: (signal: AbortSignal) => PromiseLike<T>): PromiseLike<T> {
     this.context = currentFiberOrNull()?.context ?? null;
     this.controller = new AbortController();
     const promise = source(this.controller.signal);
@@ -67,15 +57,36 @@ class PromiseOperation<T> implements SettleNode {
     throw wrongType("wait for the promise", "the function must return a promise", promise);
   }
 
-  enlist(): void {
-    this.hub!.enlist(this);
+  /** A promise that isn't known to have settled is going to wait; a function is yet to be called. */
+  override couldComplete(): boolean {
+    return isCall(this.source) || this.hub.result !== undefined;
   }
 
-  withdraw(): void {
-    const { hub, onLate } = this;
-    hub!.leave(this);
-    if (onLate !== undefined) hub!.enlist(lateNode(onLate));
-    this.stop(); // last, as listeners of the signal may settle the promise
+  /** A rejection is handled from now on. */
+  override deferred(): void {
+    if (!isCall(this.source)) void this.hub;
+  }
+
+  override attempt(wait: Wait<unknown>): boolean {
+    const { result } = this.hub;
+    return result !== undefined && wait.settleNow(result);
+  }
+
+  override enlist(node: WaitNode): void {
+    this.hub.enlist(node);
+  }
+
+  override withdraw(node: WaitNode): void {
+    this.hub.leave(node);
+  }
+
+  /** Has what comes too late handed to `onLate`. */
+  expectLate(onLate: (value: T) => void): void {
+    this.hub.enlist({
+      settled: (result) => {
+        if (result.ok) tellLate(onLate, result.value as T);
+      },
+    });
   }
 
   /** Tells the work that nobody waits for it. */
@@ -86,51 +97,71 @@ class PromiseOperation<T> implements SettleNode {
     asCancelFunction(() => controller.abort(reason));
   }
 
+  describe(): string {
+    return "a promise";
+  }
+}
+
+function isCall<T>(source: Source<T>): source is (signal: AbortSignal) => PromiseLike<T> {
+  return typeof source === "function" && !isPromiseLike(source);
+}
+
+/** What `fromPromise` makes; see the module comment. */
+class PromiseWait<T> extends RuleWait<T> {
+  declare rule: Settlement<T>;
+  declare onLate: ((value: T) => void) | undefined;
+
+  constructor(source: Source<T>, onLate: ((value: T) => void) | undefined) {
+    super(new Settlement(source));
+    this.onLate = onLate;
+  }
+
+  // The hub takes out whom it tells: to withdraw means that the wait was cancelled.
+
+  override complete(value: T): void {
+    Wait.prototype.complete.call(this, value);
+  }
+
+  override fail(error: unknown): void {
+    Wait.prototype.fail.call(this, error);
+  }
+
+  override withdraw(): void {
+    super.withdraw();
+    if (this.onLate !== undefined) this.rule.expectLate(this.onLate);
+    this.rule.stop(); // last, as listeners of the signal may settle the promise
+  }
+
   /**
    * The promise has settled, but the work may go on, and from now on the context may stop it. Not
    * earlier: an abort that comes between the settling and this is too late for the wait, and must not
    * break the value that the fiber gets.
    */
-  conclude(): T {
-    const { context, controller, state, value } = this;
+  override conclude(): T {
+    const { context, controller } = this.rule;
     if (context !== null) {
-      const product = state === FAILED ? undefined : value;
+      const product = this.state === FAILED ? undefined : this.value;
       (context.extra.outside ??= new OutsideWork()).add(controller!, product);
     }
-    return Wait.prototype.conclude.call(this) as T;
+    return super.conclude();
   }
 
   /**
    * The wait never began, but the promise is under way and will settle too late. That isn't so for a
    * function, which was not called, and for a thenable, which may start only when `then` is called.
    */
-  refused(): void {
-    const { source, onLate } = this;
+  override refused(): void {
+    const { source } = this.rule;
     if (!(source instanceof Promise)) return;
-    const hub = hubOf(source); // a rejection is considered handled
-    if (onLate !== undefined) hub.enlist(lateNode(onLate));
+    if (this.onLate === undefined) hubOf(source); // a rejection is considered handled
+    else this.rule.expectLate(this.onLate);
   }
 
-  giveBack(): void {
+  override giveBack(): void {
     const { onLate, value } = this;
     if (onLate !== undefined) tellLate(onLate, value as T);
-    else this.stop();
+    else this.rule.stop();
   }
-
-  describe(): string {
-    return "a promise";
-  }
-}
-
-inherit(PromiseOperation);
-
-/** A waiter that stays behind for a value that comes too late. */
-function lateNode<T>(onLate: (value: T) => void): SettleNode {
-  return {
-    settled: (result) => {
-      if (result.ok) tellLate(onLate, result.value as T);
-    },
-  };
 }
 
 /**
@@ -181,42 +212,7 @@ export function fromPromise<T>(
       promise,
     );
   }
-  return new PromiseOperation(promise, checkLate("wait for the promise", options));
-}
-
-/**
- * What `promiseEvent` makes. It waits for a promise that is there already, so there is nothing to
- * stop.
- */
-class SettleEvent<T> extends EventBase<T> {
-  declare readonly promise: PromiseLike<T>;
-
-  constructor(promise: PromiseLike<T>) {
-    super();
-    this.promise = promise;
-  }
-
-  override attempt(sync: SelectWait<unknown>): boolean {
-    const { result } = hubOf(this.promise);
-    return result !== undefined && sync.settleNow(result);
-  }
-
-  /** A rejection is handled from now on. */
-  override deferred(): void {
-    hubOf(this.promise);
-  }
-
-  override enlist(arm: Arm): void {
-    hubOf(this.promise).enlist(arm);
-  }
-
-  override withdraw(arm: Arm): void {
-    hubOf(this.promise).leave(arm);
-  }
-
-  describe(): string {
-    return "a promise";
-  }
+  return new PromiseWait(promise, checkLate("wait for the promise", options));
 }
 
 /**
@@ -231,6 +227,6 @@ class SettleEvent<T> extends EventBase<T> {
  * @throws {TypeError} if it is not a promise
  */
 export function promiseEvent<T>(promise: PromiseLike<T>): Event<T> {
-  if (isPromiseLike(promise)) return new SettleEvent(promise);
+  if (isPromiseLike(promise)) return new Settlement(promise);
   throw wrongType("make the event", "expected a promise", promise);
 }

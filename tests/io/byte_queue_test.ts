@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Random } from "../../lib/internal/random.ts";
-import { buffers, ByteQueue } from "../../lib/io/streams/byte_queue.ts";
+import { buffers, ByteQueue } from "../../lib/io/bytes/byte_queue.ts";
 import { bytes, text } from "../kit/byte_streams.ts";
 
 const queueOf = (content: string) => {

@@ -469,7 +469,7 @@ Deno.test("withCommand() and commandOutput() say what is wrong with their argume
       [{ cwd: 5 }, "cwd must be a string or a URL, got 5"],
       [{ env: { HOME: 5 } }, "env must be an object of strings, got an Object"],
       [{ stdin: "pipe" }, 'stdin must be "piped" or "inherit" or "null", got "pipe"'],
-      [{ signal: AbortSignal.abort() }, "signal must not be given; there is withAbortSignal"],
+      [{ signal: AbortSignal.abort() }, "signal must not be given; use withAbortSignal"],
     ] as const
   ) {
     assertThrows(() => withCommand("x", options as never, () => yieldNow()), TypeError, message);

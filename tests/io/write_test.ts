@@ -374,7 +374,8 @@ Deno.test("write() over the writer of a Web Stream says what to do, and writes n
 Deno.test("Output.fromWriter() over a Web Stream says what to use, also after a write() to it", async () => {
   const stream = new WritableStream<Uint8Array>();
   const refused = () => {
-    const message = "writer is a WritableStream, which doesn't count; use Output.fromWritable";
+    const message =
+      "writer is a WritableStream, which doesn't say how many bytes it took; use Output.fromWritable";
     assertThrows(() => Output.fromWriter(stream as never), TypeError, message);
   };
   refused();

@@ -27,9 +27,9 @@ import { blockingLoop, hostLoop } from "@weft/weft/loop";
 import { Input, Output, read, readEvent, write, writeEvent } from "@weft/weft/io";
 import { limitShare } from "../../lib/fiber/core/share.ts";
 import { Ring } from "../../lib/internal/ring.ts";
-import { buffers } from "../../lib/io/streams/byte_queue.ts";
-import { sourceOf } from "../../lib/io/streams/reader.ts";
-import { sinkOf } from "../../lib/io/streams/sinks.ts";
+import { buffers } from "../../lib/io/bytes/byte_queue.ts";
+import { sourceOf } from "../../lib/io/bytes/reader.ts";
+import { sinkOf } from "../../lib/io/bytes/sinks.ts";
 import { countedSignal } from "../kit/counted_signal.ts";
 import { Thenable } from "../kit/source.ts";
 

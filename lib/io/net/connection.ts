@@ -3,30 +3,32 @@
  *
  * How it ends, once the body and all that it spawned are gone:
  *  - the body returned: what was output is written, that direction is closed, and then the socket,
- *    as soon as the other side is done, or after `LINGER_MS`;
+ *    as soon as the other side is done, or after `CLEANUP_GRACE_MS`;
  *  - it threw, or was aborted: the socket is closed at once, and what was not written is forgotten.
  *
- * Closing the output closes that direction alone; the body may read on until the other side is done.
+ * Closing the output closes that direction alone: the body may read on until the other side is done.
  *
  * Clean-up of the body's that is protected (a last line, a flush) may depend on a client that
- * doesn't read. So an abort gives it `LINGER_MS`; then the socket is closed under it, and what it
- * throws because of that is no failure.
+ * doesn't read. So an abort gives it `CLEANUP_GRACE_MS`. Then the socket is closed under it, and what
+ * it throws because of that is not a failure.
  */
-import { currentFiber, type FiberCore } from "../../fiber/core/fiber.ts";
+import { currentFiber, type FiberCore } from "../../fiber/core/mod.ts";
 import { protect, scope, withCancelCallback } from "../../fiber/mod.ts";
 import type { CancelHandle, Operation } from "../../operation/types.ts";
 import { fromPromise } from "../../promise/mod.ts";
-import { buffers } from "../streams/byte_queue.ts";
-import { StreamClosedError } from "../base/errors.ts";
+import {
+  borrows,
+  buffers,
+  failed,
+  prompt,
+  read,
+  type Reader,
+  sinkOf,
+  StreamClosedError,
+  type Writer,
+} from "../bytes/mod.ts";
 import { FairReads } from "./fair_reads.ts";
-import { Input } from "../streams/input.ts";
-import { borrows, failed, prompt } from "../base/stream_marks.ts";
-import { failureWithout, LINGER_MS, lingerIn } from "../base/cleanup_grace.ts";
-import { Output } from "../streams/output.ts";
-import { read } from "../streams/read_write.ts";
-import type { Reader } from "../streams/reader.ts";
-import { sinkOf } from "../streams/sinks.ts";
-import type { Writer } from "../streams/sink.ts";
+import { CLEANUP_GRACE_MS, failureWithout, Input, limitCleanup, Output } from "../streams/mod.ts";
 
 /** What runs with a connection. */
 export type ConnectionBody<T> = (input: Input, output: Output) => Operation<T>;
@@ -82,14 +84,14 @@ export class Connection {
   /** Runs `body` with the connection, in the current fiber, and closes it. */
   *use<T>(body: ConnectionBody<T>): Generator<never, T, unknown> {
     const fiber = currentFiber("use a connection");
-    let linger: CancelHandle | undefined;
+    let grace: CancelHandle | undefined;
     try {
       const value = yield* scope(() => {
-        linger = this.lingerIn(fiber); // in the scope: if a part of it fails, the rest has a while
+        grace = this.limitCleanup(fiber); // in the scope: if a part of it fails, the rest has a while
         return body(this.input, this.output);
       });
-      linger?.cancel();
-      linger = this.lingerIn(fiber);
+      grace?.cancel();
+      grace = this.limitCleanup(fiber);
       yield* this.output.close();
       yield* this.#outlast();
       return value;
@@ -98,19 +100,19 @@ export class Connection {
       if (failure !== null) throw failure.error;
       throw fiber.context.error === undefined ? error : fiber.deliver();
     } finally {
-      linger?.cancel();
+      grace?.cancel();
       this.close();
     }
   }
 
   /** Writes what was output, and closes it. */
   *finish(): Generator<never, void, unknown> {
-    const linger = this.lingerIn(currentFiber("finish a connection"));
+    const grace = this.limitCleanup(currentFiber("finish a connection"));
     try {
       yield* this.output.close();
       yield* this.#outlast();
     } finally {
-      linger.cancel();
+      grace.cancel();
       this.close();
     }
   }
@@ -124,7 +126,7 @@ export class Connection {
     const { context, scheduler } = currentFiber("end a connection");
     if (!this.#isOpen || !this.#hasWritten || context.error !== undefined) return;
     const close = () => this.close();
-    const timer = scheduler.loop.onTimer(LINGER_MS, { repeat: false }, close);
+    const timer = scheduler.loop.onTimer(CLEANUP_GRACE_MS, { repeat: false }, close);
     try {
       yield* withCancelCallback(close, () => protect(() => readToEnd(this.#reader)));
     } finally {
@@ -133,8 +135,8 @@ export class Connection {
   }
 
   /** If what `fiber` is doing now is aborted, it is closed after a while, unless that is cancelled. */
-  lingerIn(fiber: FiberCore<unknown>): CancelHandle {
-    return lingerIn(fiber, () => {
+  limitCleanup(fiber: FiberCore<unknown>): CancelHandle {
+    return limitCleanup(fiber, () => {
       this.#isGivenUp = true;
       this.close();
     });

@@ -8,7 +8,7 @@
  */
 import { hopFar } from "../../loop/hop.ts";
 import { clock } from "../../loop/timers.ts";
-import type { Reader } from "../streams/reader.ts";
+import type { Reader } from "../bytes/mod.ts";
 
 /** For how long reads go on before the host looks. */
 const LOOK_MS = 2;

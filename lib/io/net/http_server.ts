@@ -1,15 +1,28 @@
+/**
+ * HTTP servers, on `Deno.serve`: a fiber that stands for the server, and one for each request.
+ *
+ * Deno calls for each request and waits for a promise of the response. The fiber that runs the handler
+ * settles it, and then goes on until the response is sent, and what the handler has spawned is gone:
+ *
+ *     handler ──▶ responded ──▶ sent ──▶ ended
+ *        ├── failed or aborted before it had responded: a 500, or a 503
+ *        └── the client is gone: the fiber is aborted
+ *
+ * An upgrade to a WebSocket is special, since for Deno it is a response that was sent already: see
+ * `Exchange.acceptable`.
+ */
 import { afterEvent, select } from "../../event/mod.ts";
 import { Channel } from "../../channel/mod.ts";
 import { type Scope, scope, spawn } from "../../fiber/mod.ts";
-import { currentFiber, type Fiber } from "../../fiber/core/fiber.ts";
-import { runBody } from "../../fiber/core/nursery.ts";
+import { currentFiber, type Fiber, runBody } from "../../fiber/core/mod.ts";
 import { checkBody, checkOptional, show } from "../../internal/check.ts";
 import { FiberAborted } from "../../operation/errors.ts";
 import { FiberTrigger } from "../../operation/fiber_trigger.ts";
 import type { Awaitable, Operation, Result } from "../../operation/types.ts";
 import { abortEvent, fromPromise, promiseEvent } from "../../promise/mod.ts";
 import { checkPath, checkPort, checkServerTls } from "./address.ts";
-import { refuseOptions } from "../base/check.ts";
+import { refuseOptions } from "../bytes/mod.ts";
+import { CLEANUP_GRACE_MS } from "../streams/mod.ts";
 import { guardBody, isBrokenOff } from "./http_body.ts";
 import { Establish, reportHandler, shutDown, type ShutdownOptions } from "./server.ts";
 
@@ -45,9 +58,6 @@ export interface HttpServerStatistics {
   /** How many there have been, with those. */
   readonly accepted: number;
 }
-
-/** For how long what was aborted may still answer, once the grace period is over. */
-const LINGER_MS = 1000;
 
 /**
  * An HTTP server, on `Deno.serve`: a fiber for each request, in a fiber of its own, which belongs to
@@ -255,7 +265,7 @@ class Responder {
     const sent = promiseEvent(this.#stopped);
     const first = yield* select({ sent, aborted: abortEvent(this.fiber.signal) });
     if (first.kind === "sent") return;
-    const then = yield* select({ sent, late: afterEvent(LINGER_MS) });
+    const then = yield* select({ sent, late: afterEvent(CLEANUP_GRACE_MS) });
     // A client that doesn't read the rest of its response: Deno offers no way to end it now.
     if (then.kind === "late") this.#server.unref();
   }

@@ -3,9 +3,13 @@
  * that serves lives, and a way to end it gracefully.
  */
 import { afterEvent, select, when } from "../../event/mod.ts";
-import type { Context } from "../../fiber/core/context.ts";
-import { currentFiberOrNull, type Fiber, type FiberCore } from "../../fiber/core/fiber.ts";
-import { GeneratorOperation } from "../../fiber/core/generator_operation.ts";
+import {
+  type Context,
+  currentFiberOrNull,
+  type Fiber,
+  type FiberCore,
+  GeneratorOperation,
+} from "../../fiber/core/mod.ts";
 import { main, protect } from "../../fiber/mod.ts";
 import { checkDuration, checkOptions } from "../../internal/check.ts";
 import { reportUncaught } from "../../internal/report.ts";

@@ -1,4 +1,5 @@
-import { GeneratorOperation } from "../../fiber/core/generator_operation.ts";
+/** Clients of TCP, TLS and Unix sockets: a connection for as long as a body runs. */
+import { GeneratorOperation } from "../../fiber/core/mod.ts";
 import { checkBody } from "../../internal/check.ts";
 import type { Awaitable } from "../../operation/types.ts";
 import { fromPromise, withAbortSignal } from "../../promise/mod.ts";

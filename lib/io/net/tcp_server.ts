@@ -1,3 +1,10 @@
+/**
+ * Servers of TCP, TLS and Unix sockets: a fiber that accepts, and one for each connection.
+ *
+ * A connection is served in the scope of the acceptor, so the server ends when its last handler has.
+ * What a handler is not to do itself, to close above all, happens when its fiber has ended: in
+ * `onResult` if it failed, else in another fiber, for writing the rest may take its time.
+ */
 import {
   type CancelContext,
   cancelScope,
@@ -8,16 +15,15 @@ import {
   spawn,
 } from "../../fiber/mod.ts";
 import { Channel } from "../../channel/mod.ts";
-import { currentFiber, type Fiber, type FiberCore } from "../../fiber/core/fiber.ts";
+import { currentFiber, type Fiber, type FiberCore } from "../../fiber/core/mod.ts";
 import { checkBody, checkCount } from "../../internal/check.ts";
 import { Abort, FiberAborted } from "../../operation/errors.ts";
 import type { Awaitable, Operation } from "../../operation/types.ts";
 import { fromPromise } from "../../promise/mod.ts";
 import { checkAddress, checkServerTls } from "./address.ts";
 import { close, Connection } from "./connection.ts";
-import type { Input } from "../streams/input.ts";
-import type { Output } from "../streams/output.ts";
-import { isReset } from "../streams/reader.ts";
+import type { Input, Output } from "../streams/mod.ts";
+import { isReset } from "../bytes/mod.ts";
 import { Establish, reportHandler, shutDown, type ShutdownOptions } from "./server.ts";
 
 /** How a server serves. */
@@ -278,9 +284,9 @@ class Acceptor {
       name: "connection",
       propagateCancelToParent: false,
     });
-    const linger = connection.lingerIn(fiber as FiberCore<unknown>);
+    const grace = connection.limitCleanup(fiber as FiberCore<unknown>);
     fiber.onResult((result) => {
-      linger.cancel();
+      grace.cancel();
       if (result.ok) {
         served.spawn(() => finish(connection), { name: "end of a connection", finally: closed });
         return;

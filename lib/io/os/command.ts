@@ -1,20 +1,29 @@
+/**
+ * Child processes, each for as long as a body runs.
+ *
+ *     RUNNING ──the body has returned──▶ SEEN OFF ──it ended by itself──▶ ended
+ *        │                                   └──graceMs──▶ SIGTERM ──graceMs──▶ SIGKILL ──▶ ended
+ *        └──the body failed or was aborted──────────────────▶ SIGTERM ──▶ as above
+ *
+ * The pipes are closed in any case, and what is on its way to a child that doesn't read is forgotten.
+ */
 import { afterEvent, select, when } from "../../event/mod.ts";
 import { all, protect, scope, spawn } from "../../fiber/mod.ts";
-import { currentFiber } from "../../fiber/core/fiber.ts";
-import { GeneratorOperation } from "../../fiber/core/generator_operation.ts";
+import { currentFiber, GeneratorOperation } from "../../fiber/core/mod.ts";
 import { checkBody, checkDuration, checkOptions, show } from "../../internal/check.ts";
 import { reportUncaught } from "../../internal/report.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import type { Awaitable, CancelHandle, Operation } from "../../operation/types.ts";
 import { promiseEvent } from "../../promise/mod.ts";
-import { refuseOptions } from "../base/check.ts";
-import { SinkDrain } from "../streams/drain.ts";
-import { StreamClosedError } from "../base/errors.ts";
-import { Input } from "../streams/input.ts";
-import { failureWithout, LINGER_MS, lingerIn } from "../base/cleanup_grace.ts";
-import { Output } from "../streams/output.ts";
-import { sinkOf } from "../streams/sinks.ts";
-import type { Sink } from "../streams/sink.ts";
+import { refuseOptions, type Sink, sinkOf, StreamClosedError } from "../bytes/mod.ts";
+import {
+  CLEANUP_GRACE_MS,
+  failureWithout,
+  Input,
+  limitCleanup,
+  Output,
+  SinkDrain,
+} from "../streams/mod.ts";
 
 /** How a command is run. Its `stdin` and `stdout` are "piped" unless told otherwise. */
 export interface CommandOptions extends Omit<Deno.CommandOptions, "signal"> {
@@ -177,7 +186,12 @@ export function commandOutput(
   checkCommand(program, options);
   const { input, ...rest } = options;
   const own = ["stdin", "stdout", "stderr"];
-  refuseOptions("run the command", options, own, "all of it is collected; there is withCommand");
+  refuseOptions(
+    "run the command",
+    options,
+    own,
+    "all of it is collected; for that use withCommand",
+  );
   if (input !== undefined && typeof input !== "string" && !(input instanceof Uint8Array)) {
     throw new TypeError(
       `Cannot run the command: input must be a string or a Uint8Array, got ${show(input)}`,
@@ -276,20 +290,20 @@ function* useWhileItLasts<T>(
 ): Generator<never, T, unknown> {
   const fiber = currentFiber("use the command");
   const { loop } = fiber.scheduler;
-  let linger: CancelHandle | undefined;
+  let grace: CancelHandle | undefined;
   let gaveUp = false;
   const giveUp = () => {
     gaveUp = true;
     pipes.stdin?.discard();
     tryToKill(child, "SIGTERM");
-    linger = loop.onTimer(graceMs, { repeat: false }, () => {
+    grace = loop.onTimer(graceMs, { repeat: false }, () => {
       tryToKill(child, "SIGKILL");
       for (const input of inputsOf(pipes)) input.close().then(undefined, reportUncaught);
     });
   };
   try {
     return yield* scope(() => {
-      linger = lingerIn(fiber, giveUp);
+      grace = limitCleanup(fiber, giveUp);
       return body(child);
     });
   } catch (error) {
@@ -298,7 +312,7 @@ function* useWhileItLasts<T>(
     if (failure !== null) throw failure.error;
     throw fiber.context.error === undefined ? error : fiber.deliver();
   } finally {
-    linger?.cancel();
+    grace?.cancel();
   }
 }
 
@@ -348,7 +362,7 @@ function* outlast(sink: Sink): Generator<never, void, unknown> {
   const { promise, resolve } = Promise.withResolvers<void>();
   drain.settle(() => resolve());
   try {
-    yield* select({ settled: promiseEvent(promise), late: afterEvent(LINGER_MS) });
+    yield* select({ settled: promiseEvent(promise), late: afterEvent(CLEANUP_GRACE_MS) });
   } finally {
     drain.discard();
   }
@@ -378,7 +392,7 @@ function checkCommand(program: unknown, options: unknown): void {
   checkOptions("run the command", options);
   const { graceMs, args, cwd, env, ...rest } = Object(options) as Record<string, unknown>;
   if (graceMs !== undefined) checkDuration("run the command", "graceMs", graceMs);
-  refuseOptions("run the command", rest, ["signal"], "there is withAbortSignal");
+  refuseOptions("run the command", rest, ["signal"], "use withAbortSignal");
   check("args", args, "an array of strings", (args) => Array.isArray(args) && args.every(isString));
   check("cwd", cwd, "a string or a URL", (cwd) => isString(cwd) || cwd instanceof URL);
   check("env", env, "an object of strings", (env) => {

@@ -1,10 +1,13 @@
+/**
+ * Changes of files, as an event and as a channel. The event watches only while somebody waits; the
+ * channel from the start, so that it misses nothing.
+ */
 import type { Channel } from "../../channel/mod.ts";
-import { GeneratorOperation } from "../../fiber/core/generator_operation.ts";
+import { GeneratorOperation } from "../../fiber/core/mod.ts";
 import { scope } from "../../fiber/mod.ts";
 import { checkBody, checkOptional, checkOptions, show } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
-import { type Arm, EventBase } from "../../operation/event.ts";
-import type { SelectWait } from "../../operation/select_wait.ts";
+import { EventBase, type WaitNode } from "../../operation/event.ts";
 import type { Awaitable, Operation } from "../../operation/types.ts";
 import { channelFrom } from "../../promise/mod.ts";
 
@@ -20,28 +23,24 @@ interface Watched {
   readonly recursive: boolean;
 }
 
+/** A change is an instant, not a state: it is never there already, so there is nothing to attempt. */
 class WatchEvent extends EventBase<Deno.FsEvent> {
   constructor(readonly watched: Watched) {
     super();
   }
 
-  /** It is an instant, not a state: who waits for it is told. */
-  override attempt(_sync: SelectWait<unknown>): boolean {
-    return false;
-  }
-
-  override enlist(arm: Arm): void {
+  override enlist(node: WaitNode): void {
     const watcher = watch(this.watched);
     let isOpen = true;
-    arm.handle = {
+    node.handle = {
       cancel() {
         isOpen = false;
         watcher.close();
       },
     };
     watcher[Symbol.asyncIterator]().next().then(
-      ({ value }) => isOpen && arm.complete(value),
-      (error) => isOpen && arm.fail(error),
+      ({ value }) => isOpen && node.complete(value),
+      (error) => isOpen && node.fail(error),
     );
   }
 

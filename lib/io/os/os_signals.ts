@@ -1,24 +1,23 @@
+/**
+ * Signals of the system, as an event and as a channel. The event listens only while somebody waits;
+ * the channel from the start, so that it misses nothing.
+ */
 import { Channel } from "../../channel/mod.ts";
 import { scope } from "../../fiber/mod.ts";
 import { checkBody, show } from "../../internal/check.ts";
 import { hostLoop } from "../../loop/mod.ts";
 import type { Event } from "../../operation/event_constructors.ts";
-import { type Arm, EventBase } from "../../operation/event.ts";
-import type { SelectWait } from "../../operation/select_wait.ts";
+import { EventBase, type WaitNode } from "../../operation/event.ts";
 import type { Awaitable, CancelHandle, Operation } from "../../operation/types.ts";
 
+/** A signal is an instant, not a state: it is never there already, so there is nothing to attempt. */
 class SignalEvent extends EventBase<Deno.Signal> {
   constructor(readonly signals: readonly Deno.Signal[]) {
     super();
   }
 
-  /** It is an instant, not a state: who waits for it is told. */
-  override attempt(_sync: SelectWait<unknown>): boolean {
-    return false;
-  }
-
-  override enlist(arm: Arm): void {
-    arm.handle = listen(this.signals, (signal) => arm.complete(signal));
+  override enlist(node: WaitNode): void {
+    node.handle = listen(this.signals, (signal) => node.complete(signal));
   }
 
   describe(): string {
@@ -54,7 +53,7 @@ export function signalEvent(...signals: [Deno.Signal, ...Deno.Signal[]]): Event<
 }
 
 /**
- * Runs `body` with a channel of the `signals` that the process receives meanwhile, in the place of
+ * Runs `body` with a channel of the `signals` that the process receives meanwhile, instead of
  * what they do by default. None is missed; the channel is closed in the end. Needs no permission.
  *
  * Suspends. Keeps the process alive, as a signal may always come.
@@ -79,8 +78,8 @@ export function withSignals<T>(
 }
 
 /**
- * Calls `f` for each of them, and keeps the host's loop going, which a signal alone doesn't. It
- * comes on no other loop.
+ * Calls `f` for each of them, and keeps the host's loop going, which a listener alone doesn't. A
+ * signal comes on no other loop.
  */
 function listen(
   signals: readonly Deno.Signal[],

@@ -1,11 +1,13 @@
-import { GeneratorOperation } from "../../fiber/core/generator_operation.ts";
+/**
+ * Copying an input into an output. The storage of what has come goes from hand to hand: none of the
+ * bytes is copied on the way, where the output has room for them.
+ */
+import { GeneratorOperation } from "../../fiber/core/mod.ts";
 import { checkOptional, checkOptions, show } from "../../internal/check.ts";
+import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable } from "../../operation/types.ts";
-import { ByteQueue } from "./byte_queue.ts";
+import { ByteQueue, type Gate, pour, pourBack, Read, type Source } from "../bytes/mod.ts";
 import { Output, outputQueue } from "./output.ts";
-import { pour, pourBack } from "./read_rules.ts";
-import type { Gate, Source } from "./source.ts";
-import { Take } from "./input_waits.ts";
 
 /** How an input is copied. */
 export interface CopyOptions {
@@ -39,18 +41,18 @@ interface Copy {
   readonly flush: boolean;
 }
 
-/** The storage of what has come goes from hand to hand: none of the bytes is copied on the way. */
 function* copyAll({ source, gate, output, flush }: Copy): Generator<never, number, unknown> {
-  const basket = new ByteQueue();
+  const queue = new ByteQueue();
+  const read = new Read(source, pour, queue, gate);
   for (let total = 0;;) {
-    const count = yield* new Take(source, pour, basket, gate);
+    const count = yield* new RuleWait<number>(read);
     if (count === 0) return total;
     const { forgotten } = source;
     try {
-      yield* outputQueue(output, basket);
+      yield* outputQueue(output, queue);
     } finally { // also when somebody gives the generator up by `return`
-      if (source.forgotten !== forgotten) basket.clear(); // it was closed meanwhile
-      else if (basket.length > 0) pourBack(source, basket);
+      if (source.forgotten !== forgotten) queue.clear(); // the input was closed meanwhile
+      else if (queue.length > 0) pourBack(source, queue);
     }
     if (flush && source.bytes.length === 0) yield* output.flush();
     total += count;

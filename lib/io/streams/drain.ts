@@ -1,18 +1,21 @@
 /**
  * Drains: what an output empties its buffer into. Each calls back exactly once per call, perhaps
- * at once. A piece is a drain's alone until it has called back.
+ * before the call returns. Until it has called back, nobody else touches the piece that it was given.
  */
 import type { CancelHandle, Operation } from "../../operation/types.ts";
-import { ByteQueue } from "./byte_queue.ts";
 import {
-  type HelperEnd,
-  type HelperOptions,
+  ByteQueue,
+  type HookEnd,
+  type HookFiberOptions,
   type HookResult,
-  startHelper,
-} from "../base/hook_fiber.ts";
-import type { Sink, Turn, TurnNode } from "./sink.ts";
+  type Sink,
+  startHookFiber,
+  type Turn,
+  type TurnNode,
+  type TurnRule,
+} from "../bytes/mod.ts";
 
-/** How it ended. "cancelled": nothing happened, it is to be tried again when somebody waits. */
+/** How it ended. "cancelled": nothing was written, and it is to be tried again when somebody waits. */
 export type DrainEnd =
   | { readonly kind: "done" }
   | { readonly kind: "cancelled" }
@@ -26,26 +29,27 @@ const DONE: DrainEnd = { kind: "done" };
 const CANCELLED: DrainEnd = { kind: "cancelled" };
 
 /** For whom hooks run. */
-export type Worker = Pick<HelperOptions<void>, "fiber" | "abortable">;
+export type HookOwner = Pick<HookFiberOptions<void>, "fiber" | "abortable">;
 
-const NOBODY: Worker = { fiber: null };
+const NOBODY: HookOwner = { fiber: null };
 
 export interface Drain {
   /** Writes the whole of `piece`. */
-  write(piece: Uint8Array, worker: Worker, onDrained: OnDrained): void;
+  write(piece: Uint8Array, owner: HookOwner, onDrained: OnDrained): void;
   /** All has been written: passes that on to what is behind it. */
-  flush(worker: Worker, onDrained: OnDrained): void;
-  /** Waits for others who write to what is behind it; for who has nothing to write, and closes it. */
+  flush(owner: HookOwner, onDrained: OnDrained): void;
+  /** Before it is closed, with nothing to write: waits for others who write to what is behind it. */
   settle?(onDrained: OnDrained): void;
-  /** What is under way need not be written any more. */
+  /** Stops what is under way, if it can: that need not be written any more. */
   discard(): void;
   /** In words: "a TcpConn". */
   describe(): string;
 }
 
 /** Into a `Writer` or a Web Stream, in turns with everybody else who writes to it. */
-export class SinkDrain implements Drain, TurnNode, Turn {
-  // Its turn, and what that is about: it has one at a time.
+export class SinkDrain implements Drain, TurnNode, TurnRule, Turn {
+  // It stands in the line itself, and is its own turn: it has one at a time.
+  readonly rule: TurnRule = this;
   after: TurnNode | null = null;
   before: TurnNode | null = null;
   bytes: Uint8Array = NOTHING;
@@ -59,7 +63,7 @@ export class SinkDrain implements Drain, TurnNode, Turn {
     this.#sink = sink;
   }
 
-  write(piece: Uint8Array, _worker: Worker, onDrained: OnDrained): void {
+  write(piece: Uint8Array, _owner: HookOwner, onDrained: OnDrained): void {
     this.bytes = piece;
     this.#onDrained = onDrained;
     this.#sink.lineUp(this);
@@ -73,7 +77,7 @@ export class SinkDrain implements Drain, TurnNode, Turn {
     this.#ended(DONE);
   }
 
-  failed(error: unknown): void {
+  failed(_node: unknown, error: unknown): void {
     this.#ended({ kind: "failed", error });
   }
 
@@ -82,11 +86,11 @@ export class SinkDrain implements Drain, TurnNode, Turn {
     this.#onDrained(end);
   }
 
-  flush(_worker: Worker, onDrained: OnDrained): void {
+  flush(_owner: HookOwner, onDrained: OnDrained): void {
     onDrained(DONE);
   }
 
-  /** A turn about nothing, behind those of others: a write that was cancelled goes on, for example. */
+  /** By a turn with nothing to write, behind those of others; a cancelled write, say, still goes on. */
   settle(onDrained: OnDrained): void {
     if (!this.#sink.isIdle) return this.write(NOTHING, NOBODY, onDrained);
     const failure = this.#sink.takeFailure();
@@ -111,32 +115,32 @@ export interface DrainHooks {
   flush?(): void | Operation<void>;
 }
 
-/** Into hooks of the user's, which run in helpers. */
+/** Into hooks of the user's, which run in fibers of their own. */
 export class HookDrain implements Drain {
-  #helper: CancelHandle | null = null;
+  #hookFiber: CancelHandle | null = null;
 
   constructor(readonly hooks: DrainHooks) {}
 
-  write(piece: Uint8Array, worker: Worker, onDrained: OnDrained): void {
+  write(piece: Uint8Array, owner: HookOwner, onDrained: OnDrained): void {
     // The hook may keep what it is given.
-    this.#start("output", worker, () => this.hooks.output(piece.slice()), onDrained);
+    this.#start("output", owner, () => this.hooks.output(piece.slice()), onDrained);
   }
 
-  flush(worker: Worker, onDrained: OnDrained): void {
+  flush(owner: HookOwner, onDrained: OnDrained): void {
     if (this.hooks.flush === undefined) return onDrained(DONE);
-    this.#start("flush of an output", worker, () => this.hooks.flush!(), onDrained);
+    this.#start("flush of an output", owner, () => this.hooks.flush!(), onDrained);
   }
 
-  #start(name: string, worker: Worker, hook: () => HookResult<void>, onDrained: OnDrained): void {
-    const onEnd = (end: HelperEnd<void>) => {
-      this.#helper = null;
+  #start(name: string, owner: HookOwner, hook: () => HookResult<void>, onDrained: OnDrained): void {
+    const onEnd = (end: HookEnd<void>) => {
+      this.#hookFiber = null;
       onDrained(drainEnd(end));
     };
-    this.#helper = startHelper({ name, ...worker, hook, onEnd });
+    this.#hookFiber = startHookFiber({ name, ...owner, hook, onEnd });
   }
 
   discard(): void {
-    this.#helper?.cancel();
+    this.#hookFiber?.cancel();
   }
 
   describe(): string {
@@ -144,7 +148,7 @@ export class HookDrain implements Drain {
   }
 }
 
-function drainEnd(end: HelperEnd<void>): DrainEnd {
+function drainEnd(end: HookEnd<void>): DrainEnd {
   if (end === "aborted") return CANCELLED;
   return end.ok ? DONE : { kind: "failed", error: end.error };
 }
@@ -153,12 +157,12 @@ function drainEnd(end: HelperEnd<void>): DrainEnd {
 export class MemoryDrain implements Drain {
   readonly bytes: ByteQueue = new ByteQueue();
 
-  write(piece: Uint8Array, _worker: Worker, onDrained: OnDrained): void {
+  write(piece: Uint8Array, _owner: HookOwner, onDrained: OnDrained): void {
     this.bytes.append(piece);
     onDrained(DONE);
   }
 
-  flush(_worker: Worker, onDrained: OnDrained): void {
+  flush(_owner: HookOwner, onDrained: OnDrained): void {
     onDrained(DONE);
   }
 
@@ -171,8 +175,8 @@ export class MemoryDrain implements Drain {
 
 /** Nowhere. */
 export const nowhere: Drain = {
-  write: (_piece, _worker, onDrained) => onDrained(DONE),
-  flush: (_worker, onDrained) => onDrained(DONE),
+  write: (_piece, _owner, onDrained) => onDrained(DONE),
+  flush: (_owner, onDrained) => onDrained(DONE),
   discard: () => {},
   describe: () => "an output to nowhere",
 };

@@ -1,3 +1,8 @@
+/**
+ * Inputs: buffered streams of bytes to read. An `Input` is a way into a `Source`, with parsers for
+ * lines and the like; the waiting is `bytes/read.ts`, the queue and the lines of waiters are the
+ * source's. Several inputs may share a source, so each can be closed without it.
+ */
 import {
   checkCount,
   checkFiniteCount,
@@ -7,28 +12,36 @@ import {
   show,
 } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
+import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable, Operation, Option } from "../../operation/types.ts";
-import { checkBuffer, checkHooks } from "../base/check.ts";
-import { type CloseHook, Closing, runCloseHook } from "../base/closing.ts";
-import { closeAll, type Concatenation, concatInto } from "./concat.ts";
-import { copy, type CopyOptions } from "./copy.ts";
-import { fiberNow } from "../base/hook_fiber.ts";
-import { TakeIterator } from "./iterators.ts";
-import type { Output } from "./output.ts";
-import { checkReader, readableSourceOf, type Reader, sourceOf } from "./reader.ts";
 import {
   allBytes,
   allText,
+  BytesSource,
+  checkBuffer,
+  checkHooks,
+  checkReader,
   chunk,
   exactlyInto,
   exactlyText,
+  fiberNow,
+  Gate,
+  HookSource,
   line,
+  type Parser,
+  Read,
+  readableSourceOf,
+  type Reader,
   someIntoAhead,
+  Source,
+  sourceOf,
   until,
-} from "./read_rules.ts";
-import { Gate, Source } from "./source.ts";
-import { BytesSource, HookSource } from "./sources.ts";
-import { type Rule, Take, TakeEvent } from "./input_waits.ts";
+} from "../bytes/mod.ts";
+import { type CloseHook, ClosingState, runCloseHook } from "./closing_state.ts";
+import { closeAll, type Concatenation, concatInto } from "./combined.ts";
+import { copy, type CopyOptions } from "./copy.ts";
+import { ReadIterator } from "./read_iterator.ts";
+import type { Output } from "./output.ts";
 
 /** How an input of your own reads. */
 export interface InputHooks {
@@ -105,7 +118,7 @@ const encoder = new TextEncoder();
 export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
   readonly #source: Source;
   readonly #gate = new Gate();
-  readonly #closing: Closing;
+  readonly #closing: ClosingState;
 
   /** `keeps`: what is behind the source isn't closed by `release`, so what was read ahead stays. */
   private constructor(source: Source, release: CloseHook, keeps = false) {
@@ -113,7 +126,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
       throw new TypeError("Cannot construct Input: use Input.create, or one of Input.from…");
     }
     this.#source = source;
-    this.#closing = new Closing("the closing of an input", (onClosed) => {
+    this.#closing = new ClosingState("the closing of an input", (onClosed) => {
       source.close(this.#gate);
       if (!keeps) source.forget();
       runCloseHook(release, "close an input", fiberNow(), onClosed);
@@ -223,13 +236,13 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   input(buffer: Uint8Array): Awaitable<number> {
     checkBuffer("read", "buffer", buffer);
-    return this.#take(someIntoAhead, buffer);
+    return this.#read(someIntoAhead, buffer);
   }
 
   /** `input` as an event: nothing is taken unless it is the one chosen. */
   readEvent(buffer: Uint8Array): Event<number> {
     checkBuffer("read", "buffer", buffer);
-    return new TakeEvent(this.#source, someIntoAhead, buffer, this.#gate);
+    return this.#rule(someIntoAhead, buffer);
   }
 
   /**
@@ -240,12 +253,12 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    * @throws {RangeError} if `maxBytes` is not a whole number or `Infinity`
    */
   inputAll(options?: LimitOptions): Awaitable<Uint8Array> {
-    return this.#take(allBytes, limitOf("read everything", options));
+    return this.#read(allBytes, limitOf("read everything", options));
   }
 
   /** The same, as text. */
   inputAllText(options?: LimitOptions): Awaitable<string> {
-    return this.#take(allText, limitOf("read everything", options));
+    return this.#read(allText, limitOf("read everything", options));
   }
 
   /**
@@ -255,7 +268,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   reallyInput(buffer: Uint8Array): Awaitable<void> {
     checkBuffer("read", "buffer", buffer);
-    return this.#take(exactlyInto, buffer);
+    return this.#read(exactlyInto, buffer);
   }
 
   /**
@@ -269,7 +282,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
       throw new RangeError("Cannot read: byteCount must be finite; use inputAllText()");
     }
     checkFiniteCount("read", "byteCount", byteCount, 0);
-    return this.#take(exactlyText, byteCount);
+    return this.#read(exactlyText, byteCount);
   }
 
   /**
@@ -282,15 +295,13 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    * it is still there
    */
   readLine(options?: LimitOptions): Awaitable<Option<string>> {
-    return this.#take(line, limitOf("read a line", options));
+    return this.#read(line, limitOf("read a line", options));
   }
 
   /** `readLine` as an event: nothing is taken unless it is the one chosen. */
   readLineEvent(options?: LimitOptions): Event<Option<string>> {
     const limit = limitOf("read a line", options);
-    return new TakeEvent(this.#source, line, limit, this.#gate).map((taken) =>
-      line.finish(taken, limit)
-    );
+    return this.#rule(line, limit).map((taken) => line.finish(taken, limit));
   }
 
   /**
@@ -313,7 +324,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
       throw new TypeError("Cannot read up to the delimiter: delimiter must not be empty");
     }
     const limit = limitOf("read up to the delimiter", options);
-    return this.#take(until, { delimiter: bytes.slice(), limit });
+    return this.#read(until, { delimiter: bytes.slice(), limit });
   }
 
   /**
@@ -332,16 +343,16 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
   /** Its lines, without their ends. Leaving the loop early loses nothing, and doesn't close it. */
   lines(options?: LimitOptions): AsyncIterableIterator<string, undefined, undefined> {
     const limit = limitOf("read a line", options);
-    return new TakeIterator<string, Option<string>>(
-      () => this.#take(line, limit),
+    return new ReadIterator<string, Option<string>>(
+      () => this.#read(line, limit),
       (taken) => taken === undefined ? DONE : { done: false, value: taken.value },
     );
   }
 
   /** Its bytes, in chunks as they come. Leaving the loop early loses nothing, and doesn't close it. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array, undefined, undefined> {
-    return new TakeIterator<Uint8Array, Uint8Array | undefined>(
-      () => this.#take(chunk, undefined),
+    return new ReadIterator<Uint8Array, Uint8Array | undefined>(
+      () => this.#read(chunk, undefined),
       (taken) => taken === undefined ? DONE : { done: false, value: taken },
     );
   }
@@ -354,7 +365,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
     return new ReadableStream({
       type: "bytes",
       pull: async (controller) => {
-        const taken = await this.#take(chunk, undefined);
+        const taken = await this.#read(chunk, undefined);
         if (taken !== undefined) return controller.enqueue(taken as Uint8Array<ArrayBuffer>);
         await this.close();
         controller.close();
@@ -376,8 +387,12 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
     return this.#closing.close();
   }
 
-  #take<A, R, T>(rule: Rule<A, R, T>, argument: A): Take<A, R, T> {
-    return new Take(this.#source, rule, argument, this.#gate);
+  #rule<A, R, T>(parser: Parser<A, R, T>, argument: A): Read<A, R, T> {
+    return new Read(this.#source, parser, argument, this.#gate);
+  }
+
+  #read<A, R, T>(parser: Parser<A, R, T>, argument: A): RuleWait<T> {
+    return new RuleWait(this.#rule(parser, argument));
   }
 
   /** What is going on in it: O(waiters), for tests and people. */

@@ -1,3 +1,7 @@
+/**
+ * Outputs: buffered streams of bytes to write. An `Output` is an `OutputBuffer`, which empties itself
+ * into a `Drain`: a sink, hooks of the user's, memory. The waiting is in `output_waits.ts`.
+ */
 import {
   checkFunction,
   checkOptional,
@@ -5,20 +9,27 @@ import {
   isIterable,
   show,
 } from "../../internal/check.ts";
-import { GeneratorOperation } from "../../fiber/core/generator_operation.ts";
+import { GeneratorOperation } from "../../fiber/core/mod.ts";
+import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable, Operation } from "../../operation/types.ts";
-import { Buffered } from "./output_buffer.ts";
-import { checkBuffer, checkHooks } from "../base/check.ts";
-import { buffers, type ByteQueue } from "./byte_queue.ts";
-import { type CloseHook, Closing, type OnClosed, runCloseHook } from "../base/closing.ts";
-import { closeAll } from "./concat.ts";
+import { OutputBuffer } from "./output_buffer.ts";
+import {
+  buffers,
+  type ByteQueue,
+  checkBuffer,
+  checkHooks,
+  checkWriter,
+  decode,
+  fiberNow,
+  sinkOf,
+  type WritableBytes,
+  writableSinkOf,
+  type Writer,
+} from "../bytes/mod.ts";
+import { type CloseHook, ClosingState, type OnClosed, runCloseHook } from "./closing_state.ts";
+import { closeAll, Tee } from "./combined.ts";
 import { type Drain, HookDrain, MemoryDrain, nowhere, SinkDrain } from "./drain.ts";
-import { fiberNow } from "../base/hook_fiber.ts";
-import { Flush, Put } from "./output_waits.ts";
-import { decode } from "./read_rules.ts";
-import { checkWriter, sinkOf, type WritableBytes, writableSinkOf } from "./sinks.ts";
-import { Tee } from "./tee.ts";
-import type { Writer } from "./sink.ts";
+import { Append, Flush } from "./output_waits.ts";
 
 /** How an output of your own writes. */
 export interface OutputHooks {
@@ -93,23 +104,23 @@ export let outputQueue: (output: Output, queue: ByteQueue) => Awaitable<void>;
  * ```
  */
 export class Output implements AsyncDisposable {
-  readonly #buffered: Buffered;
-  readonly #closing: Closing;
+  readonly #buffer: OutputBuffer;
+  readonly #closing: ClosingState;
   #discarded = false;
 
   static {
-    outputQueue = (output, queue) => new Put(output.#buffered, queue);
+    outputQueue = (output, queue) => append(output.#buffer, queue);
   }
 
   private constructor(drain: Drain, close: CloseHook, discard: CloseHook = close) {
     if (typeof drain?.write !== "function") {
       throw new TypeError("Cannot construct Output: use Output.create, or one of Output.from…");
     }
-    const buffered = new Buffered(drain, buffers.bufferSize);
-    this.#buffered = buffered;
-    this.#closing = new Closing("the closing of an output", (onClosed) => {
+    const buffer = new OutputBuffer(drain, buffers.bufferSize);
+    this.#buffer = buffer;
+    this.#closing = new ClosingState("the closing of an output", (onClosed) => {
       const closer = fiberNow();
-      buffered.finish(closer, (failure) => {
+      buffer.finish(closer, (failure) => {
         const hook = this.#discarded ? discard : close;
         const report: OnClosed = failure === null ? onClosed : (result) => {
           onClosed({ ok: false, error: result.ok ? failure.error : both(failure, result) });
@@ -142,7 +153,7 @@ export class Output implements AsyncDisposable {
     const drain = new MemoryDrain();
     const output = new Output(drain, () => {});
     const bytes = () => {
-      const { filling } = output.#buffered;
+      const { filling } = output.#buffer;
       const all = new Uint8Array(drain.bytes.length + filling.length);
       all.set(drain.bytes.view(drain.bytes.length));
       all.set(filling.view(filling.length), drain.bytes.length);
@@ -218,7 +229,7 @@ export class Output implements AsyncDisposable {
    */
   output(bytes: Uint8Array): Awaitable<void> {
     checkBuffer("output the bytes", "bytes", bytes);
-    return new Put(this.#buffered, bytes);
+    return append(this.#buffer, bytes);
   }
 
   /**
@@ -232,7 +243,7 @@ export class Output implements AsyncDisposable {
         `Cannot output the character: char must be a string of one code point, got ${show(char)}`,
       );
     }
-    return new Put(this.#buffered, char);
+    return append(this.#buffer, char);
   }
 
   /**
@@ -241,7 +252,7 @@ export class Output implements AsyncDisposable {
    * @throws {TypeError} if it is not a string
    */
   outputString(text: string): Awaitable<void> {
-    return new Put(this.#buffered, checkString("output the string", "text", text));
+    return append(this.#buffer, checkString("output the string", "text", text));
   }
 
   /**
@@ -250,7 +261,7 @@ export class Output implements AsyncDisposable {
    * @throws {TypeError} if it is not a string
    */
   outputLine(line: string): Awaitable<void> {
-    return new Put(this.#buffered, checkString("output the line", "line", line) + "\n");
+    return append(this.#buffer, checkString("output the line", "line", line) + "\n");
   }
 
   /**
@@ -281,7 +292,7 @@ export class Output implements AsyncDisposable {
     if (typeof value === "number" && !Number.isInteger(value)) {
       throw new RangeError(`Cannot output the integer: value must be an integer, got ${value}`);
     }
-    return new Put(this.#buffered, BigInt(value).toString());
+    return append(this.#buffer, BigInt(value).toString());
   }
 
   /**
@@ -293,7 +304,7 @@ export class Output implements AsyncDisposable {
    * @throws {StreamClosedError} if the output is closed, or is discarded while it waits
    */
   flush(): Awaitable<void> {
-    return new Flush(this.#buffered);
+    return new RuleWait(new Flush(this.#buffer));
   }
 
   /**
@@ -334,19 +345,23 @@ export class Output implements AsyncDisposable {
    */
   discard(): void {
     this.#discarded = true;
-    this.#buffered.discard();
+    this.#buffer.discard();
     this.#closing.begin();
   }
 
   /** What is going on in it: O(waiters), for tests and people. */
   statistics(): OutputStatistics {
-    return { buffered: this.#buffered.pending, waiting: this.#buffered.waiting };
+    return { buffered: this.#buffer.pending, waiting: this.#buffer.waiting };
   }
 
   /** `close`, for `await using`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function append(buffer: OutputBuffer, content: Append["content"]): Awaitable<void> {
+  return new RuleWait(new Append(buffer, content));
 }
 
 function both(first: { error: unknown }, second: { error: unknown }): AggregateError {

@@ -6,76 +6,83 @@
  * What is output goes into `filling`; once that is full, it becomes what is `draining`, and the
  * next ones fill another. So an output waits only while one buffer drains and the other is full.
  *
- *  - A `Put` takes all of its bytes into `filling`, or waits: that is its commit. It may, if they
- *    fit, or if nothing drains, for then `filling` is handed over first. So at most two buffers and
- *    the largest single output are in memory, and what is cancelled has output nothing.
+ *  - An `Append` puts all of its bytes into `filling`, which is its commit, or waits. It need not wait
+ *    if they fit, or if nothing drains: then `filling` is handed over first, and they go into an empty
+ *    one, however many they are. So at most two buffers and the largest single output are in memory,
+ *    and what is cancelled has output nothing.
  *  - A `Flush` waits until as many bytes are written as were accepted when it began, and until the
  *    drain has been flushed after that. While one waits, whatever is in `filling` is handed over.
  *
- * A drain that fails breaks the output for good: the bytes behind the gap can't follow. Whoever
- * waits, and whoever comes, gets that failure; `close` tells it if nobody else was told.
+ * A drain that fails breaks the output for good: what comes after must not be written behind a gap.
+ * Whoever waits, and whoever comes, gets that failure; `close` tells it if nobody else was told.
+ *
+ * A drain that was cancelled has written nothing: its hook belonged to a fiber that was aborted. What
+ * is draining stays, and is written again as soon as somebody waits for it.
  */
 import { append, count, type Linked, remove } from "../../internal/circle.ts";
-import type { FiberCore } from "../../fiber/core/fiber.ts";
-import { ByteQueue } from "./byte_queue.ts";
-import type { Drain, DrainEnd, Worker } from "./drain.ts";
-import { StreamClosedError } from "../base/errors.ts";
+import type { FiberCore } from "../../fiber/core/mod.ts";
+import type { WaitNode } from "../../operation/event.ts";
+import type { Waiter } from "../../operation/wait.ts";
+import { ByteQueue, fiberOf, StreamClosedError } from "../bytes/mod.ts";
+import type { Drain, DrainEnd, HookOwner } from "./drain.ts";
 
-/** Somebody who waits for room. */
-export interface PutNode extends Linked<PutNode> {
-  /** Puts its bytes, if there is room: then it has left the list and has committed. */
-  advance(): boolean;
-  /** Leaves the list, and fails. */
-  refuse(error: unknown): void;
-  fiber(): FiberCore<unknown> | null;
+/** What a buffer asks the rule of an append that waits for room. */
+export interface AppendRule {
+  /** Appends for `node`, if there is room: then that has left the list and has committed. */
+  advance(node: WaitNode): boolean;
 }
 
-/** Somebody who waits until what was accepted is written. */
+/** Who waits until what was accepted is written: an operation, or the closing of the output. */
 export interface FlushNode extends Linked<FlushNode> {
+  readonly rule: FlushRule;
+  /** For whom the hooks run. */
+  readonly waiter: Waiter | null;
+}
+
+/** What a buffer asks and tells, for a `node` of the list of flushes; see `TurnRule` of `sink.ts`. */
+export interface FlushRule {
   /** How many bytes must have been written, since the beginning. */
   readonly target: number;
-  /** Leaves the list: all is written, or it failed. */
-  flushed(failure: { readonly error: unknown } | null): void;
-  fiber(): FiberCore<unknown> | null;
+  /** All is written, or it failed: takes the node out of the list. */
+  flushed(node: unknown, failure: { readonly error: unknown } | null): void;
 }
 
-/** Called when the last flush is over. */
+/** Called when all is written, or can't be. */
 type OnFinished = (failure: { readonly error: unknown } | null) => void;
 
-/** The flush of a closing, which is nobody's operation. */
-class LastFlush implements FlushNode {
+/** The flush of a closing: no operation, so it is its own rule. `waiter` is who closes. */
+class LastFlush implements FlushNode, FlushRule {
   after: FlushNode | null = null;
   before: FlushNode | null = null;
+  readonly rule: FlushRule = this;
   readonly target: number;
 
   constructor(
-    readonly buffered: Buffered,
-    readonly closer: FiberCore<unknown> | null,
+    readonly buffer: OutputBuffer,
+    readonly waiter: FiberCore<unknown> | null,
     readonly onFinished: OnFinished,
   ) {
-    this.target = buffered.accepted;
+    this.target = buffer.accepted;
   }
 
-  flushed(failure: { readonly error: unknown } | null): void {
-    this.buffered.leaveFlushes(this);
+  flushed(_node: unknown, failure: { readonly error: unknown } | null): void {
+    this.buffer.delistFlush(this);
     this.onFinished(failure);
-  }
-
-  fiber(): FiberCore<unknown> | null {
-    return this.closer;
   }
 }
 
-export class Buffered {
+export class OutputBuffer {
   readonly drain: Drain;
   readonly capacity: number;
   /** Bytes, since the beginning. */
   accepted = 0;
-  puts: PutNode | null = null;
+  /** Who waits for room. */
+  appends: WaitNode | null = null;
+  /** Who waits until all is written. */
   flushes: FlushNode | null = null;
   closed = false;
   #filling = new ByteQueue();
-  /** What the drain has, or has given back because it was cancelled. */
+  /** What the drain is writing, or has left because it was cancelled. */
   #draining = new ByteQueue();
   #written = 0;
   /** How many bytes had been written when the drain was flushed last. */
@@ -101,10 +108,10 @@ export class Buffered {
 
   /** How many wait, for room or for a flush: O(n), for tests and people. */
   get waiting(): number {
-    return count(this.puts) + count(this.flushes);
+    return count(this.appends) + count(this.flushes);
   }
 
-  /** Whether so many bytes can be put now; hands over what is in their way. */
+  /** Whether so many bytes can be appended now; if need be, hands over what is in their way. */
   admits(byteCount: number, fiber: FiberCore<unknown> | null): boolean {
     this.check();
     if (this.#filling.length + byteCount <= this.capacity) return true;
@@ -113,7 +120,7 @@ export class Buffered {
   }
 
   /** So many bytes were appended to `filling`. */
-  put(byteCount: number, fiber: FiberCore<unknown> | null): void {
+  appended(byteCount: number, fiber: FiberCore<unknown> | null): void {
     this.accepted += byteCount;
     if (this.#filling.length >= this.capacity && this.#isFree) this.#handOver(fiber);
   }
@@ -136,21 +143,21 @@ export class Buffered {
     return this.#failure;
   }
 
-  waitToPut(node: PutNode): void {
-    this.puts = append(this.puts, node);
+  enlistAppend(node: WaitNode): void {
+    this.appends = append(this.appends, node);
     this.#advance();
   }
 
-  leavePuts(node: PutNode): void {
-    this.puts = remove(this.puts, node);
+  delistAppend(node: WaitNode): void {
+    this.appends = remove(this.appends, node);
   }
 
-  waitToFlush(node: FlushNode): void {
+  enlistFlush(node: FlushNode): void {
     this.flushes = append(this.flushes, node);
     this.#advance();
   }
 
-  leaveFlushes(node: FlushNode): void {
+  delistFlush(node: FlushNode): void {
     this.flushes = remove(this.flushes, node);
   }
 
@@ -162,7 +169,7 @@ export class Buffered {
     this.#refuse();
     if (this.#failure !== null) onFinished(this.#told ? null : this.takeFailure());
     else if (this.isFlushed(this.accepted)) this.#settle(onFinished);
-    else this.waitToFlush(new LastFlush(this, closer, onFinished));
+    else this.enlistFlush(new LastFlush(this, closer, onFinished));
   }
 
   #settle(onFinished: OnFinished): void {
@@ -172,7 +179,7 @@ export class Buffered {
 
   #refuse(): void {
     this.closed = true;
-    while (this.puts !== null) this.puts.refuse(new StreamClosedError("write to the output"));
+    while (this.appends !== null) this.appends.fail(new StreamClosedError("write to the output"));
   }
 
   /** Forgets what is not written. */
@@ -183,7 +190,8 @@ export class Buffered {
     this.#told = true;
     this.#filling.clear();
     this.drain.discard();
-    while (this.flushes !== null) this.flushes.flushed({ error });
+    const failure = { error };
+    while (this.flushes !== null) this.flushes.rule.flushed(this.flushes, failure);
   }
 
   /** Whether a full buffer can be handed over. */
@@ -199,10 +207,10 @@ export class Buffered {
   #write(fiber: FiberCore<unknown> | null): void {
     this.#busy = "writing";
     const draining = this.#draining;
-    this.drain.write(draining.view(draining.length), this.#worker(fiber), this.#onWritten);
+    this.drain.write(draining.view(draining.length), this.#owner(fiber), this.#onWritten);
   }
 
-  /** Nothing is added to what is draining. */
+  /** Nobody has added to what is draining meanwhile. */
   readonly #onWritten = (end: DrainEnd): void => {
     this.#busy = "no";
     if (end.kind === "done") {
@@ -214,14 +222,14 @@ export class Buffered {
   };
 
   /** Once it is closed, what is left is written whatever happens to whoever closes it. */
-  #worker(fiber: FiberCore<unknown> | null): Worker {
+  #owner(fiber: FiberCore<unknown> | null): HookOwner {
     return { fiber, abortable: !this.closed };
   }
 
-  /** Nothing is written meanwhile. */
+  /** Nothing is written until it is over. */
   #flush(fiber: FiberCore<unknown> | null): void {
     this.#busy = "flushing";
-    this.drain.flush(this.#worker(fiber), this.#onFlushed);
+    this.drain.flush(this.#owner(fiber), this.#onFlushed);
   }
 
   readonly #onFlushed = (end: DrainEnd): void => {
@@ -239,33 +247,37 @@ export class Buffered {
     this.#advance();
   }
 
-  /** Serves those who wait, as far as that goes, and has the drain go on with what is in the way. */
+  /** Serves those who wait, as far as possible, and has the drain work on what the others wait for. */
   #advance(): void {
     const failure = this.#failure;
     if (failure !== null) return this.#fail(failure);
-    while (this.flushes !== null && this.isFlushed(this.flushes.target)) {
-      this.flushes.flushed(null);
+    while (this.flushes !== null && this.isFlushed(this.flushes.rule.target)) {
+      this.flushes.rule.flushed(this.flushes, null);
     }
-    while (this.puts !== null && this.puts.advance());
+    while (this.appends !== null && advance(this.appends));
     if (this.#busy !== "no") return;
     const { flushes } = this;
-    const waiter = flushes ?? this.puts;
-    const fiber = waiter?.fiber() ?? null;
+    const first = flushes ?? this.appends;
+    const fiber = fiberOf(first?.waiter ?? null);
     if (this.#draining.length > 0) { // it was cancelled, and goes on when somebody waits
-      if (waiter !== null) this.#write(fiber);
+      if (first !== null) this.#write(fiber);
     } else if (this.#filling.length >= this.capacity) this.#handOver(fiber);
-    else if (flushes !== null && this.#written < flushes.target) this.#handOver(fiber);
+    else if (flushes !== null && this.#written < flushes.rule.target) this.#handOver(fiber);
     else if (flushes !== null) this.#flush(fiber);
   }
 
   #fail(failure: { readonly error: unknown }): void {
-    while (this.puts !== null) {
+    while (this.appends !== null) {
       this.#told = true;
-      this.puts.refuse(failure.error);
+      this.appends.fail(failure.error);
     }
     while (this.flushes !== null) {
       this.#told = true;
-      this.flushes.flushed(failure);
+      this.flushes.rule.flushed(this.flushes, failure);
     }
   }
+}
+
+function advance(node: WaitNode): boolean {
+  return (node.rule as unknown as AppendRule).advance(node);
 }

@@ -1,156 +1,133 @@
-/** The waits of an output: for room, and for what is in it to be written. */
-import type { FiberCore } from "../../fiber/core/fiber.ts";
-import { COLD, FAILED, inherit, type Wait } from "../../operation/wait.ts";
-import { ByteQueue } from "./byte_queue.ts";
-import type { Buffered, FlushNode, PutNode } from "./output_buffer.ts";
-import { fiberNow, fiberOf } from "../base/hook_fiber.ts";
+/**
+ * The waits of an output, as rules: `Append`, for room, and `Flush`, until all is written. The
+ * protocol is that of `output_buffer.ts`; here is what each does in it.
+ *
+ *     Append: attempt ──▶ appended                   nobody else waits, and there is room
+ *                └──enlist──▶ in line ──advance──▶ appended, or failed with what breaks the output
+ *                                └──withdraw──▶ gone: nothing was output
+ *
+ * All of its bytes are appended or none. Text is encoded straight into the buffer, if it is sure to
+ * fit: a code unit takes three bytes at most. Otherwise it is encoded first, to know its length, and
+ * that is kept for the next try.
+ *
+ *     Flush: attempt ──▶ done                        all that was accepted is written and flushed
+ *                └──enlist──▶ in line ──flushed──▶ done, or failed
+ *                                └──withdraw──▶ gone: what was output stays where it is
+ */
+import type { FiberCore } from "../../fiber/core/mod.ts";
+import { EventBase, type WaitNode } from "../../operation/event.ts";
+import { FAILED, type Wait } from "../../operation/wait.ts";
+import { ByteQueue, fiberNow, fiberOf } from "../bytes/mod.ts";
+import type { AppendRule, FlushNode, FlushRule, OutputBuffer } from "./output_buffer.ts";
 
 const encoder = new TextEncoder();
 
-export interface Put extends Wait<void> {}
-
-/** Outputs bytes, or text in UTF-8, or all that is in a queue. */
-export class Put implements PutNode {
-  declare buffered: Buffered;
-  declare content: Uint8Array | string | ByteQueue;
-  declare after: PutNode | null;
-  declare before: PutNode | null;
-
-  constructor(buffered: Buffered, content: Uint8Array | string | ByteQueue) {
-    this.value = undefined;
-    this.state = COLD;
-    this.waiter = null;
-    this.buffered = buffered;
-    this.content = content;
-    this.after = null;
-    this.before = null;
+/** To append bytes, or text in UTF-8, or all that is in a queue. */
+export class Append extends EventBase<void> implements AppendRule {
+  constructor(readonly buffer: OutputBuffer, public content: Uint8Array | string | ByteQueue) {
+    super();
   }
 
-  attempt(): boolean {
+  override attempt(wait: Wait<unknown>): boolean {
+    if (this.buffer.appends !== null) return false; // it would overtake those who wait
     try {
-      return this.buffered.puts === null && this.tryNow(null);
+      wait.value = undefined;
+      return this.#append(null);
     } catch (error) {
-      this.value = error;
-      this.state = FAILED;
+      wait.value = error;
+      wait.state = FAILED;
       return true;
     }
   }
 
-  /** `fiber`: who waits; if nobody did, it is the one that runs. */
-  tryNow(fiber: FiberCore<unknown> | null): boolean {
-    const { buffered, content } = this;
-    const { filling } = buffered;
+  override enlist(node: WaitNode): void {
+    this.buffer.enlistAppend(node);
+  }
+
+  override withdraw(node: WaitNode): void {
+    this.buffer.delistAppend(node);
+  }
+
+  advance(node: WaitNode): boolean {
+    let done: boolean;
+    try {
+      done = this.#append(fiberOf(node.waiter));
+    } catch (error) {
+      node.fail(error);
+      return true;
+    }
+    if (done) node.complete(undefined);
+    return done;
+  }
+
+  /** `waiter`: the fiber that waits; if nobody did, it is the one that runs. */
+  #append(waiter: FiberCore<unknown> | null): boolean {
+    const { buffer, content } = this;
+    const { filling } = buffer;
+    const fiber = waiter ?? fiberNow();
     if (typeof content === "string") {
-      const most = 3 * content.length; // the most that so many code units can take
-      if (filling.length + most > buffered.capacity) {
+      const most = 3 * content.length;
+      if (filling.length + most > buffer.capacity) {
         this.content = encoder.encode(content);
-        return this.tryNow(fiber);
+        return this.#append(waiter);
       }
-      buffered.check();
+      buffer.check();
       const { length } = filling;
       filling.appendBy(most, (space) => encoder.encodeInto(content, space).written);
-      buffered.put(filling.length - length, fiber ?? fiberNow());
+      buffer.appended(filling.length - length, fiber);
       return true;
     }
     const { length } = content;
-    if (!buffered.admits(length, fiber ?? fiberNow())) return false;
-    if (content instanceof ByteQueue) content.pourInto(buffered.filling);
-    else buffered.filling.append(content);
-    buffered.put(length, fiber ?? fiberNow());
+    if (!buffer.admits(length, fiber)) return false;
+    // `filling` may be another one by now: `admits` hands it over.
+    if (content instanceof ByteQueue) content.pourInto(buffer.filling);
+    else buffer.filling.append(content);
+    buffer.appended(length, fiber);
     return true;
   }
 
-  enlist(): void {
-    this.buffered.waitToPut(this as PutNode);
-  }
-
-  withdraw(): void {
-    this.buffered.leavePuts(this as PutNode);
-  }
-
-  advance(): boolean {
-    let done: boolean;
-    try {
-      done = this.tryNow(this.fiber());
-    } catch (error) {
-      this.refuse(error);
-      return true;
-    }
-    if (!done) return false;
-    this.withdraw();
-    this.complete(undefined);
-    return true;
-  }
-
-  refuse(error: unknown): void {
-    this.withdraw();
-    this.fail(error);
-  }
-
-  fiber(): FiberCore<unknown> | null {
-    return fiberOf(this.waiter);
-  }
-
   describe(): string {
-    return `room in ${this.buffered.drain.describe()}`;
+    return `room in ${this.buffer.drain.describe()}`;
   }
 }
 
-inherit(Put);
+/** To wait until everything that was accepted before is written. */
+export class Flush extends EventBase<void> implements FlushRule {
+  /** How many bytes had been accepted when the wait began. */
+  target = 0;
 
-export interface Flush extends Wait<void> {}
-
-/** Waits until everything that was accepted before it is written. */
-export class Flush implements FlushNode {
-  declare buffered: Buffered;
-  declare target: number;
-  declare after: FlushNode | null;
-  declare before: FlushNode | null;
-
-  constructor(buffered: Buffered) {
-    this.value = undefined;
-    this.state = COLD;
-    this.waiter = null;
-    this.buffered = buffered;
-    this.target = 0;
-    this.after = null;
-    this.before = null;
+  constructor(readonly buffer: OutputBuffer) {
+    super();
   }
 
-  attempt(): boolean {
-    const { buffered } = this;
+  override attempt(wait: Wait<unknown>): boolean {
+    const { buffer } = this;
     try {
-      buffered.check();
+      buffer.check();
     } catch (error) {
-      this.value = error;
-      this.state = FAILED;
+      wait.value = error;
+      wait.state = FAILED;
       return true;
     }
-    this.target = buffered.accepted;
-    return buffered.isFlushed(this.target);
+    wait.value = undefined;
+    this.target = buffer.accepted;
+    return buffer.isFlushed(this.target);
   }
 
-  enlist(): void {
-    this.buffered.waitToFlush(this as FlushNode);
+  override enlist(node: WaitNode): void {
+    this.buffer.enlistFlush(node as unknown as FlushNode);
   }
 
-  withdraw(): void {
-    this.buffered.leaveFlushes(this as FlushNode);
+  override withdraw(node: WaitNode): void {
+    this.buffer.delistFlush(node as unknown as FlushNode);
   }
 
-  flushed(failure: { readonly error: unknown } | null): void {
-    this.withdraw();
-    if (failure === null) this.complete(undefined);
-    else this.fail(failure.error);
-  }
-
-  fiber(): FiberCore<unknown> | null {
-    return fiberOf(this.waiter);
+  flushed(node: WaitNode, failure: { readonly error: unknown } | null): void {
+    if (failure === null) node.complete(undefined);
+    else node.fail(failure.error);
   }
 
   describe(): string {
-    return `a flush of ${this.buffered.drain.describe()}`;
+    return `a flush of ${this.buffer.drain.describe()}`;
   }
 }
-
-inherit(Flush);

@@ -1,83 +1,94 @@
-import type { Event } from "../../operation/event_constructors.ts";
-import type { Awaitable } from "../../operation/types.ts";
-import { checkBuffer } from "../base/check.ts";
-import { type Reader, sourceOf } from "./reader.ts";
-import { someInto } from "./read_rules.ts";
-import { sinkOf, type WritableBytes } from "./sinks.ts";
-import { OPEN } from "./source.ts";
-import { Take, TakeEvent } from "./input_waits.ts";
-import { Write, WriteEvent } from "./write.ts";
-import type { Writer } from "./sink.ts";
-
 /**
- * Reads from `source` into `buffer`: how many bytes, at least one. 0: the end, or that the other
- * side reset the connection, or an empty buffer, for which it never waits and asks nobody.
+ * Writing to a sink. `Write` is the rule of every write: of `write`, `writeOnce` and `writeEvent`
+ * below. See `sink.ts` for the line in which they wait and for what a turn is.
  *
- * Suspends. Cancelled, or not chosen, it loses no byte: what arrives later is there for the next
- * `read` of that source, whatever buffer it brings, and for an `Input` over it. Readers are served
- * in the order in which they came. The system is asked for no more than fits into the buffer, up to
- * 16 KiB.
- *
- * A Web Stream is asked for one chunk at a time. It is locked as long as somebody waits, and no
- * longer: whoever was served, or has left, finds it unlocked. What didn't fit into the buffer, or
- * came too late for whoever has left, is there for the next `read` of that stream, and for an
- * `Input` over it, but for nobody else. Whoever waits throws what the stream fails with. An `Input`,
- * which keeps the lock, is the cheaper way through a whole stream.
- *
- * @throws {TypeError} if `source` is not a `ReadableStream` and has no method `read`, or `buffer` is
- * not a `Uint8Array`; once it waits, if somebody else has locked the stream, or its chunks aren't
- * `Uint8Array`s
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { main } from "@weft/weft";
- * import { read } from "@weft/weft/io";
- *
- * const source = {
- *   read(p: Uint8Array) {
- *     p.set([1, 2, 3]);
- *     return Promise.resolve(3);
- *   },
- * };
- * const buffer = new Uint8Array(10);
- * assertEquals(await main(() => read(source, buffer)), 3);
- * assertEquals(buffer.subarray(0, 3), new Uint8Array([1, 2, 3]));
- * ```
- *
- * @example A Web Stream
- * ```ts
- * import { assertEquals } from "@std/assert";
- * import { main } from "@weft/weft";
- * import { Input, read } from "@weft/weft/io";
- *
- * const stream = new Response("a greeting\nand more").body!;
- * await main(function* () {
- *   assertEquals(yield* read(stream, new Uint8Array(2)), 2); // "a "
- *   assertEquals(stream.locked, false);
- *   const input = Input.fromReadable(stream); // shares what the buffer had no room for
- *   assertEquals(yield* input.readLine(), { value: "greeting" });
- *   yield* input.close();
- * });
- * ```
+ * `write` and `writeOnce` wait for the end of their turn. In the turn they are still WAITING, and
+ * stand in no list: whoever is cancelled then (`withdraw`) leaves the turn, which goes on without it.
+ * A `writeEvent` waits for the beginning of its turn. That is its commit, by which it hands over a
+ * copy; nothing of what happens in the turn is told to it any more.
  */
-export function read(
-  source: Reader | ReadableStream<Uint8Array>,
-  buffer: Uint8Array,
-): Awaitable<number> {
-  const from = sourceOf("read", source);
-  checkBuffer("read", "buffer", buffer);
-  return new Take(from, someInto, buffer, OPEN);
-}
+import { EventBase, type WaitNode } from "../../operation/event.ts";
+import type { Event } from "../../operation/event_constructors.ts";
+import { RuleWait } from "../../operation/rule_wait.ts";
+import type { Awaitable } from "../../operation/types.ts";
+import { FAILED, type Wait } from "../../operation/wait.ts";
+import { checkBuffer } from "./check.ts";
+import type { Sink, Turn, TurnNode, TurnRule, Writer } from "./sink.ts";
+import { sinkOf, type WritableBytes } from "./sinks.ts";
 
-/** `read` as an event: nothing is taken unless it is the one chosen. */
-export function readEvent(
-  source: Reader | ReadableStream<Uint8Array>,
-  buffer: Uint8Array,
-): Event<number> {
-  const from = sourceOf("read", source);
-  checkBuffer("read", "buffer", buffer);
-  return new TakeEvent(from, someInto, buffer, OPEN);
+/** How much a write event hands over at most. */
+const MOST = 64 * 1024;
+
+/** What is waited for: that all is written, one system write, or just for the turn. */
+type Wanted = "all" | "one call" | "turn";
+
+/** The rule of a write. It happens with how many bytes that were; "all" has nothing to tell. */
+class Write extends EventBase<number> implements TurnRule {
+  constructor(readonly sink: Sink, readonly bytes: Uint8Array, readonly wanted: Wanted) {
+    super();
+  }
+
+  /** Nothing to write needs no turn. A write needs time, but a mere turn may be had at once. */
+  override attempt(wait: Wait<unknown>): boolean {
+    if (this.bytes.length === 0) {
+      wait.value = this.#result(0);
+      return true;
+    }
+    return this.wanted === "turn" && this.#takeTurn(wait);
+  }
+
+  #takeTurn(wait: Wait<unknown>): boolean {
+    const { sink } = this;
+    if (!sink.isIdle) return false;
+    const failure = sink.takeFailure();
+    if (failure === null) {
+      if (!sink.isOpen) return false;
+      const turn = this.#handOver();
+      sink.handOver(turn);
+      wait.value = turn.bytes.length;
+    } else {
+      wait.value = failure.error;
+      wait.state = FAILED;
+    }
+    return true;
+  }
+
+  override enlist(node: WaitNode): void {
+    this.sink.lineUp(node as unknown as TurnNode);
+  }
+
+  override withdraw(node: WaitNode): void {
+    this.sink.leave(node as unknown as TurnNode);
+  }
+
+  begin(node: WaitNode): Turn {
+    if (this.wanted !== "turn") {
+      return { bytes: this.bytes, once: this.wanted === "one call", stable: false };
+    }
+    const turn = this.#handOver();
+    node.complete(turn.bytes.length);
+    return turn;
+  }
+
+  #handOver(): Turn {
+    return { bytes: this.bytes.slice(0, MOST), once: false, stable: true };
+  }
+
+  written(node: WaitNode, count: number): void {
+    node.complete(this.#result(count));
+  }
+
+  #result(count: number): number | undefined {
+    return this.wanted === "all" ? undefined : count;
+  }
+
+  failed(node: WaitNode, error: unknown): void {
+    node.fail(error);
+  }
+
+  describe(): string {
+    return `a write to ${this.sink.describe()}`;
+  }
 }
 
 /**
@@ -100,7 +111,7 @@ export function writeOnce(
 ): Awaitable<number> {
   const to = sinkOf("write", sink);
   checkBuffer("write", "buffer", buffer);
-  return new Write(to, buffer, true);
+  return new RuleWait(new Write(to, buffer, "one call"));
 }
 
 /**
@@ -160,7 +171,7 @@ export function write(
 ): Awaitable<void> {
   const to = sinkOf("write", sink);
   checkBuffer("write", "buffer", buffer);
-  return new Write(to, buffer, false) as Awaitable<unknown> as Awaitable<void>;
+  return new RuleWait(new Write(to, buffer, "all"));
 }
 
 /**
@@ -182,5 +193,5 @@ export function writeEvent(
 ): Event<number> {
   const to = sinkOf("write", sink);
   checkBuffer("write", "buffer", buffer);
-  return new WriteEvent(to, buffer);
+  return new Write(to, buffer, "turn");
 }

@@ -1,17 +1,18 @@
-/** The sources that are no `Reader`: hooks of the user's, bytes that are there, Web Streams. */
+/** The sources behind which there is no `Reader`: hooks of the user's, bytes in memory, Web Streams. */
 import { show } from "../../internal/check.ts";
+import type { WaitNode } from "../../operation/event.ts";
 import type { CancelHandle } from "../../operation/types.ts";
-import { type HelperEnd, type HookResult, startHelper } from "../base/hook_fiber.ts";
-import { Source, type TakerNode } from "./source.ts";
+import { fiberOf, type HookEnd, type HookResult, startHookFiber } from "./hook_fiber.ts";
+import { ruleOf, Source } from "./source.ts";
 
 /**
- * A hook of the user's that reads into a buffer, and may suspend. It runs in a helper of the fiber
- * that waits longest. If that one leaves, the helper is aborted, or it would keep the scope from
- * ending; whoever waits next gets a helper of its own.
+ * A hook of the user's that reads into a buffer, and may suspend. It runs in a fiber of its own, in
+ * the scope of the fiber that waits longest. If that one leaves, the hook is aborted, or it would keep
+ * the scope from ending; then it runs anew, for whoever waits next.
  */
 export class HookSource extends Source {
-  #helper: CancelHandle | null = null;
-  #taker: TakerNode | null = null;
+  #hookFiber: CancelHandle | null = null;
+  #read: WaitNode | null = null;
 
   constructor(readonly input: (buffer: Uint8Array) => HookResult<number>) {
     super();
@@ -21,33 +22,33 @@ export class HookSource extends Source {
     return "an input";
   }
 
-  protected pull(taker: TakerNode): void {
-    const space = this.bytes.reserve(taker.wanted());
-    this.#taker = taker;
-    this.#helper = startHelper<number>({
+  protected pull(read: WaitNode): void {
+    const space = this.bytes.reserve(ruleOf(read).wanted());
+    this.#read = read;
+    this.#hookFiber = startHookFiber<number>({
       name: "input",
-      fiber: taker.fiber(),
+      fiber: fiberOf(read.waiter),
       hook: () => this.input(space),
       onEnd: (end) => this.#ended(space.length, end),
     });
   }
 
   protected override reconsider(): void {
-    const taker = this.#taker;
-    // Whoever waits in the list has an `after`, and it was the first.
-    if (taker !== null && taker.after === null) this.#stop();
+    const read = this.#read;
+    // Whoever stands in the list has an `after`.
+    if (read !== null && read.after === null) this.#stop();
   }
 
   #stop(): void {
-    const helper = this.#helper;
-    this.#helper = null;
-    this.#taker = null;
-    helper?.cancel();
+    const hookFiber = this.#hookFiber;
+    this.#hookFiber = null;
+    this.#read = null;
+    hookFiber?.cancel();
   }
 
-  #ended(most: number, end: HelperEnd<number>): void {
-    this.#helper = null;
-    this.#taker = null;
+  #ended(most: number, end: HookEnd<number>): void {
+    this.#hookFiber = null;
+    this.#read = null;
     const count = end !== "aborted" && end.ok ? end.value : 0;
     const isCount = Number.isInteger(count) && count >= 0 && count <= most;
     this.bytes.filled(isCount ? count : 0);
@@ -94,15 +95,15 @@ export interface Held {
 }
 
 /**
- * A Web Stream. It is locked by us exactly as long as a taker waits, or an input holds it, so that
- * whoever was served, or has left, can cancel it, pipe it, or give it away:
+ * A Web Stream. It is locked by us exactly as long as a read waits, or an input holds it. So whoever
+ * was served, or has left, can cancel it, pipe it, or give it away:
  *
- *     FREE ──a taker enlists──▶ LOCKED ──the last taker is served, or leaves──▶ FREE
+ *     FREE ──a read enlists──▶ LOCKED ──the last read is served, or leaves──▶ FREE
  *     FREE or LOCKED ──hold──▶ HELD ──release or cancel──▶ LOCKED if somebody waits, else FREE
  *
- * To unlock takes a read that is under way back: its chunk stays in the stream. If it has brought
- * one by then, that is parked here (T28), as is what a buffer had no room for. One pull at a time
- * all the same: the next begins when the one that was taken back has said so.
+ * Unlocking takes back a read of the stream that is under way: its chunk stays in the stream. If the
+ * read has brought one by then, that is parked here, as is what a buffer had no room for. There is one
+ * pull at a time all the same: the next begins when the one that was taken back has said so.
  */
 export class ReadableSource extends Source {
   readonly #stream: ReadableStream<Uint8Array>;
@@ -127,23 +128,23 @@ export class ReadableSource extends Source {
     return { cancel: () => this.#cancel(), release: () => this.#release() };
   }
 
-  override enlist(taker: TakerNode): void {
+  override enlist(read: WaitNode): void {
     if (!this.#stream.locked) this.#lock("read from the stream"); // else it is ours, or the pull fails
-    super.enlist(taker);
+    super.enlist(read);
   }
 
-  override delist(taker: TakerNode): void {
-    super.delist(taker);
+  override delist(read: WaitNode): void {
+    super.delist(read);
     this.#rest();
   }
 
-  /** The spec runs nothing of the user's within `read`, but a `pull` of an underlying source. */
+  /** In a microtask: `read` may run the `pull` of an underlying source, which is the user's code. */
   protected pull(): void {
     queueMicrotask(this.#start);
   }
 
   readonly #start = (): void => {
-    if (this.takers === null) return this.gaveUp();
+    if (this.reads === null) return this.gaveUp();
     let reader: ReadableStreamDefaultReader<Uint8Array>;
     try {
       reader = this.#lock("read from the stream");
@@ -174,7 +175,7 @@ export class ReadableSource extends Source {
   }
 
   #rest(): void {
-    if (this.takers !== null || this.#held || this.#reader === null) return;
+    if (this.reads !== null || this.#held || this.#reader === null) return;
     const reader = this.#reader;
     this.#reader = null; // first, for those whose read this takes back
     reader.releaseLock();

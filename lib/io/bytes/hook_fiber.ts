@@ -1,31 +1,29 @@
 /**
- * Hooks that users give to streams may be operations, and run in a helper: a fiber that belongs to
- * the fiber that waits for the stream, and so never outlives it. For those who wait with `await`,
- * or under another library's scheduler, it is a `main` of its own.
+ * The fibers in which hooks run that users give to streams, as those may be operations. Such a fiber
+ * is spawned in the scope of the fiber that waits for the stream, and so never outlives it. For those
+ * who wait with `await`, or under another library's scheduler, it is a `main` of its own.
  */
 import { isOperation, refusePromise } from "../../internal/check.ts";
-import { currentFiberOrNull, FiberCore } from "../../fiber/core/fiber.ts";
-import { main } from "../../fiber/core/main.ts";
-import { spawnIn } from "../../fiber/core/spawn_in.ts";
+import { currentFiberOrNull, FiberCore, main, spawnIn } from "../../fiber/core/mod.ts";
 import { FiberAborted } from "../../operation/errors.ts";
 import type { Waiter } from "../../operation/wait.ts";
 import type { Awaitable, CancelHandle, Operation, Result } from "../../operation/types.ts";
 
-/** How a helper ended: with its hook's result, or because it was aborted. */
-export type HelperEnd<T> = Result<T> | "aborted";
+/** How it ended: with its hook's result, or because it was aborted. */
+export type HookEnd<T> = Result<T> | "aborted";
 
 /** What a hook returns. */
 export type HookResult<T> = T | Operation<T>;
 
-/** What a helper does, and for whom. */
-export interface HelperOptions<T> {
-  /** For people: what a `Deadlock` calls the helper. */
+/** What it does, and for whom. */
+export interface HookFiberOptions<T> {
+  /** For people: what a `Deadlock` calls it. */
   readonly name: string;
   /** Whom it works for; `null`: somebody who is no fiber of ours. */
   readonly fiber: FiberCore<unknown> | null;
   readonly hook: () => HookResult<T>;
-  /** Called once, when it is gone. */
-  readonly onEnd: (end: HelperEnd<T>) => void;
+  /** Called once, when it has ended. */
+  readonly onEnd: (end: HookEnd<T>) => void;
   /** Whether aborts of the fiber reach it. Default true. */
   readonly abortable?: boolean;
 }
@@ -41,10 +39,10 @@ export function fiberNow(): FiberCore<unknown> | null {
 }
 
 /**
- * Runs the hook in a helper, soon. To cancel it aborts it; it has ended when it says so. A hook that
- * aborts itself has failed.
+ * Runs the hook in a fiber of its own, soon. To cancel is to abort that; it has ended when it calls
+ * back. A hook that aborts itself has failed.
  */
-export function startHelper<T>(options: HelperOptions<T>): CancelHandle {
+export function startHookFiber<T>(options: HookFiberOptions<T>): CancelHandle {
   const { fiber, name, onEnd } = options;
   let cancelled = false;
   const body = () => runHook(name, options.hook);
@@ -62,19 +60,20 @@ export function startHelper<T>(options: HelperOptions<T>): CancelHandle {
     };
   }
   const { context } = fiber;
-  const helper = spawnIn(fiber.scheduler, context, fiber, body, {
+  const hookFiber = spawnIn(fiber.scheduler, context, fiber, body, {
     name,
     propagateCancelToParent: false,
   }) as FiberCore<T>;
-  if (options.abortable === false) helper.shield();
-  helper.onResult((result) => {
-    const aborted = helper.wasAborted && helper.error !== undefined;
+  if (options.abortable === false) hookFiber.shield();
+  hookFiber.onResult((result) => {
+    // Without an `error` nobody has aborted it but the hook itself.
+    const aborted = hookFiber.wasAborted && hookFiber.error !== undefined;
     onEnd(aborted && (cancelled || context.error !== undefined) ? "aborted" : result);
   });
   return {
     cancel() {
       cancelled = true;
-      helper.abort(NOBODY);
+      hookFiber.abort(NOBODY);
     },
   };
 }

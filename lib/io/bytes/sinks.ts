@@ -1,7 +1,7 @@
-/** Which sink stands for what is written to, and what that is like where it is a Web Stream. */
+/** The sink that stands for whatever is written to; and the one for Web Streams, with its door. */
 import { checkFunction, show } from "../../internal/check.ts";
 import { reportUncaught } from "../../internal/report.ts";
-import { StreamClosedError } from "../base/errors.ts";
+import { StreamClosedError } from "./errors.ts";
 import { lockedByOthers } from "./sources.ts";
 import { type Door, type Failure, Sink, type Writer } from "./sink.ts";
 
@@ -11,8 +11,7 @@ export type WritableBytes = WritableStream<Uint8Array> | WritableStream<BufferSo
 const sinks: WeakMap<object, Sink> = new WeakMap();
 
 /**
- * The sink of `to`, made when it is first asked for. What is there has been checked; so nothing
- * else is asked about it.
+ * The sink of `to`, made when it is first asked for. `to` is checked only then.
  *
  * @throws {TypeError} if it can't be written to
  */
@@ -44,7 +43,7 @@ export function checkWriter(action: string, writer: Writer, argument = "sink"): 
   }
   if ((writer as unknown) instanceof WritableStream) {
     throw new TypeError(
-      `Cannot ${action}: ${argument} is a WritableStream, which doesn't count; use Output.fromWritable`,
+      `Cannot ${action}: ${argument} is a WritableStream, which doesn't say how many bytes it took; use Output.fromWritable`,
     );
   }
   // Its `write` is another one: it takes the whole chunk, and keeps it.
@@ -52,7 +51,7 @@ export function checkWriter(action: string, writer: Writer, argument = "sink"): 
     throw new TypeError(
       `Cannot ${action}: ${argument} is ${
         show(writer)
-      }, which doesn't count; unlock the stream, and pass that`,
+      }, which doesn't say how many bytes it took; unlock the stream, and pass that`,
     );
   }
   checkFunction(action, `${argument}.write`, writer.write);
@@ -60,13 +59,12 @@ export function checkWriter(action: string, writer: Writer, argument = "sink"): 
 
 /**
  * A Web Stream as a writer that takes each chunk as a whole, and as the door of its sink. It is
- * locked by us from `approach` on until `leave`, unless an output holds it:
+ * locked by us from `approach` until `leave`, or as long as an output holds it:
  *
  *     FREE ──approach or open──▶ LOCKED ──leave──▶ FREE
  *     FREE or LOCKED ──hold──▶ HELD ──release, close or abort──▶ LOCKED if somebody waits, else FREE
  *
- * To unlock takes no chunk back that was handed over, and tells whoever waits at the door to ask
- * again.
+ * Unlocking takes no chunk back that was handed over. Whoever waits at the door is told to ask again.
  */
 class StreamWriter implements Writer, Door {
   readonly #stream: WritableBytes;
@@ -95,7 +93,7 @@ class StreamWriter implements Writer, Door {
   whenOpen(onChange: (failure: Failure | null) => boolean): void {
     const writer = this.#writer!;
     writer.ready.then(() => {
-      // Ready, and wants nothing: it will never want anything again.
+      // It is ready, and yet wants nothing: it is closed, or will be.
       const isClosed = writer === this.#writer && (writer.desiredSize ?? 1) <= 0;
       onChange(isClosed ? { error: new StreamClosedError("write to the stream") } : null);
     }, (error) => {
@@ -136,12 +134,12 @@ class StreamWriter implements Writer, Door {
     this.#held = true;
   }
 
-  /** Holds it no longer. Whoever waits in its sink still needs it: then that lets go of it. */
+  /** Holds it no longer. Its sink lets go of it, once nobody waits there. */
   unhold(): void {
     this.#held = false;
   }
 
-  /** Quiet about a failure that a write was told. */
+  /** Doesn't throw a failure that a write was told. */
   async close(): Promise<void> {
     const writer = this.#writer!;
     if (this.#told) return;
@@ -153,7 +151,7 @@ class StreamWriter implements Writer, Door {
     await this.#writer!.abort("the output was discarded");
   }
 
-  /** It failed when nobody waited for it any more. */
+  /** A failure for which nobody waits any more. */
   failedLate(error: unknown): void {
     if (!this.#told) reportUncaught(error);
   }
@@ -208,7 +206,7 @@ export class WritableSink extends Sink {
 
   /**
    * The same, at once: what was handed over and not written is lost. A stream aborts nothing before
-   * the write has ended that is under way, and that may be never: then it isn't waited for.
+   * the write that is under way has ended. That may be never, so then it isn't waited for.
    */
   async abort(): Promise<void> {
     const aborting = this.#stream.abort();

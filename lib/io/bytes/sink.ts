@@ -10,20 +10,20 @@
  *         └──abort──▶ nothing was written
  *
  * A system write can't be called back. So a write is never torn: cancelled before its turn, it has
- * written nothing; cancelled in its turn, the waiter leaves at once, and the turn goes on without
- * it, to the end. A failure that has nobody to be told to is kept for the next in line: its bytes
- * don't follow a gap unnoticed. What is written is a copy of ours, for the writer's buffer is its
- * own again when it has left.
+ * written nothing; cancelled in its turn, the waiter leaves at once, and the turn goes on without it,
+ * to the end. If that fails, with nobody there to be told, the failure is kept for the next in line,
+ * whose bytes must not follow a gap unnoticed. What goes on is a copy of ours: the buffer of a waiter
+ * that has left is its own again.
  *
- * A Web Stream has a door as well: it is locked, and takes nothing while it has enough. Whoever is
- * first in line waits there, and is still lined up, so that it may leave with nothing written. A
- * turn is one chunk, handed over as its first act; the door is let go of when nobody waits for it,
- * and nothing is left to be handed over: before whoever waited is told, so that it finds the stream
- * unlocked.
+ * A Web Stream has a door as well, for it must be locked to be written to, and takes nothing while it
+ * has enough. Whoever is first in line waits at the door. It still stands in the line, so that it may
+ * leave with nothing written. A turn is one chunk, which is handed over at its beginning. The door is
+ * let go of when nobody stands in line and nothing is left to be handed over. That happens before
+ * whoever waited is told, so that it finds the stream unlocked.
  */
 import { show } from "../../internal/check.ts";
 import { append, count, type Linked, remove } from "../../internal/circle.ts";
-import { borrows, failed, type Insider, prompt } from "../base/stream_marks.ts";
+import { borrows, failed, prompt, type StreamMarks } from "./stream_marks.ts";
 
 /** What can be written to: `Deno.Conn`, `Deno.FsFile`, `Deno.stdout`, or the like of your own. */
 export interface Writer {
@@ -37,21 +37,30 @@ export interface Turn {
   /** Whether one system write is enough. */
   readonly once: boolean;
   /**
-   * Whether nobody waits for its end, and `bytes` is a copy that was made for that reason: it will
-   * never change any more, so the writer may have it.
+   * Whether nobody waits for its end, and `bytes` is a copy that was made for that: it will never
+   * change, so the writer may keep it.
    */
   readonly stable: boolean;
   /** Whether `bytes` won't change while the turn lasts: enough for a writer that only borrows. */
   readonly steady?: boolean;
 }
 
-/** Who waits for its turn, and then for its end. */
+/** Who waits for its turn, and then for its end: a wait for a `write`, or the drain of an output. */
 export interface TurnNode extends Linked<TurnNode> {
-  /** Its turn has come: it has left the list. What is to be written. */
-  begin(): Turn;
+  readonly rule: TurnRule;
+}
+
+/**
+ * What a sink asks and tells, for a `node` of its line. A rule knows what its own nodes are, which the
+ * sink does not.
+ */
+export interface TurnRule {
+  /** Its turn has come: it has left the line. What is to be written. */
+  begin(node: unknown): Turn;
   /** The turn is over: this many bytes were written. */
-  written(count: number): void;
-  failed(error: unknown): void;
+  written(node: unknown, count: number): void;
+  /** The turn is over, or could not begin. */
+  failed(node: unknown, error: unknown): void;
 }
 
 /** How many bytes a system write is given at most, where they must be copied. */
@@ -62,15 +71,15 @@ export interface Failure {
   readonly error: unknown;
 }
 
-/** What lets a turn begin, or not: for a stream. Runs no code of the user's. */
+/** What lets a turn begin, or not, where the sink is a stream. Runs no code of the user's. */
 export interface Door {
-  /** Somebody lines up: nobody else shall have it meanwhile. */
+  /** Somebody lines up: locks it, so that nobody else has it meanwhile. */
   approach(): void;
-  /** Whether a turn may begin now; else whoever asks waits with `whenOpen`, or fails. Keeps it. */
+  /** Whether a turn may begin now; if not, wait with `whenOpen`, or fail. Keeps it locked. */
   open(): "open" | "shut" | Failure;
   /**
-   * Calls back once, later: with a failure, or for `open` to be asked again. What that returns:
-   * whether somebody was told.
+   * Calls back once, later: with a failure, or because `open` is to be asked again. The callback
+   * returns whether somebody was told the failure.
    */
   whenOpen(onChange: (failure: Failure | null) => boolean): void;
   /** Lets go of it. Idempotent. */
@@ -92,7 +101,7 @@ export class Sink {
   #attended = false;
   #written = 0;
   #turn: Turn | null = null;
-  /** What nobody was told. */
+  /** A failure that nobody was told. */
   #kept: Failure | null = null;
 
   constructor(writer: Writer, door: Door | null = null) {
@@ -111,7 +120,7 @@ export class Sink {
     return !this.#busy && this.line === null;
   }
 
-  /** Whether the door, if there is one, is open: for who may `take` the sink, which is idle. */
+  /** Whether a turn may begin, as far as the door goes: to be asked before `handOver`. */
   get isOpen(): boolean {
     if (this.#door === null) return true;
     if (this.#door.open() === "open") return true;
@@ -131,11 +140,6 @@ export class Sink {
     return kept;
   }
 
-  /** Keeps a failure that nobody can be told now. */
-  keep(error: unknown): void {
-    this.#kept ??= { error };
-  }
-
   lineUp(node: TurnNode): void {
     this.line = append(this.line, node);
     this.#door?.approach();
@@ -144,7 +148,9 @@ export class Sink {
     else this.#soon();
   }
 
+  /** Leaves the line, or its turn; does nothing once that is over. */
   leave(node: TurnNode): void {
+    if (node.after === null) return this.#leaveTurn(node);
     this.line = remove(this.line, node);
     this.rest();
   }
@@ -154,8 +160,9 @@ export class Sink {
     if (this.#door !== null && this.line === null && !this.#attended) this.#door.leave();
   }
 
-  /** Whoever's turn it is leaves: the turn goes on, with a copy of what is left. */
-  detach(): void {
+  /** If it has the turn, that goes on without it, with a copy: the buffer is its own again. */
+  #leaveTurn(node: TurnNode): void {
+    if (this.#node !== node) return;
     this.#node = null;
     if (this.#door !== null) return this.#unattended(); // all was handed over
     const turn = this.#turn!;
@@ -164,8 +171,8 @@ export class Sink {
     }
   }
 
-  /** Begins the turn of somebody who need not wait for it, while the sink is idle. */
-  take(turn: Turn): void {
+  /** Begins a turn that nobody waits for, while the sink is idle. */
+  handOver(turn: Turn): void {
     this.#busy = true;
     this.#attended = true;
     this.#node = null;
@@ -173,7 +180,7 @@ export class Sink {
     queueMicrotask(() => this.#write());
   }
 
-  /** In a microtask: `write` may be code of somebody's. Whoever has left by then has written nothing. */
+  /** In a microtask: `write` may be code of the user's. Whoever has left by then has written nothing. */
   #soon(): void {
     this.#busy = true;
     queueMicrotask(this.#begin);
@@ -196,11 +203,11 @@ export class Sink {
       this.line = remove(this.line, node);
       this.#busy = true; // before it begins: that may be a commit, and resume foreign code
       this.#attended = true;
-      const turn = node.begin();
+      const turn = node.rule.begin(node);
       if (turn.bytes.length === 0) { // it only waited for those before it
         this.#busy = false;
         this.#unattended();
-        node.written(0);
+        node.rule.written(node, 0);
         continue;
       }
       this.#node = turn.stable ? null : node;
@@ -211,7 +218,7 @@ export class Sink {
 
   #refuse(node: TurnNode, failure: Failure): void {
     this.leave(node);
-    node.failed(failure.error);
+    node.rule.failed(node, failure.error);
   }
 
   /** Whether the first in line may begin; else it waits at the door, or has failed. */
@@ -245,7 +252,8 @@ export class Sink {
 
   #write(): void {
     const turn = this.#turn!;
-    // A writer may keep what it is given, so a piece is never used again, unless it is one of ours.
+    // A writer may keep what it is given, so it gets a copy, unless `bytes` is its own, or it is a
+    // writer of ours, which keeps nothing.
     const isLent = turn.stable || (turn.steady === true && this.#borrows);
     const whole = this.#written === 0 && isLent;
     const piece = whole
@@ -264,7 +272,7 @@ export class Sink {
     if (this.#node === null) this.#unattended();
   }
 
-  /** A stream need not be asked twice. */
+  /** A stream takes a turn as one chunk. */
   #pieceFor(turn: Turn): number {
     return this.#door === null || turn.once ? PIECE : turn.bytes.length;
   }
@@ -284,15 +292,15 @@ export class Sink {
       const { bytes, once } = this.#turn!;
       if (!once && this.#written < bytes.length) return this.#write();
     }
-    if (failure !== null) (this.writer as Insider)[failed]?.(failure.error);
+    if (failure !== null) (this.writer as StreamMarks)[failed]?.(failure.error);
     const node = this.#node;
     this.#node = null;
     this.#turn = null;
     this.#busy = false;
     this.#unattended();
-    if (failure === null) node?.written(this.#written);
-    else if (node === null) this.keep(failure.error);
-    else node.failed(failure.error);
+    if (failure === null) node?.rule.written(node, this.#written);
+    else if (node === null) this.#kept ??= failure;
+    else node.rule.failed(node, failure.error);
     this.#next();
   }
 }

@@ -1,10 +1,10 @@
 /**
  * Sources: where bytes come from, and who gets them.
  *
- * A source owns a queue of bytes that have arrived and are not taken yet, a list of takers who wait
- * (first come, first served), and at most one *pull*, which asks whatever is behind it for more.
- * A taker looks at the queue and takes either all that it wants, in one piece of code, or nothing:
- * that is its commit. So a taker may leave at any time, and nothing is lost: what its pull brings
+ * A source owns a queue of bytes that have arrived and are not taken yet, a list of the reads that
+ * wait (first come, first served), and at most one *pull*, which asks whatever is behind it for more.
+ * A read looks at the queue and takes either all that it wants, in one piece of code, or nothing:
+ * that is its commit. So a read may leave at any time, and nothing is lost: what its pull brings
  * later goes into the queue, and is there for whoever comes next.
  *
  *     IDLE ──ask──▶ PULLING ──arrived, ended, failed, gaveUp──▶ IDLE
@@ -13,33 +13,34 @@
  *  - PULLING → IDLE: whoever performs the pull, once, by calling one of the four. Each serves those
  *    who wait, and asks again if somebody still does.
  *
- * An end or a failure is kept as well until a taker has met it: once, and then the next pull asks
- * anew. A terminal, or a file that grows, goes on after its end. A taker that comes while others
- * wait lines up behind them.
+ * An end or a failure is kept, too, until one read has been told. The next pull asks anew: a
+ * terminal, or a file that grows, goes on after its end. A read that comes while others wait lines up
+ * behind them.
  */
-import { append, count, type Linked, remove } from "../../internal/circle.ts";
-import type { FiberCore } from "../../fiber/core/fiber.ts";
+import { append, count, remove } from "../../internal/circle.ts";
+import type { WaitNode } from "../../operation/event.ts";
 import { ByteQueue } from "./byte_queue.ts";
 
-/** What a taker comes through: an input, which may be closed though its source goes on. */
+/** An input, as a source sees it. It may be closed though the source goes on, for others. */
 export class Gate {
   isClosed = false;
 }
 
-/** The gate of those who come through no input. */
+/** For those who read from the source without an input. */
 export const OPEN: Gate = new Gate();
 
-/** A taker that waits. */
-export interface TakerNode extends Linked<TakerNode> {
+/** What a source asks the rule of a read that waits. */
+export interface ReadRule {
   readonly gate: Gate;
-  /** Takes, if it can: then it has left the list and has committed. */
-  advance(): boolean;
-  /** Leaves the list, and fails: its gate was closed. */
-  closed(): void;
+  /** Takes for `node`, if it can: then that has left the list and has committed. */
+  advance(node: WaitNode): boolean;
   /** How many bytes it could use now, for the pull. */
   wanted(): number;
-  /** The fiber that waits, if it is one of ours. */
-  fiber(): FiberCore<unknown> | null;
+}
+
+/** The rule of a read in a source's list. */
+export function ruleOf(node: WaitNode): ReadRule {
+  return node.rule as unknown as ReadRule;
 }
 
 /** What a pull brought instead of bytes. */
@@ -47,7 +48,8 @@ type Outcome = { readonly kind: "ended" } | { readonly kind: "failed"; readonly 
 
 export abstract class Source {
   readonly bytes: ByteQueue = new ByteQueue();
-  takers: TakerNode | null = null;
+  /** The reads that wait; the rule of each is a `ReadRule`. */
+  reads: WaitNode | null = null;
   /** How often what had come was forgotten: what was taken before that is not put back. */
   forgotten = 0;
   #outcome: Outcome | null = null;
@@ -57,27 +59,27 @@ export abstract class Source {
   abstract describe(): string;
 
   /**
-   * Asks for more on behalf of `taker`. Calls no code of the user's: that would run in the middle
+   * Asks for more on behalf of `read`. Calls no code of the user's: that would run in the middle
    * of a `select` that is enlisting.
    */
-  protected abstract pull(taker: TakerNode): void;
+  protected abstract pull(read: WaitNode): void;
 
-  /** The taker whose pull is under way may have left: a hook for who would rather stop it. */
+  /** The read whose pull is under way may have left: where it can be stopped, this stops it. */
   protected reconsider(): void {}
 
-  enlist(taker: TakerNode): void {
-    this.takers = append(this.takers, taker);
+  enlist(read: WaitNode): void {
+    this.reads = append(this.reads, read);
     this.#ask();
   }
 
-  delist(taker: TakerNode): void {
-    this.takers = remove(this.takers, taker);
+  delist(read: WaitNode): void {
+    this.reads = remove(this.reads, read);
     if (this.#pulling) this.reconsider();
   }
 
   /**
-   * Whether everything has come that will: true once per end, throws once per failure. For takers
-   * that found too little in the queue; `keep` leaves an end for the next one.
+   * Whether everything has come that will: true once per end, throws once per failure. To be asked by
+   * a read that finds too little in the queue; `keep` leaves an end for the next one.
    */
   atEnd(keep = false): boolean {
     const outcome = this.#outcome;
@@ -87,14 +89,14 @@ export abstract class Source {
     return true;
   }
 
-  /** Bytes whose taker is gone are put back. */
+  /** Puts bytes back that nobody got. */
   giveBack(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     this.bytes.prepend(bytes);
     this.#serve();
   }
 
-  /** An end whose taker is gone is told again. */
+  /** An end that nobody was told will be told again. */
   giveBackEnd(): void {
     this.#outcome ??= { kind: "ended" };
     this.#serve();
@@ -128,31 +130,31 @@ export abstract class Source {
     this.#pulled();
   }
 
-  /** Turns away whoever waits at the gate, or will come. What is behind the source isn't closed. */
+  /** Turns away whoever waits through that input, or will. What is behind the source stays open. */
   close(gate: Gate): void {
     gate.isClosed = true;
-    const waiting: TakerNode[] = [];
+    const waiting: WaitNode[] = [];
     for (
-      let node = this.takers;
+      let node = this.reads;
       node !== null;
-      node = node.after === this.takers ? null : node.after
+      node = node.after === this.reads ? null : node.after
     ) {
-      if (node.gate === gate) waiting.push(node);
+      if (ruleOf(node).gate === gate) waiting.push(node);
     }
     for (const node of waiting) if (node.after !== null) node.closed();
-    if (this.takers !== null) this.#serve(); // who was behind them may find what they left
+    if (this.reads !== null) this.#serve(); // who was behind them may find what they left
   }
 
-  /** Forgets what has come and was not taken: what is behind it is closed, too. */
+  /** Forgets what has come and was not taken: for when what is behind the source is closed, too. */
   forget(): void {
     this.forgotten++;
     this.#outcome = null;
     this.bytes.clear();
   }
 
-  /** How many takers wait: O(n), for tests and people. */
+  /** How many reads wait: O(n), for tests and people. */
   get waiting(): number {
-    return count(this.takers);
+    return count(this.reads);
   }
 
   #pulled(): void {
@@ -161,15 +163,15 @@ export abstract class Source {
   }
 
   #serve(): void {
-    while (this.takers !== null && this.takers.advance());
+    while (this.reads !== null && ruleOf(this.reads).advance(this.reads));
     this.#ask();
     if (this.#pulling) this.reconsider();
   }
 
   #ask(): void {
-    const { takers } = this;
-    if (takers === null || this.#pulling) return;
+    const { reads } = this;
+    if (reads === null || this.#pulling) return;
     this.#pulling = true;
-    this.pull(takers);
+    this.pull(reads);
   }
 }

@@ -2,13 +2,14 @@
  * Deno's shape of a source of bytes, and the one `Source` that stands for each of them.
  *
  * Deno's own `read` can't be cancelled without loss, and writes into the buffer whenever it likes.
- * So it is given space of ours, one read at a time, and what it brings is parked here when nobody
- * waits any more. The source is found by the identity of the reader: a `read` and an `Input` over
- * the same connection share it, and each byte. So do those over the same Web Stream.
+ * So it is given space of ours, one read at a time, and what it brings stays here when nobody waits
+ * any more. The source is found by the identity of the reader: a `read` and an `Input` over the same
+ * connection share it, and each byte goes to one of them. So do those over the same Web Stream.
  */
 import { checkFunction, show } from "../../internal/check.ts";
-import { failed, type Insider, prompt } from "../base/stream_marks.ts";
-import { Source, type TakerNode } from "./source.ts";
+import type { WaitNode } from "../../operation/event.ts";
+import { failed, prompt, type StreamMarks } from "./stream_marks.ts";
+import { ruleOf, Source } from "./source.ts";
 import { ReadableSource } from "./sources.ts";
 
 /** What can be read from: `Deno.Conn`, `Deno.FsFile`, `Deno.stdin`, or the like of your own. */
@@ -20,8 +21,7 @@ export interface Reader {
 const sources: WeakMap<object, ReaderSource | ReadableSource> = new WeakMap();
 
 /**
- * The source of `from`, made when it is first asked for. What is there has been checked; so nothing
- * else is asked about it.
+ * The source of `from`, made when it is first asked for. `from` is checked only then.
  *
  * @throws {TypeError} if it can't be read from
  */
@@ -44,7 +44,7 @@ export function readableSourceOf(stream: ReadableStream<Uint8Array>): ReadableSo
   return source;
 }
 
-/** Their `read` is another one: it would eat a chunk, and a buffer that is given to it. */
+/** Their `read` is another one: it would take a chunk away, and the buffer that is given to it. */
 const STREAM_READERS = [ReadableStreamDefaultReader, ReadableStreamBYOBReader];
 
 /** @throws {TypeError} unless `reader` is a `Reader` */
@@ -88,27 +88,27 @@ export class ReaderSource extends Source {
   }
 
   /**
-   * In a microtask, if it is code of somebody's. Whoever has left by then has taken nothing.
+   * In a microtask, if `read` may be code of the user's. Whoever has left by then has taken nothing.
    */
-  protected pull(taker: TakerNode): void {
-    if (this.#isPrompt) this.#read(taker);
+  protected pull(read: WaitNode): void {
+    if (this.#isPrompt) this.#readFor(read);
     else queueMicrotask(this.#start);
   }
 
   // One of each for all reads: there is only one read at a time.
   readonly #start = (): void => {
-    const { takers } = this;
-    if (takers === null) this.gaveUp();
-    else this.#read(takers);
+    const { reads } = this;
+    if (reads === null) this.gaveUp();
+    else this.#readFor(reads);
   };
   readonly #onCount = (count: number | null): void => this.#ended(this.#most, undefined, count);
   readonly #onError = (error: unknown): void => this.#ended(0, { error });
   /** How many bytes the read under way may bring. */
   #most = 0;
 
-  #read(taker: TakerNode): void {
+  #readFor(read: WaitNode): void {
     let reading: Promise<number | null>;
-    const space = this.bytes.reserve(taker.wanted());
+    const space = this.bytes.reserve(ruleOf(read).wanted());
     this.#most = space.length;
     try {
       reading = this.reader.read(space);
@@ -119,7 +119,7 @@ export class ReaderSource extends Source {
   }
 
   #ended(most: number, failure: Failure | undefined, count: number | null = null): void {
-    if (failure !== undefined) (this.reader as Insider)[failed]?.(failure.error);
+    if (failure !== undefined) (this.reader as StreamMarks)[failed]?.(failure.error);
     const isCount = count === null || (Number.isInteger(count) && count >= 0 && count <= most);
     this.bytes.filled(isCount ? count ?? 0 : 0);
     if (failure !== undefined && !isReset(failure.error)) this.failed(failure.error);
@@ -139,7 +139,7 @@ function badCount(most: number, count: unknown): TypeError {
 const RESETS = ["ConnectionReset", "ConnectionAborted", "BrokenPipe"];
 const RESET_CODES = ["ECONNRESET", "ECONNABORTED", "EPIPE"];
 
-/** The other side is gone without a word: for whoever reads, that is the end. */
+/** Whether the other side is gone without a word: for whoever reads, that is the end. */
 export function isReset(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return RESETS.includes(error.name) ||

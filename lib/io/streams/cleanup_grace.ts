@@ -1,21 +1,22 @@
 /**
- * Clean-up that is protected (a last line, a flush, a close) may depend on somebody who doesn't
- * read, and then an abort would never come to its end. So from the abort on there is a while for it;
- * then whatever it waits for is closed under it, and what that makes it throw is nobody's failure.
+ * How long the clean-up of an aborted body may take. Clean-up that is protected (a last line, a flush,
+ * a close) may depend on somebody who doesn't read, and then an abort would never come to its end. So
+ * from the abort on there is a grace period for it. Then whatever it waits for is closed under it, and
+ * what it throws because of that is not a failure.
  */
-import type { FiberCore } from "../../fiber/core/fiber.ts";
+import type { FiberCore } from "../../fiber/core/mod.ts";
 import type { CancelHandle } from "../../operation/types.ts";
 
-/** For how long the clean-up of an aborted body may use what it was given. */
-export const LINGER_MS = 1000;
+/** The grace period. Others who wait for the other side to be done wait as long. */
+export const CLEANUP_GRACE_MS = 1000;
 
-/** Calls `giveUp` a while after what `fiber` does now was aborted, unless that is cancelled. */
-export function lingerIn(fiber: FiberCore<unknown>, giveUp: () => void): CancelHandle {
+/** Calls `giveUp` the grace period after what `fiber` does now was aborted, unless that is cancelled. */
+export function limitCleanup(fiber: FiberCore<unknown>, giveUp: () => void): CancelHandle {
   const { context, scheduler } = fiber;
   const callbacks = (context.extra.onCancel ??= new Set());
   let timer: CancelHandle | undefined;
   const onCancel = () => {
-    timer = scheduler.loop.onTimer(LINGER_MS, { repeat: false }, giveUp);
+    timer = scheduler.loop.onTimer(CLEANUP_GRACE_MS, { repeat: false }, giveUp);
   };
   if (context.error === undefined) callbacks.add(onCancel);
   else onCancel();

@@ -1,3 +1,4 @@
+/** Checks of arguments that the streams, servers and commands have in common. */
 import { show } from "../../internal/check.ts";
 
 /** @throws {TypeError} unless `value` is a `Uint8Array` */

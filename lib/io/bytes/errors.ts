@@ -1,3 +1,5 @@
+/** The errors that reading and writing may end with, for those who catch them. */
+
 /** The input ended before there were as many bytes as were asked for. */
 export class EndOfFileError extends Error {
   /** "EndOfFileError". */
@@ -29,7 +31,7 @@ export class LimitExceededError extends Error {
   }
 }
 
-/** The input or output was closed, or the stream that a write goes to. */
+/** The input, the output, or the stream that a write goes to is closed. */
 export class StreamClosedError extends Error {
   /** "StreamClosedError". */
   override name = "StreamClosedError";
