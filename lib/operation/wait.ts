@@ -99,9 +99,12 @@ export abstract class Wait<T> implements Awaitable<T>, Effect {
   /** What is waited for, in words. */
   abstract describe(): string;
 
-  /** The `done` of the iterator result: no field, for that would be written twice in each wait. */
+  /**
+   * The `done` of the iterator result: no field, for that would be written twice in each wait. One
+   * that was dropped while it waited still has the effect, itself, for its value: it never ended.
+   */
   get done(): boolean {
-    return this.state === SPENT;
+    return this.state === SPENT && this.value !== this as unknown;
   }
 
   /** Woken while WAITING: tries again, like `attempt`, while enlisted. */
@@ -219,6 +222,7 @@ export abstract class Wait<T> implements Awaitable<T>, Effect {
 
   resume(): IteratorResult<never, T> {
     if (this.state === YIELDED) {
+      this.value = undefined; // it was the effect, itself
       execution.left--;
       return this.enter();
     }

@@ -6,6 +6,7 @@
 import { append, remove } from "../../internal/circle.ts";
 import { EventBase, type WaitNode } from "../../operation/event.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
+import type { Result } from "../../operation/types.ts";
 import { elsewhere, type FiberSlot, inherit, STATES, type Wait } from "../../operation/wait.ts";
 import { execution as cell } from "../../trigger/execution.ts";
 import type { FiberCore } from "./fiber.ts";
@@ -28,7 +29,16 @@ export class JoinEvent<T> extends EventBase<T> {
   }
 
   override attempt(wait: Wait<unknown>): boolean {
-    return this.fiber.terminated && takeOutcome(this.fiber, this.wanted, wait);
+    return this.fiber.terminated && wait.settleNow(this.outcome());
+  }
+
+  /** What is wanted of the fiber, which has terminated. */
+  outcome(): Result<unknown> {
+    const { fiber, wanted } = this;
+    if (wanted === "gone") return { ok: true, value: undefined };
+    fiber.flags |= OBSERVED;
+    const outcome = fiber.outcome();
+    return wanted === "value" ? outcome : { ok: true, value: outcome };
   }
 
   /** One that is going to wait need not give way first. */
@@ -51,30 +61,12 @@ export class JoinEvent<T> extends EventBase<T> {
   }
 
   override closed(node: WaitNode): void {
-    this.fiber.flags |= OBSERVED;
-    node.complete(this.fiber.outcome());
+    node.settled(this.outcome());
   }
 
   describe(): string {
     return `the end of ${this.fiber.name} (#${this.fiber.id})`;
   }
-}
-
-/** Takes from the terminated fiber what is wanted of it. */
-function takeOutcome<T>(fiber: FiberCore<T>, wanted: Wanted, wait: Wait<unknown>): true {
-  if (wanted === "gone") {
-    wait.value = undefined;
-    return true;
-  }
-  fiber.flags |= OBSERVED;
-  if (wanted === "value" && (fiber.flags & (ENDED_FAILED | ENDED_ABORTED)) === 0) {
-    wait.value = fiber.result;
-    return true;
-  }
-  const outcome = fiber.outcome();
-  if (wanted === "value") return wait.settleNow(outcome);
-  wait.value = outcome;
-  return true;
 }
 
 export interface JoinWait<T> extends RuleWait<T> {}
@@ -113,7 +105,7 @@ export class JoinWait<T> implements WaitNode {
     ) return this.start();
     if (joined.terminated) {
       this.state = COMMITTED;
-      takeOutcome(joined, this.wanted, this as Wait<unknown>);
+      this.takeOutcome();
       return this.state === COMMITTED ? this.finish() : this.resume();
     }
     this.state = WAITING;
@@ -139,10 +131,19 @@ export class JoinWait<T> implements WaitNode {
     return this.rule.attempt(this as Wait<unknown>);
   }
 
+  /** A value needs no result to carry it. */
+  takeOutcome(): void {
+    const { fiber, wanted } = this;
+    if (wanted === "value" && (fiber.flags & (ENDED_FAILED | ENDED_ABORTED)) === 0) {
+      fiber.flags |= OBSERVED;
+      this.value = fiber.result;
+    } else this.settleNow(this.rule.outcome() as Result<T>);
+  }
+
   closed(): void {
     this.fiber.joiners = remove<WaitNode>(this.fiber.joiners, this);
     this.state = COMMITTED;
-    takeOutcome(this.fiber, this.wanted, this as Wait<unknown>);
+    this.takeOutcome();
     this.waiter!.unblock();
   }
 }

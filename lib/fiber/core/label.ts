@@ -30,19 +30,20 @@ export function nameOf(label: Label | undefined): string {
   }
 }
 
-let spawned: (() => unknown) | null = null;
+/** In the place of a function. */
+const nobody = Symbol("nobody");
+let spawned: unknown = nobody;
 let nameOfSpawned: string | undefined;
 
 /** What a fiber is called that runs `body` and was given no name: `undefined`, nothing in particular. */
 export function nameOfBody(body: () => unknown): string | undefined {
-  if (body !== spawned) {
-    nameOfSpawned = isGeneratorFunction(body) ? nameOf(body) : undefined;
-    spawned = body;
-  }
-  return nameOfSpawned;
+  if (body === spawned) return nameOfSpawned;
+  if (!isGeneratorFunction(body)) return undefined;
+  spawned = body;
+  return nameOfSpawned = nameOf(body);
 }
 
-/** Whether `body` was spawned just before, so that nothing need be asked of it. */
+/** Whether `body` is the generator function that was spawned last, and need not be looked at. */
 export function isSpawnedAgain(body: unknown): boolean {
   return body === spawned;
 }
@@ -66,5 +67,5 @@ export function nameOfEnded(label: Label): string {
 /** Forgets the functions that were asked last, so that they aren't kept alive. */
 export function forgetFunctions(): void {
   asked = null;
-  spawned = null;
+  spawned = nobody;
 }

@@ -29,11 +29,20 @@ const WATCH_SHIFT = watchShift;
 const GENERATOR = generator;
 const execution = cell;
 
+const generatorPrototype = Object.getPrototypeOf(function* () {}).prototype as Generator;
 /**
  * What all generators inherit. Each generator function has a prototype of its own, so in a real
  * program to look `next` up in the generator takes a twentieth of a switch.
  */
-const generatorNext = (Object.getPrototypeOf(function* () {}).prototype as Generator).next;
+const generatorNext = generatorPrototype.next;
+const generatorIterator = generatorPrototype[Symbol.iterator];
+
+/** Whether it is a generator as the language makes it, and nothing that somebody made of one. */
+function isGenerator(operation: unknown): operation is FiberIterator {
+  if (!isObject(operation)) return false;
+  const { next, [Symbol.iterator]: iterator } = operation as Generator;
+  return next === generatorNext && iterator === generatorIterator;
+}
 
 /**
  * Runs `fiber`, which its scheduler was told is ready, to its next suspension or to its end.
@@ -105,9 +114,9 @@ function start(fiber: FiberCore<unknown>): FiberIterator {
   const body = fiber.body!;
   fiber.body = null;
   const operation: unknown = body();
-  if (isObject(operation) && (operation as { next?: unknown }).next === generatorNext) {
+  if (isGenerator(operation)) {
     fiber.flags |= GENERATOR;
-    return fiber.iterator = operation as unknown as FiberIterator;
+    return fiber.iterator = operation;
   }
   if (!isOperation(operation)) {
     throw withoutPlace(

@@ -75,6 +75,7 @@ class Write extends EventBase<number> implements TurnRule {
   }
 
   written(node: WaitNode, count: number): void {
+    if (this.wanted === "turn") return; // that was its commit
     node.complete(this.#result(count));
   }
 
