@@ -10,11 +10,11 @@ import type { Linked } from "../internal/circle.ts";
 import type { Ring } from "../internal/ring.ts";
 import { EventBase, type WaitNode } from "../operation/event.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
-import { elsewhere, type FiberSlot, inherit, STATES, Wait } from "../operation/wait.ts";
+import { elsewhere, type FiberSlot, inherit, STATES, type Wait } from "../operation/wait.ts";
 import { execution as cell } from "../trigger/execution.ts";
 import { type ChannelCore, NOTHING as nothing } from "./core.ts";
 
-const [COLD, WAITING, COMMITTED, FAILED, SPENT] = STATES;
+const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
 const execution = cell;
 const NOTHING: typeof nothing = nothing;
 
@@ -106,6 +106,8 @@ export class Receive<T> implements WaitNode {
   next(): IteratorResult<never, T> {
     if (this.state === COMMITTED) {
       this.state = SPENT;
+      const { value } = this;
+      this.value = this.orThrow ? value : value === CLOSED ? undefined : { value };
       return this as never;
     }
     if (this.state !== COLD) return this.resume();
@@ -133,31 +135,9 @@ export class Receive<T> implements WaitNode {
   accept(item: unknown): void {
     const { core } = this;
     core.receivers = delist<WaitNode>(core.receivers, this);
-    this.value = this.orThrow ? item : { value: item };
+    this.value = item;
     this.state = COMMITTED;
     this.waiter!.unblock();
-  }
-
-  // `accept` makes the option at once, since `next` has nothing to do then; and so do the others.
-
-  attempt(): boolean {
-    const isDone = this.rule.attempt(this as Wait<unknown>);
-    if (isDone && this.state !== FAILED) this.value = this.rule.resultOf(this.value);
-    return isDone;
-  }
-
-  complete(item: unknown): void {
-    RuleWait.prototype.complete.call(this, this.rule.resultOf(item));
-  }
-
-  conclude(): T {
-    return Wait.prototype.conclude.call(this) as T;
-  }
-
-  giveBack(): void {
-    const { value } = this;
-    if (this.orThrow) this.core.giveBack(value);
-    else if (value !== undefined) this.core.giveBack((value as { value: unknown }).value);
   }
 }
 
