@@ -10,7 +10,6 @@ import type { Wait } from "../operation/wait.ts";
 /** To find the latch open. Holds the count and those who wait, who are there only while it is shut. */
 class OpenEvent extends EventBase<void> {
   waiters: WaitNode | null = null;
-
   constructor(public count: number) {
     super();
   }
@@ -29,11 +28,15 @@ class OpenEvent extends EventBase<void> {
   }
 }
 
-/** Shut until it was counted down to zero, and open from then on, for everybody. */
+/** Shut until it has been counted down to zero; open from then on, for everybody. */
 export class Latch {
   readonly #open: OpenEvent;
 
-  /** @throws {RangeError} if `count` is not a whole number of at least 0, which is open at once */
+  /**
+   * A latch that is shut, unless `count` is 0.
+   *
+   * @throws {RangeError} if `count` is not a whole number of at least 0
+   */
   constructor(count: number) {
     checkFiniteCount("make the latch", "count", count, 0);
     this.#open = new OpenEvent(count);
@@ -45,7 +48,7 @@ export class Latch {
   }
 
   /**
-   * Counts down by `n`, at zero lets in all who wait, in the order in which they came. Never suspends.
+   * Counts down by `n`. At zero all who wait are let in, first come first. Never suspends.
    *
    * @throws {RangeError} if `n` is not a whole number of at least 1, or more than is left
    */
