@@ -71,7 +71,7 @@ export interface ChannelStatistics {
  */
 export class Channel<T> implements AsyncIterable<T> {
   readonly #core: ChannelCore<T>;
-  #receiveEvent: ReceiveEvent<T> | undefined;
+  #receiveEvent: Event<T> | undefined;
   #receiveOptionEvent: Event<Option<T>> | undefined;
 
   /**
@@ -168,7 +168,7 @@ export class Channel<T> implements AsyncIterable<T> {
 
   /** `receiveOrThrow` as an event: the same one for every call. */
   receiveEvent(): Event<T> {
-    return this.#receiveEvent ??= new ReceiveEvent(this.#core, true);
+    return this.#receiveEvent ??= new ReceiveEvent<T, T>(this.#core, true);
   }
 
   /**
@@ -176,9 +176,7 @@ export class Channel<T> implements AsyncIterable<T> {
    * that closing a channel can be a branch of a `select`. The same one for every call.
    */
   receiveOptionEvent(): Event<Option<T>> {
-    if (this.#receiveOptionEvent !== undefined) return this.#receiveOptionEvent;
-    const event = new ReceiveEvent(this.#core, false);
-    return this.#receiveOptionEvent = event.map((item) => event.resultOf(item) as Option<T>);
+    return this.#receiveOptionEvent ??= new ReceiveEvent<T, Option<T>>(this.#core, false);
   }
 
   /**

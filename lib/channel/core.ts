@@ -143,11 +143,11 @@ export class ChannelCore<T> {
     return failure === null ? new ChannelClosedError("receive from", this.title) : failure.error;
   }
 
-  /** How a receive ends when there will be no item: with `none`, or by throwing why. */
-  atEnd<N>(orThrow: boolean, none: N): Result<N> {
+  /** How a receive ends when there will be no item: with `undefined`, or by throwing why. */
+  atEnd(orThrow: boolean): Result<undefined> {
     return orThrow || this.failure !== null
       ? { ok: false, error: this.end() }
-      : { ok: true, value: none };
+      : { ok: true, value: undefined };
   }
 
   statistics(): { size: number; sendersWaiting: number; receiversWaiting: number } {

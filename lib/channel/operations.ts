@@ -18,14 +18,11 @@ const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
 const execution = cell;
 const NOTHING: typeof nothing = nothing;
 
-/** In the place of an item: there will be none. */
-export const CLOSED: unique symbol = Symbol("closed");
-
 /**
- * To receive. One of a kind per channel, since it holds nothing of its waiters. Closed and drained:
- * `orThrow` fails, otherwise it happens with `CLOSED`.
+ * To receive: an item (`orThrow`), or an option, which is `undefined` when the channel is closed and
+ * drained. One of a kind per channel, since it holds nothing of its waiters.
  */
-export class ReceiveEvent<T> extends EventBase<T> {
+export class ReceiveEvent<T, R = unknown> extends EventBase<R> {
   declare readonly core: ChannelCore<T>;
   declare readonly orThrow: boolean;
 
@@ -38,11 +35,9 @@ export class ReceiveEvent<T> extends EventBase<T> {
   override attempt(wait: Wait<unknown>): boolean {
     const { core } = this;
     const item = core.tryTake();
-    if (item !== NOTHING) {
-      wait.value = item;
-      return true;
-    }
-    return core.isClosed && wait.settleNow(core.atEnd(this.orThrow, CLOSED));
+    if (item === NOTHING) return core.isClosed && wait.settleNow(core.atEnd(this.orThrow));
+    wait.value = this.orThrow ? item : { value: item };
+    return true;
   }
 
   override enlist(node: WaitNode): void {
@@ -55,18 +50,17 @@ export class ReceiveEvent<T> extends EventBase<T> {
     core.receivers = delist(core.receivers, node);
   }
 
+  override accept(node: WaitNode, item: unknown): void {
+    node.complete(this.orThrow ? item : { value: item });
+  }
+
   override closed(node: WaitNode): void {
-    node.settled(this.core.atEnd(this.orThrow, CLOSED));
+    node.settled(this.core.atEnd(this.orThrow));
   }
 
-  override giveBack(item: unknown): void {
-    if (item !== CLOSED) this.core.giveBack(item as T);
-  }
-
-  /** `receive` returns an option. */
-  override resultOf(item: unknown): unknown {
-    if (this.orThrow) return item;
-    return item === CLOSED ? undefined : { value: item };
+  override giveBack(value: unknown): void {
+    if (this.orThrow) this.core.giveBack(value as T);
+    else if (value !== undefined) this.core.giveBack((value as { value: T }).value);
   }
 
   describe(): string {
@@ -106,8 +100,6 @@ export class Receive<T> implements WaitNode {
   next(): IteratorResult<never, T> {
     if (this.state === COMMITTED) {
       this.state = SPENT;
-      const { value } = this;
-      this.value = this.orThrow ? value : value === CLOSED ? undefined : { value };
       return this as never;
     }
     if (this.state !== COLD) return this.resume();
@@ -135,7 +127,7 @@ export class Receive<T> implements WaitNode {
   accept(item: unknown): void {
     const { core } = this;
     core.receivers = delist<WaitNode>(core.receivers, this);
-    this.value = item;
+    this.value = this.orThrow ? item : { value: item };
     this.state = COMMITTED;
     this.waiter!.unblock();
   }

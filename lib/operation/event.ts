@@ -117,7 +117,7 @@ export class Arm implements WaitNode {
   }
 
   accept(value: unknown): void {
-    this.complete(value);
+    this.event.accept!(this, value);
   }
 
   give(buffer?: Ring<unknown>): unknown {
@@ -152,6 +152,8 @@ export abstract class EventBase<T> implements Event<T> {
     node.handle?.cancel();
     node.handle = null;
   }
+  /** For events that take a value: commits `node` with it. */
+  accept?(node: WaitNode, value: unknown): void;
   /** For events that offer a value: commits `node` and returns the value. */
   give?(node: WaitNode, buffer?: Ring<unknown>): unknown;
   /** For events at something that can come to its end: commits `node` to that. */

@@ -61,7 +61,7 @@ export class RuleWait<T> implements WaitNode {
   }
 
   accept(value: unknown): void {
-    this.complete(value);
+    this.rule.accept!(this as WaitNode, value);
   }
 
   give(buffer?: Ring<unknown>): unknown {

@@ -92,7 +92,8 @@ export class SelectWait<T> {
     }
     this.state = WAITING;
     this.waiter = fiber;
-    this.enlist();
+    this.arms = this.arms.slice(); // the user's list may change while this waits
+    this.enlistArms(false);
     if (fiber.pending !== null) fiber.dropPending();
     fiber.pending = this as Wait<unknown>;
     this.value = this;
@@ -228,6 +229,8 @@ export class SelectWait<T> {
       }
     } catch (error) { // a thread pool that is closed, say
       arms[i]!.sync = null;
+      this.state = SPENT;
+      this.withdraw();
       throw error;
     }
   }
