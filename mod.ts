@@ -34,15 +34,15 @@
  * @module
  */
 // In this order what is alike stands close together in a bundle: gzip looks back 32 kB, no further.
+export * from "./lib/channel/mod.ts";
 export * from "./lib/trigger/mod.ts";
 export * from "./lib/operation/mod.ts";
-export * from "./lib/channel/mod.ts";
-export * from "./lib/event/mod.ts";
-export * from "./lib/fiber/mod.ts";
 export {
   fromPromise,
   promiseEvent,
   spawnAsPromise,
   spawnAsPromiseFromAnywhere,
 } from "./lib/promise/mod.ts";
+export * from "./lib/event/mod.ts";
+export * from "./lib/fiber/mod.ts";
 export type { FromPromiseOptions } from "./lib/promise/mod.ts";

@@ -124,6 +124,38 @@ forEachScheduler((name, run) => {
   });
 });
 
+forEachScheduler((name, run) => {
+  Deno.test(`law 13: of two operations that were started by hand the first is no result (${name})`, () => {
+    const channel = new Channel<number>();
+    const result = run(function* () {
+      yield* ({
+        [Symbol.iterator]: () => ({
+          next() {
+            const first = channel.receive()[Symbol.iterator]().next();
+            channel.receive()[Symbol.iterator]().next();
+            return first;
+          },
+        }),
+      });
+    });
+    assertMatch((errorOf(result) as TypeError).message, /^Cannot yield a Receive/);
+    assertEquals(channel.statistics().receiversWaiting, 0);
+  });
+
+  Deno.test(`law 13: a null that is spawned is refused, whatever was spawned before (${name})`, () => {
+    valueOf(run(function* () {
+      for (let i = 0; i < 2; i++) {
+        assertThrows(() => spawn(null as Any), TypeError, "body must be a function, got null");
+        yield* yieldNow();
+      }
+    }));
+  });
+});
+
+Deno.test("law 13: main(null) is refused", () => {
+  assertThrows(() => main(null as Any), TypeError, "body must be a function, got null");
+});
+
 // What a body returns ----------------------------------------------------------------------------
 
 const bodies: [what: string, body: () => Any][] = [

@@ -654,6 +654,28 @@ Deno.test("law 3, law 10: a fiber that swallows every Abort gives way all the sa
   assert(swallowed >= 2 * REAL_SHARE);
 });
 
+Deno.test("law 10: an operation with nothing to return returns undefined, also when it has given way", () => {
+  const channel = new Channel<number>();
+  const output = Output.toBytes();
+  const operations: [name: string, operation: () => Operation<unknown>][] = [
+    ["send", () => channel.send(1)],
+    ["sendEvent", () => channel.sendEvent(2)],
+    ["write of nothing", () => write(writerTo(), bytes(""))],
+    ["output", () => output.outputString("a")],
+    ["flush", () => output.flush()],
+    ["abort", () => Fiber.returned(1).abort()],
+  ];
+  withShare(1, () => {
+    valueOf(run(function* () {
+      for (const [name, operation] of operations) {
+        yield* yieldNow();
+        yield* channel.send(0); // the whole share
+        assertEquals([name, yield* operation()], [name, undefined]);
+      }
+    }));
+  });
+});
+
 Deno.test("law 10: an operation that gives way is used: a second use is a TypeError", () => {
   withShare(1, () =>
     virtually(function* () {

@@ -242,6 +242,24 @@ Deno.test("law 7: writeEvent() lines up, and is chosen when its turn comes", asy
   assertEquals(sink.writes, ["first", "second", "third"]);
 });
 
+Deno.test("writeEvent() of a buffer that has shrunk to nothing by its turn happens once, with 0", async () => {
+  const sink = new SlowWriter();
+  const storage = new ArrayBuffer(4, { maxByteLength: 4 });
+  await main(function* () {
+    const before = yield* waiting(write(sink, bytes("a")));
+    yield* turn();
+    const event = yield* waiting(
+      select([when(writeEvent(sink, new Uint8Array(storage)), (count) => count)]),
+    );
+    storage.resize(0);
+    sink.take();
+    yield* before;
+    assertEquals(yield* event, 0);
+    yield* turn();
+  });
+  assertEquals(sink.writes, ["a"]);
+});
+
 Deno.test("law 13: a failure after a writeEvent() is told to the next write, or event", async () => {
   const sink = new SlowWriter();
   const error = new Error("broken");
