@@ -62,6 +62,7 @@ const doors: Record<string, string[]> = {
     "suspend",
     "unblock",
   ],
+  "./sync": ["Latch"],
   "./thread": [
     "PoolClosedError",
     "SharedChannel",

@@ -243,7 +243,8 @@ export class Send<T> implements WaitNode {
 inherit(Send, RuleWait);
 
 // The lists of waiters: `internal/circle.ts` once more. Shared with every other list of the library,
-// these two would forget what a channel's waiters look like, and a rendezvous take twice as long.
+// these two would forget what a channel's waiters look like: a rendezvous in a program that uses
+// everything takes 7 % longer then.
 
 /** The list `first` with `node` as its last. */
 function enlist<N extends Linked<N>>(first: N | null, node: N): N {

@@ -18,6 +18,7 @@ import {
   timeoutEvent,
   when,
 } from "@weft/weft";
+import { Latch } from "@weft/weft/sync";
 import { Source, Thenable } from "../kit/source.ts";
 import { type VirtualLoop, virtualLoop } from "../kit/virtual_loop.ts";
 import { settle, virtually, waiting } from "../kit/virtually.ts";
@@ -117,6 +118,16 @@ const bases: Record<string, MakeBase> = {
         assertEquals(Reflect.get(fiber, "joiners"), null); // fibers have no statistics()
         fiber.abort(failure);
       },
+    };
+  },
+
+  *waitEvent() {
+    const latch = new Latch(1);
+    return {
+      event: latch.waitEvent(),
+      happen: () => latch.countDown(),
+      value: undefined,
+      check: () => assertEquals(latch.statistics().waiting, 0),
     };
   },
 

@@ -43,6 +43,7 @@ import { blockingLoop } from "@weft/weft/loop";
 import { block, setUncaughtHandler, suspend } from "@weft/weft/lowlevel";
 import { withAbortSignal } from "@weft/weft/promise";
 import { ResourcePool } from "@weft/weft/resource";
+import { Latch } from "@weft/weft/sync";
 import { SharedChannel, SharedTrigger, ThreadPool } from "@weft/weft/thread";
 import { runLifo } from "../../examples/schedulers/lifo.ts";
 import { REAL_SHARE, withShare, withShareUntil } from "../kit/share.ts";
@@ -200,6 +201,10 @@ const ready: Record<string, Record<string, () => Ready>> = {
       return { operation, isUntouched: () => calls === 0 };
     },
   },
+  OpenEvent: {
+    "wait() for a latch": () => ({ operation: new Latch(0).wait() }),
+    "waitEvent() of a latch": () => ({ operation: new Latch(0).waitEvent() }),
+  },
   SharedReceive: {
     "receive() between threads": () => {
       const { shared, isUntouched } = readyShared(1);
@@ -318,6 +323,8 @@ Deno.test("law 10: every class of operations in lib is in the table of those tha
     for (const [, name] of text.matchAll(/^inherit\((\w+)/gm)) found.add(name!);
     for (const [, name] of text.matchAll(/new RuleWait(?:<.*>)?\(\s*new (\w+)/g)) found.add(name!);
     for (const [, name] of text.matchAll(/^class (\w+).* extends RuleWait\b/gm)) found.add(name!);
+    if (!text.includes("new RuleWait")) continue;
+    for (const [, name] of text.matchAll(/^class (\w+).* extends EventBase\b/gm)) found.add(name!);
   }
   assertEquals([...found].filter((name) => !known.includes(name)), []);
   assertEquals(known.filter((name) => !found.has(name)), []);

@@ -47,6 +47,7 @@ import {
   withTimeout,
   yieldNow,
 } from "@weft/weft";
+import { Latch } from "@weft/weft/sync";
 import { Source, Thenable } from "../kit/source.ts";
 import { withFakeTime } from "../kit/fake_time.ts";
 import { uncaughtDuring } from "../kit/uncaught.ts";
@@ -455,6 +456,14 @@ const waits: Record<string, () => Wait> = {
         }),
       waiters: () => waiting,
     };
+  },
+  "the wait for a latch"() {
+    const latch = new Latch(1);
+    return { operation: () => latch.wait(), waiters: () => latch.statistics().waiting };
+  },
+  "the event of a latch"() {
+    const latch = new Latch(1);
+    return { operation: () => latch.waitEvent(), waiters: () => latch.statistics().waiting };
   },
   "an event from a source"() {
     const source = new Source<number>();

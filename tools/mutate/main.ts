@@ -24,14 +24,15 @@ const rooms: Record<string, readonly string[]> = {
   channel: ["lib/channel"],
   promise: ["lib/promise"],
   lowlevel: ["lib/lowlevel"],
+  sync: ["lib/sync"],
   resource: ["lib/resource"],
 };
 
 /** Whose tests are asked after a room's own: the quick ones first. */
 // deno-fmt-ignore -- one line of rooms
 const distant = [
-  "world5", "channel", "event", "lowlevel", "promise", "trigger", "internal", "loop", "resource",
-  "property", "fiber",
+  "world5", "channel", "event", "lowlevel", "sync", "promise", "trigger", "internal", "loop",
+  "resource", "property", "fiber",
 ];
 
 /** What came of the tests of a room, and the test that failed. */

@@ -1,0 +1,27 @@
+/**
+ * Synchronisation: what fibers, async functions and tasks of other schedulers wait for when they pass
+ * nothing to each other.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ * import { main, spawn } from "@weft/weft";
+ * import { Latch } from "@weft/weft/sync";
+ *
+ * const warm: string[] = [];
+ * await main(function* () {
+ *   const ready = new Latch(2);
+ *   for (const name of ["cache", "index"]) {
+ *     spawn(function* () {
+ *       warm.push(name);
+ *       ready.countDown();
+ *     });
+ *   }
+ *   yield* ready.wait();
+ *   assertEquals(warm, ["cache", "index"]);
+ * });
+ * ```
+ *
+ * @module
+ */
+export { Latch } from "./latch.ts";
