@@ -295,8 +295,7 @@ class Responder {
 
   /**
    * Has `exchange` watch for its client to go, if the handler still waits when the host has had a
-   * turn. Until then nobody can go away; and to have Deno make a signal, and to listen to it, would be
-   * a fifth of all that is done for a request.
+   * turn. Until then nobody can go away; and to have Deno make a signal, and to listen to it, is dear.
    */
   #watchSoon(exchange: Exchange): void {
     if (this.#unwatched.push(exchange) > 1) return;
