@@ -17,7 +17,7 @@ import { EventBase, type WaitNode } from "../operation/event.ts";
 import type { Event } from "../operation/event_constructors.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
 import type { Awaitable } from "../operation/types.ts";
-import { FAILED, Wait } from "../operation/wait.ts";
+import { FAILED, SPENT, type Wait } from "../operation/wait.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
 import { hubOf, type PromiseHub } from "./hub.ts";
 
@@ -116,17 +116,8 @@ class PromiseWait<T> extends RuleWait<T> {
     this.onLate = onLate;
   }
 
-  // The hub takes out whom it tells: to withdraw means that the wait was cancelled.
-
-  override complete(value: T): void {
-    Wait.prototype.complete.call(this, value);
-  }
-
-  override fail(error: unknown): void {
-    Wait.prototype.fail.call(this, error);
-  }
-
   override withdraw(): void {
+    if (this.state !== SPENT) return; // not cancelled: it is told, and the hub has taken it out
     super.withdraw();
     if (this.onLate !== undefined) this.rule.expectLate(this.onLate);
     this.rule.stop(); // last, as listeners of the signal may settle the promise
@@ -151,9 +142,8 @@ class PromiseWait<T> extends RuleWait<T> {
    * function, which was not called, and for a thenable, which may start only when `then` is called.
    */
   override refused(): void {
-    const { source } = this.rule;
-    if (!(source instanceof Promise)) return;
-    if (this.onLate === undefined) hubOf(source); // a rejection is considered handled
+    if (!(this.rule.source instanceof Promise)) return;
+    if (this.onLate === undefined) void this.rule.hub; // a rejection is considered handled
     else this.rule.expectLate(this.onLate);
   }
 

@@ -15,20 +15,9 @@ export interface SettleNode {
 
 export class PromiseHub {
   /** How the promise has settled, once it is known. */
-  result: Result<unknown> | undefined = undefined;
+  result: Result<unknown> | undefined;
   /** In the order in which they came. */
   readonly #waiters: Set<SettleNode> = new Set();
-
-  constructor(promise: PromiseLike<unknown>) {
-    try {
-      promise.then(
-        (value) => this.#settle({ ok: true, value }),
-        (error) => this.#settle({ ok: false, error }),
-      );
-    } catch (error) { // a thenable; if it has settled before, that stands, as for `await`
-      this.#settle({ ok: false, error });
-    }
-  }
 
   enlist(node: SettleNode): void {
     if (this.result === undefined) this.#waiters.add(node);
@@ -39,24 +28,43 @@ export class PromiseHub {
     this.#waiters.delete(node);
   }
 
-  #settle(result: Result<unknown>): void {
-    if (this.result !== undefined) return; // a thenable that settles twice
-    this.result = result;
+  /** The promise has settled. */
+  settle(result: Result<unknown>): void {
+    this.result ??= result; // of a thenable that settles twice the first counts
     for (const node of this.#waiters) {
       this.#waiters.delete(node);
-      node.settled(result);
+      node.settled(this.result);
     }
   }
 }
 
-const hubs: WeakMap<PromiseLike<unknown>, PromiseHub> = new WeakMap();
+/** A constructor that returns the object it is given: private fields of a subclass are added to it. */
+const Given = function (object: object) {
+  return object;
+} as unknown as new (object: object) => object;
 
-/** The hub of `promise`, made when it is first asked for. */
-export function hubOf(promise: PromiseLike<unknown>): PromiseHub {
-  let hub = hubs.get(promise);
-  if (hub === undefined) {
-    hub = new PromiseHub(promise);
-    hubs.set(promise, hub);
+/**
+ * A promise with its hub in a private field, which nobody else sees. A `WeakMap` would do, too; but
+ * where each promise is waited for once, the collector takes as long for the map's dead entries as
+ * for all the rest of an HTTP request.
+ */
+class Watched extends Given {
+  readonly #hub = new PromiseHub(); // there before `then` is called: a thenable may wait for itself
+
+  constructor(promise: PromiseLike<unknown>) {
+    super(promise);
+    const fail = (error: unknown) => this.#hub.settle({ ok: false, error });
+    try {
+      promise.then((value) => this.#hub.settle({ ok: true, value }), fail);
+    } catch (error) { // a thenable; if it has settled before, that stands, as for `await`
+      fail(error);
+    }
   }
-  return hub;
+
+  /** The hub of `promise`, made when it is first asked for. */
+  static hubOf(promise: PromiseLike<unknown> | Watched): PromiseHub {
+    return (#hub in promise ? promise : new Watched(promise)).#hub;
+  }
 }
+
+export const hubOf: (promise: PromiseLike<unknown>) => PromiseHub = Watched.hubOf;

@@ -279,6 +279,27 @@ Deno.test("HttpServer: a body of the user's own that fails is reported", async (
   assertEquals(reported, [boom]);
 });
 
+Deno.test("HttpServer: a request counts until its response is sent, also if its fiber has ended", async () => {
+  let body!: ReadableStreamDefaultController<Uint8Array>;
+  await withServer(
+    // deno-lint-ignore require-yield -- it answers at once
+    function* () {
+      return new Response(new ReadableStream({ start: (controller) => void (body = controller) }));
+    },
+    function* (url, server) {
+      const client = spawn(() => textOf(url));
+      yield* until(() => server.statistics().accepted === 1);
+      body.enqueue(bytes("one "));
+      yield* fromPromise(hostTurn());
+      assertEquals(server.statistics().requests, 1);
+      body.enqueue(bytes("two"));
+      body.close();
+      assertEquals(yield* client, "one two");
+      yield* until(() => server.statistics().requests === 0);
+    },
+  );
+});
+
 /** The next event of that name. */
 function happens<E = unknown>(target: EventTarget, name: string): Operation<E> {
   return fromPromise(

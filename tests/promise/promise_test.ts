@@ -54,6 +54,14 @@ async function unhandledDuring(f: () => unknown): Promise<unknown[]> {
   return reasons;
 }
 
+Deno.test("fromPromise: a frozen promise can be waited for, again and again", async () => {
+  const promise = Object.freeze(Promise.resolve("frozen"));
+  const values = await main(function* () {
+    return [yield* fromPromise(promise), yield* fromPromise(promise)];
+  });
+  assertEquals(values, ["frozen", "frozen"]);
+});
+
 Deno.test("fromPromise is the same function in @weft/weft and @weft/weft/promise", () => {
   assertStrictEquals(room.fromPromise, fromPromise);
   assertStrictEquals(room.promiseEvent, promiseEvent);

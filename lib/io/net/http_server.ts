@@ -1,21 +1,23 @@
 /**
  * HTTP servers, on `Deno.serve`: a fiber that stands for the server, and one for each request.
  *
- * Deno calls for each request and waits for a promise of the response. The fiber that runs the handler
- * settles it, and then goes on until the response is sent, and what the handler has spawned is gone:
+ * Deno calls for each request. If the handler answers in its first step, the call returns the
+ * response, which is the fastest way for Deno; else it returns a promise, which the fiber settles. The
+ * fiber then goes on until the response is sent, and what the handler has spawned is gone:
  *
  *     handler ──▶ responded ──▶ sent ──▶ ended
  *        ├── failed or aborted before it had responded: a 500, or a 503
  *        └── the client is gone: the fiber is aborted
  *
  * An upgrade to a WebSocket is special, since for Deno it is a response that was sent already: see
- * `Exchange.acceptable`.
+ * `Exchange.#acceptable`.
  */
 import { afterEvent, select } from "../../event/mod.ts";
 import { Channel } from "../../channel/mod.ts";
-import { type Scope, scope, spawn } from "../../fiber/mod.ts";
+import { type Scope, scope, spawn, type SpawnOptions } from "../../fiber/mod.ts";
 import { currentFiber, type Fiber, runBody } from "../../fiber/core/mod.ts";
 import { checkBody, checkOptional, show } from "../../internal/check.ts";
+import { hop } from "../../loop/hop.ts";
 import { FiberAborted } from "../../operation/errors.ts";
 import { FiberTrigger } from "../../operation/fiber_trigger.ts";
 import type { Awaitable, Operation, Result } from "../../operation/types.ts";
@@ -24,6 +26,7 @@ import { checkPath, checkPort, checkServerTls } from "./address.ts";
 import { refuseOptions } from "../bytes/mod.ts";
 import { CLEANUP_GRACE_MS } from "../streams/mod.ts";
 import { guardBody, isBrokenOff } from "./http_body.ts";
+import { spawnAtOnce } from "./spawn_at_once.ts";
 import { Establish, reportHandler, shutDown, type ShutdownOptions } from "./server.ts";
 
 /** How and where an HTTP server listens. */
@@ -206,7 +209,7 @@ class Responder {
   requests = 0;
   accepted = 0;
   readonly fiber: Fiber<void>;
-  readonly #handler: HttpHandler;
+  readonly handler: HttpHandler;
   readonly #controller = new AbortController();
   readonly #server: Deno.HttpServer<Deno.Addr>;
   readonly #stopping = new Channel<never>({ name: "shutdown" });
@@ -214,9 +217,11 @@ class Responder {
   /** Where requests are served; `undefined`: its fiber has not begun; `null`: nor ever will. */
   #served: Scope | null | undefined;
   readonly #begun = Promise.withResolvers<void>();
+  /** Whose handlers wait since the host's last turn. */
+  #unwatched: Exchange[] = [];
 
   constructor({ tls, ...options }: HttpServerOptions, handler: HttpHandler) {
-    this.#handler = handler;
+    this.handler = handler;
     this.#server = Deno.serve({
       ...options,
       ...tls,
@@ -255,8 +260,13 @@ class Responder {
     if (served === null) this.#controller.abort();
   }
 
-  /** No request is left. */
+  /** No request is left, unless its response is on its way. */
   *#end(): Generator<never, void, unknown> {
+    yield* this.#close();
+    this.requests = 0; // who hasn't taken the response by now is no longer waited for
+  }
+
+  *#close(): Generator<never, void, unknown> {
     if (this.#stopped === undefined) {
       this.#controller.abort();
       yield* fromPromise(this.#server.finished);
@@ -274,42 +284,155 @@ class Responder {
     const served = this.#served;
     if (served === undefined) return this.#begun.promise.then(() => this.#serve(request, info));
     if (served === null || served.error !== undefined) return unavailable();
-    const { promise, resolve } = Promise.withResolvers<Response>();
-    const exchange = new Exchange(request, info, this.#handler, resolve);
+    const exchange = new Exchange(request, info, this);
     this.requests++;
     this.accepted++;
-    const fiber = served.spawn(() => answer(exchange), {
-      name: "request",
-      propagateCancelToParent: false,
-      finally: () => this.requests--,
-    });
-    fiber.onResult((result) => settle(exchange, result));
-    return promise.then((response) => exchange.acceptable(response));
+    const fiber = spawnAtOnce(served, () => answer(exchange), REQUEST);
+    if (exchange.fiber === undefined) exchange.settleAtEnd(fiber); // it may be aborted before it begins
+    if (!exchange.isAnswered) this.#watchSoon(exchange);
+    return exchange.answer();
   }
+
+  /**
+   * Has `exchange` watch for its client to go, if the handler still waits when the host has had a
+   * turn. Until then nobody can go away; and to have Deno make a signal, and to listen to it, is dear.
+   */
+  #watchSoon(exchange: Exchange): void {
+    if (this.#unwatched.push(exchange) > 1) return;
+    hop(() => {
+      const unwatched = this.#unwatched;
+      this.#unwatched = [];
+      for (const exchange of unwatched) exchange.watch();
+    });
+  }
+
+  /** A request has been served. */
+  readonly countOut = (): void => {
+    if (this.requests > 0) this.requests--; // else the server has ended, and waits for none
+  };
 }
+
+const REQUEST: SpawnOptions = { name: "request", propagateCancelToParent: false };
 
 /** One request, and what becomes of it. */
 class Exchange {
-  /** Released when the response was sent, or can't be. To wait for a promise takes longer. */
-  readonly sent = new FiberTrigger("its response to be sent");
-  /** Whether it was sent. */
+  /** What runs the handler, once it has begun. */
+  fiber: Fiber<unknown> | undefined;
+  /** Whether the handler has ended. */
+  isAnswered = false;
+  /** Whether the response was sent. */
   isSent = false;
   /** Whether the handler gave no response, which was dealt with. */
   hasFailed = false;
   /** Breaks off a body that is still being made. */
   breakOff?: (error: unknown) => void;
+  readonly #completed: Promise<void>;
+  #isCompleted = false;
+  /** Whether the fiber has ended before the response was sent, and it is still to be counted out. */
+  #countsOut = false;
+  /** What waits for the response to be sent. */
+  #sent: FiberTrigger | undefined;
+  #settles = false;
+  #response: Response | undefined;
+  /** Tells Deno the response, once it waits for it. */
+  #resolve: ((response: Response) => void) | undefined;
+  #signal: AbortSignal | undefined;
 
   constructor(
     readonly request: Request,
     readonly info: Deno.ServeHandlerInfo,
-    readonly handler: HttpHandler,
-    readonly respond: (response: Response) => void,
+    readonly responder: Responder,
   ) {
-    // Asked for after an upgrade, `completed` would never settle. Rejected: the client is gone.
-    info.completed.then(() => {
-      this.isSent = true;
-      this.sent.release();
-    }, this.sent.release);
+    // Asked for after an upgrade it would never settle.
+    this.#completed = info.completed;
+  }
+
+  /** Gives the response. Only the first counts. */
+  respond(response: Response): void {
+    this.#response ??= response;
+    this.#resolve?.(response);
+  }
+
+  /** The response, for Deno; to be asked for once, after the fiber's first step. */
+  answer(): Response | Promise<Response> {
+    const response = this.#response;
+    if (response !== undefined && this.#countsOut && this.#isOpen()) {
+      this.#completed.then(this.responder.countOut, this.responder.countOut);
+      return response;
+    }
+    // Rejected: the client is gone.
+    this.#completed.then(() => this.#complete(true), () => this.#complete(false));
+    if (response !== undefined) return soon.then(() => this.#acceptable(response));
+    const { promise, resolve } = Promise.withResolvers<Response>();
+    this.#resolve = resolve;
+    return promise.then((response) => this.#acceptable(response));
+  }
+
+  /**
+   * Whether it is known already that the request wasn't upgraded: of one that was, Deno refuses to
+   * tell whether there is a body. With other methods than GET there may be one, and it would be looked
+   * for.
+   */
+  #isOpen(): boolean {
+    try {
+      return this.request.method === "GET" && !this.request.bodyUsed;
+    } catch {
+      return false;
+    }
+  }
+
+  #complete(isSent: boolean): void {
+    this.isSent = isSent;
+    this.#isCompleted = true;
+    this.#sent?.release();
+    if (this.#countsOut) this.responder.countOut();
+  }
+
+  /** The fiber ends, and nothing of it is left: so it need not wait for the response to be sent. */
+  end(): void {
+    if (this.#isCompleted) this.responder.countOut();
+    else this.#countsOut = true;
+  }
+
+  /** Returns when the response was sent, or can't be. */
+  *sending(): Generator<never, void, unknown> {
+    const sent = this.#sent = new FiberTrigger("its response to be sent");
+    if (this.#isCompleted) sent.release();
+    yield* sent.await();
+  }
+
+  /**
+   * Sees to what the fiber ends with, and counts it out then. Idempotent. Where the fiber can only end
+   * well nobody asks for it, as it costs more than all the rest of the fiber's end.
+   */
+  settleAtEnd(fiber: Fiber<unknown>): void {
+    if (this.#settles) return;
+    this.#settles = true;
+    fiber.onResult((result) => {
+      settle(this, result);
+      this.responder.countOut();
+    });
+  }
+
+  /** Aborts the fiber if the client goes away before the handler has ended. */
+  watch(): void {
+    if (this.isAnswered) return;
+    this.#signal = this.request.signal;
+    if (this.#signal.aborted) this.#onAborted();
+    else this.#signal.addEventListener("abort", this.#onAborted);
+  }
+
+  /** To be called when the handler has ended: the signal would also be aborted after a success. */
+  unwatch(): void {
+    this.isAnswered = true;
+    this.#signal?.removeEventListener("abort", this.#onAborted);
+  }
+
+  /** An upgrade aborts it, too, in the middle of the handler; but for Deno that is a success. */
+  readonly #onAborted = (): void => queueMicrotask(() => this.isSent || this.onGone());
+
+  onGone(): void {
+    this.fiber?.abort("the client went away");
   }
 
   /**
@@ -319,7 +442,7 @@ class Exchange {
    *
    * To be asked in a microtask after the handler, when `isSent` is known.
    */
-  acceptable(response: Response): Response {
+  #acceptable(response: Response): Response {
     if (!this.isSent || response.status === UPGRADED) return response;
     if (!this.hasFailed) {
       reportHandler(
@@ -334,54 +457,52 @@ class Exchange {
   }
 }
 
+const soon = Promise.resolve();
+
 const UPGRADED = 101;
 
 function* answer(exchange: Exchange): Generator<never, void, unknown> {
-  const { request, info, handler, respond, sent } = exchange;
-  const fiber = currentFiber("serve the request");
-  const onGone = () => void fiber.abort("the client went away");
-  // An upgrade aborts it, too, in the middle of the handler; but for Deno that is a success.
-  const onAborted = () => queueMicrotask(() => exchange.isSent || onGone());
-  // Asked for once the handler waits for something: until then nobody can go away, and to have Deno
-  // make the signal and to listen to it was a fifth of all that is done for a request.
-  let signal: AbortSignal | undefined;
-  let isDone = false;
-  queueMicrotask(() => {
-    if (isDone) return;
-    signal = request.signal;
-    if (signal.aborted) onAborted();
-    else signal.addEventListener("abort", onAborted);
-  });
+  const fiber = exchange.fiber = currentFiber("serve the request");
   let response: Response;
   try {
-    response = yield* runBody(handler(request, info));
+    response = yield* runBody(exchange.responder.handler(exchange.request, exchange.info));
+    if (!(response instanceof Response)) {
+      throw new TypeError(
+        `Cannot answer the request: the handler must return a Response, got ${show(response)}`,
+      );
+    }
+  } catch (error) {
+    exchange.settleAtEnd(fiber);
+    throw error;
   } finally {
-    isDone = true;
-    signal?.removeEventListener("abort", onAborted); // it would also be aborted after a success
+    exchange.unwatch();
   }
-  if (!(response instanceof Response)) {
-    throw new TypeError(
-      `Cannot answer the request: the handler must return a Response, got ${show(response)}`,
-    );
+  // Nothing is left that could fail or be aborted.
+  if (fiber.kids === null && fiber.extras === null && fiber.error === undefined) {
+    exchange.end();
+    return exchange.respond(response);
   }
+  exchange.settleAtEnd(fiber);
   if (fiber.kids !== null && response.body !== null) {
-    const guarded = guardBody(response, onGone);
+    const guarded = guardBody(response, () => exchange.onGone());
     exchange.breakOff = guarded.breakOff;
-    respond(guarded.response);
-  } else respond(response);
-  yield* sent.await();
+    exchange.respond(guarded.response);
+  } else exchange.respond(response);
+  yield* exchange.sending();
 }
 
 /** The fiber has ended, and all that it spawned. */
-function settle(exchange: Exchange, result: Result<void>): void {
+function settle(exchange: Exchange, result: Result<unknown>): void {
   if (result.ok) return;
-  const { request, respond, breakOff } = exchange;
+  const { request, breakOff } = exchange;
   const { error } = result;
   exchange.hasFailed = true;
   const aborted = error instanceof FiberAborted;
   if (!aborted && !(request.bodyUsed && isCutOff(error))) reportHandler(error);
   breakOff?.(error);
-  respond(aborted ? unavailable() : new Response("Internal Server Error", { status: 500 }));
+  exchange.respond(
+    aborted ? unavailable() : new Response("Internal Server Error", { status: 500 }),
+  );
 }
 
 /**
