@@ -24,17 +24,17 @@ class TimerEvent<T> extends EventBase<T> {
     this.timesOut = timesOut;
   }
 
-  override attempt(sync: SelectWait<unknown>): boolean {
-    return this.#delay(sync) <= 0 && sync.settleNow(this.#outcome(waiterOf(sync)));
+  override attempt(select: SelectWait<unknown>): boolean {
+    return this.#delay(select) <= 0 && select.settleNow(this.#outcome(waiterOf(select)));
   }
 
   override enlist(arm: Arm): void {
-    const sync = arm.sync!;
-    const delay = this.#delay(sync);
+    const select = arm.select!;
+    const delay = this.#delay(select);
     if (delay === Infinity) return;
-    const loop = loopOf(sync.waiter);
+    const loop = loopOf(select.waiter);
     arm.handle = loop.onTimer(delay, { repeat: false }, () => {
-      arm.settled(this.#outcome(sync.waiter));
+      arm.settled(this.#outcome(select.waiter));
     });
   }
 
@@ -42,8 +42,8 @@ class TimerEvent<T> extends EventBase<T> {
     return this.isInstant ? "a deadline" : `a timer of ${this.time} ms`;
   }
 
-  #delay(sync: SelectWait<unknown>): number {
-    return this.isInstant ? this.time - loopNow(loopOf(waiterOf(sync))) : this.time;
+  #delay(select: SelectWait<unknown>): number {
+    return this.isInstant ? this.time - loopNow(loopOf(waiterOf(select))) : this.time;
   }
 
   #outcome(waiter: Waiter | null): Result<void> {
@@ -55,8 +55,8 @@ class TimerEvent<T> extends EventBase<T> {
 }
 
 /** Who waits. When the event is tried first, that isn't noted yet: then it is the current fiber. */
-function waiterOf(sync: SelectWait<unknown>): Waiter | null {
-  return sync.waiter ?? currentFiberOrNull();
+function waiterOf(select: SelectWait<unknown>): Waiter | null {
+  return select.waiter ?? currentFiberOrNull();
 }
 
 /**

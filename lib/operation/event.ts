@@ -53,7 +53,7 @@ export class Arm implements WaitNode {
   declare kind: number;
   declare handler: (value: never) => unknown;
   /** The select that waits with this arm, while it stands in a list. */
-  declare sync: SelectWait<unknown> | null;
+  declare select: SelectWait<unknown> | null;
   declare after: WaitNode | null;
   declare before: WaitNode | null;
   declare handle: CancelHandle | null;
@@ -71,7 +71,7 @@ export class Arm implements WaitNode {
     this.event = event;
     this.kind = event.kind();
     this.handler = handler;
-    this.sync = null;
+    this.select = null;
     this.after = null;
     this.before = null;
     this.handle = null;
@@ -90,12 +90,12 @@ export class Arm implements WaitNode {
 
   /** Commits the select to this arm: for whoever found the arm in a list. */
   complete(value: unknown): void {
-    this.sync!.commit(this, value, false);
+    this.select!.commit(this, value, false);
   }
 
   /** Commits the select to this arm's failure. */
   fail(error: unknown): void {
-    this.sync!.commit(this, error, true);
+    this.select!.commit(this, error, true);
   }
 
   /** Commits it to either. */
@@ -109,11 +109,11 @@ export class Arm implements WaitNode {
   }
 
   get waiter(): Waiter | null {
-    return this.sync!.waiter;
+    return this.select!.waiter;
   }
 
   wake(): void {
-    this.sync!.wake();
+    this.select!.wake();
   }
 
   accept(value: unknown): void {
@@ -211,12 +211,12 @@ export function checkEvent<T>(action: string, event: Event<T>): EventBase<T> {
 
 /** Never waited on itself: it stands for the arms that `parts` makes of one, anew each time. */
 export class CompositeEvent<T> extends EventBase<T> {
-  readonly #parts: (arm: Arm, sync: SelectWait<unknown>) => Arm[];
+  readonly #parts: (arm: Arm, select: SelectWait<unknown>) => Arm[];
   readonly #known: readonly EventBase<unknown>[];
 
   /** `known` are the events that it is made of, where they are known beforehand. */
   constructor(
-    parts: (arm: Arm, sync: SelectWait<unknown>) => Arm[],
+    parts: (arm: Arm, select: SelectWait<unknown>) => Arm[],
     known: readonly EventBase<unknown>[] = [],
   ) {
     super();
@@ -231,8 +231,8 @@ export class CompositeEvent<T> extends EventBase<T> {
   override kind(): number {
     return COMPOSITE;
   }
-  override expand(arm: Arm, sync: SelectWait<unknown>): Arm[] {
-    return this.#parts(arm, sync);
+  override expand(arm: Arm, select: SelectWait<unknown>): Arm[] {
+    return this.#parts(arm, select);
   }
   describe(): string {
     return "a composite event";

@@ -93,9 +93,9 @@ export const Event: EventConstructors = publicFace("Event", EventBase, "use Even
 
   withNack<T>(make: (nack: Event<void>) => Event<T>): Event<T> {
     checkFunction("make the event with a nack", "make", make);
-    return new CompositeEvent((arm, sync) => {
+    return new CompositeEvent((arm, select) => {
       const nack = new OnceEvent("a negative acknowledgement");
-      (sync.nacks ??= []).push(nack); // before `make`: if that throws, it was certainly not chosen
+      (select.nacks ??= []).push(nack); // before `make`: if that throws, it was certainly not chosen
       const event = checkEvent("synchronise on the event with a nack", make(nack));
       return [arm.over(event, arm.handler, [...arm.nacks ?? [], nack])];
     });
@@ -110,8 +110,8 @@ class AlwaysEvent<T> extends EventBase<T> {
     super();
     this.value = value;
   }
-  override attempt(sync: SelectWait<unknown>): boolean {
-    sync.value = this.value;
+  override attempt(select: SelectWait<unknown>): boolean {
+    select.value = this.value;
     return true;
   }
   describe(): string {
@@ -143,21 +143,21 @@ class CustomEvent<T> extends EventBase<T> {
     return CUSTOM;
   }
 
-  override attempt(sync: SelectWait<unknown>): boolean {
-    const { state } = sync;
+  override attempt(select: SelectWait<unknown>): boolean {
+    const { state } = select;
     const result: Result<T> | undefined = this.source.poll();
     if (result === undefined) return false;
     if (typeof result?.ok !== "boolean") {
       throw wrongType("poll the event", "poll must return a Result or undefined", result);
     }
     // While `poll` ran, a partner has committed another arm: this one has happened, too, and wins.
-    if (sync.state !== state) sync.retract();
-    return sync.settleNow(result);
+    if (select.state !== state) select.retract();
+    return select.settleNow(result);
   }
 
   override enlist(node: WaitNode): void {
-    const { sync } = node as Arm; // read now: the arm may serve another select when it is woken
-    const handle: CancelHandle = this.source.wait(() => sync!.wake());
+    const { select } = node as Arm; // read now: the arm may serve another select when it is woken
+    const handle: CancelHandle = this.source.wait(() => select!.wake());
     if (typeof handle?.cancel !== "function") {
       throw wrongType("wait for the event", "wait must return a CancelHandle", handle);
     }
@@ -192,8 +192,8 @@ export class OnceEvent extends EventBase<void> {
     this.#happened = true;
     for (const node of this.#waiters) node.complete(undefined);
   }
-  override attempt(sync: SelectWait<unknown>): boolean {
-    sync.value = undefined;
+  override attempt(select: SelectWait<unknown>): boolean {
+    select.value = undefined;
     return this.#happened;
   }
   override enlist(node: WaitNode): void {

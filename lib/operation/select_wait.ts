@@ -223,12 +223,12 @@ export class SelectWait<T> {
       for (; i < arms.length; i++) {
         let arm = arms[i]!;
         if ((arm.kind === CUSTOM) !== custom) continue;
-        if (arm.sync !== null) arm = arms[i] = arm.over(arm.event); // another select waits with it
-        arm.sync = this as SelectWait<unknown>;
+        if (arm.select !== null) arm = arms[i] = arm.over(arm.event); // another select waits with it
+        arm.select = this as SelectWait<unknown>;
         arm.event.enlist(arm);
       }
     } catch (error) { // a thread pool that is closed, say
-      arms[i]!.sync = null;
+      arms[i]!.select = null;
       this.state = SPENT;
       this.withdraw();
       throw error;
@@ -248,8 +248,8 @@ export class SelectWait<T> {
     const { arms } = this;
     for (let i = 0; i < arms.length; i++) {
       const arm = arms[i]!;
-      if (arm.sync === this as unknown && (arm.kind === CUSTOM) === custom) {
-        arm.sync = null;
+      if (arm.select === this as unknown && (arm.kind === CUSTOM) === custom) {
+        arm.select = null;
         arm.event.withdraw(arm);
       }
     }
@@ -274,12 +274,12 @@ export class SelectWait<T> {
 
 inherit(SelectWait);
 
-/** The arms over base events that those of `sync` stand for. */
-function expand<T>(sync: SelectWait<T>): Arm[] {
+/** The arms over base events that those of `select` stand for. */
+function expand<T>(select: SelectWait<T>): Arm[] {
   const expanded: Arm[] = [];
-  const pending = sync.arms.toReversed();
+  const pending = select.arms.toReversed();
   for (let arm = pending.pop(); arm !== undefined; arm = pending.pop()) {
-    const parts = arm.event.expand(arm, sync as SelectWait<unknown>);
+    const parts = arm.event.expand(arm, select as SelectWait<unknown>);
     if (parts === null) expanded.push(arm);
     else pending.push(...parts.reverse());
   }
