@@ -46,7 +46,8 @@ const Given = function (object: object) {
 /**
  * A promise with its hub in a private field, which nobody else sees. A `WeakMap` would do, too; but
  * where each promise is waited for once, the collector takes as long for the map's dead entries as
- * for all the rest of an HTTP request.
+ * for all the rest of an HTTP request. (Should engines forbid it for frozen objects, as is proposed,
+ * frozen promises will need such a map; a test watches that.)
  */
 class Watched extends Given {
   readonly #hub = new PromiseHub(); // there before `then` is called: a thenable may wait for itself

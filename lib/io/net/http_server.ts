@@ -288,7 +288,10 @@ class Responder {
     this.requests++;
     this.accepted++;
     const fiber = spawnAtOnce(served, () => answer(exchange), REQUEST);
-    if (exchange.fiber === undefined) exchange.settleAtEnd(fiber); // it may be aborted before it begins
+    if (exchange.fiber === undefined) { // it may be aborted before it begins, by its client, too
+      exchange.fiber = fiber;
+      exchange.settleAtEnd(fiber);
+    }
     if (!exchange.isAnswered) this.#watchSoon(exchange);
     return exchange.answer();
   }
@@ -316,7 +319,7 @@ const REQUEST: SpawnOptions = { name: "request", propagateCancelToParent: false 
 
 /** One request, and what becomes of it. */
 class Exchange {
-  /** What runs the handler, once it has begun. */
+  /** What runs the handler, once it has begun or stands in the queue. */
   fiber: Fiber<unknown> | undefined;
   /** Whether the handler has ended. */
   isAnswered = false;

@@ -11,12 +11,13 @@ import {
   step,
 } from "../../fiber/core/mod.ts";
 import type { SpawnOptions } from "../../fiber/mod.ts";
+import { hop } from "../../loop/hop.ts";
 import type { Operation } from "../../operation/types.ts";
 
 /** For how long first steps may follow each other before the host gets a turn (law 10). */
 const BURST_MS = 2;
 
-/** When those began that run before the next microtask; 0: none has. */
+/** When those began that run before the host's next turn; 0: none has. */
 let burstStart = 0;
 
 /**
@@ -41,7 +42,7 @@ function mayBurst(): boolean {
   const now = Date.now(); // the cheapest clock there is
   if (burstStart === 0) {
     burstStart = now;
-    queueMicrotask(() => burstStart = 0);
+    hop(() => burstStart = 0); // a microtask comes between any two requests, a turn does not
   }
   return now - burstStart < BURST_MS;
 }
