@@ -29,16 +29,7 @@ export class JoinEvent<T> extends EventBase<T> {
   }
 
   override attempt(wait: Wait<unknown>): boolean {
-    return this.fiber.terminated && wait.settleNow(this.outcome());
-  }
-
-  /** What is wanted of the fiber, which has terminated. */
-  outcome(): Result<unknown> {
-    const { fiber, wanted } = this;
-    if (wanted === "gone") return { ok: true, value: undefined };
-    fiber.flags |= OBSERVED;
-    const outcome = fiber.outcome();
-    return wanted === "value" ? outcome : { ok: true, value: outcome };
+    return this.fiber.terminated && wait.settleNow(outcomeOf(this.fiber, this.wanted));
   }
 
   /** One that is going to wait need not give way first. */
@@ -61,12 +52,28 @@ export class JoinEvent<T> extends EventBase<T> {
   }
 
   override closed(node: WaitNode): void {
-    node.settled(this.outcome());
+    node.settled(outcomeOf(this.fiber, this.wanted));
   }
 
   describe(): string {
     return `the end of ${this.fiber.name} (#${this.fiber.id})`;
   }
+}
+
+/** What is wanted of the fiber, which has terminated. */
+function outcomeOf(fiber: FiberCore<unknown>, wanted: Wanted): Result<unknown> {
+  if (wanted === "gone") return { ok: true, value: undefined };
+  fiber.flags |= OBSERVED;
+  const outcome = fiber.outcome();
+  return wanted === "value" ? outcome : { ok: true, value: outcome };
+}
+
+/** The same for an operation: a value needs no result to carry it. */
+function takeOutcome(fiber: FiberCore<unknown>, wanted: Wanted, wait: Wait<unknown>): void {
+  if (wanted === "value" && (fiber.flags & (ENDED_FAILED | ENDED_ABORTED)) === 0) {
+    fiber.flags |= OBSERVED;
+    wait.value = fiber.result;
+  } else wait.settleNow(outcomeOf(fiber, wanted));
 }
 
 export interface JoinWait<T> extends RuleWait<T> {}
@@ -105,7 +112,7 @@ export class JoinWait<T> implements WaitNode {
     ) return this.start();
     if (joined.terminated) {
       this.state = COMMITTED;
-      this.takeOutcome();
+      takeOutcome(joined, this.wanted, this as Wait<unknown>);
       return this.state === COMMITTED ? this.finish() : this.resume();
     }
     this.state = WAITING;
@@ -131,19 +138,10 @@ export class JoinWait<T> implements WaitNode {
     return this.rule.attempt(this as Wait<unknown>);
   }
 
-  /** A value needs no result to carry it. */
-  takeOutcome(): void {
-    const { fiber, wanted } = this;
-    if (wanted === "value" && (fiber.flags & (ENDED_FAILED | ENDED_ABORTED)) === 0) {
-      fiber.flags |= OBSERVED;
-      this.value = fiber.result;
-    } else this.settleNow(this.rule.outcome() as Result<T>);
-  }
-
   closed(): void {
     this.fiber.joiners = remove<WaitNode>(this.fiber.joiners, this);
     this.state = COMMITTED;
-    this.takeOutcome();
+    takeOutcome(this.fiber, this.wanted, this as Wait<unknown>);
     this.waiter!.unblock();
   }
 }
