@@ -216,9 +216,7 @@ export class Send<T> implements WaitNode {
     if (fiber.context.error !== undefined || --execution.left < 0) return this.start();
     const { core } = this;
     this.state = SPENT; // unless it has to wait; `put` throws if the channel is closed
-    if (core.put(this.item)) {
-      return this as never;
-    }
+    if (core.put(this.item)) return this as never;
     this.state = WAITING;
     this.waiter = fiber;
     core.senders = enlist<WaitNode>(core.senders, this);

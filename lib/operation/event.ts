@@ -137,7 +137,7 @@ export abstract class EventBase<T> implements Event<T> {
   }
 
   /** Composite events turn into arms over base events; base events say `null`. */
-  expand(_arm: Arm, _sync: SelectWait<unknown>): Arm[] | null {
+  expand(_arm: Arm, _select: SelectWait<unknown>): Arm[] | null {
     return null;
   }
 

@@ -124,18 +124,23 @@ export class SelectWait<T> {
 
   enlist(): void {
     this.arms = this.arms.slice(); // the user's list may change while this waits
+    if (!this.arms.some(isCustom)) return this.enlistArms(false);
+    this.custom = true;
+    this.enlistArms(true);
+    if (this.state !== WAITING) return;
     try {
-      if (!this.arms.some(isCustom)) return this.enlistArms(false);
-      this.custom = true;
-      this.enlistArms(true);
-      if (this.state !== WAITING) return;
       if (this.choose(false)) return this.waiter!.unblock();
-      this.enlistArms(false);
     } catch (error) {
-      this.state = SPENT;
-      this.withdraw();
-      throw error;
+      this.giveUp(error);
     }
+    this.enlistArms(false);
+  }
+
+  /** It can't wait: nothing happened, and nothing will. */
+  giveUp(error: unknown): never {
+    this.state = SPENT;
+    this.withdraw();
+    throw error;
   }
 
   withdraw(): void {
@@ -229,9 +234,7 @@ export class SelectWait<T> {
       }
     } catch (error) { // a thread pool that is closed, say
       arms[i]!.select = null;
-      this.state = SPENT;
-      this.withdraw();
-      throw error;
+      this.giveUp(error);
     }
   }
 
