@@ -322,7 +322,9 @@ Deno.test("law 10: every class of operations in lib is in the table of those tha
   for await (const text of sources(new URL("../../lib/", import.meta.url))) {
     for (const [, name] of text.matchAll(/^inherit\((\w+)/gm)) found.add(name!);
     for (const [, name] of text.matchAll(/new RuleWait(?:<.*>)?\(\s*new (\w+)/g)) found.add(name!);
-    for (const [, name] of text.matchAll(/^class (\w+).* extends RuleWait\b/gm)) found.add(name!);
+    for (const [, name] of text.matchAll(/^(?:export )?class (\w+).* extends RuleWait\b/gm)) {
+      found.add(name!);
+    }
     if (!text.includes("new RuleWait")) continue;
     for (const [, name] of text.matchAll(/^class (\w+).* extends EventBase\b/gm)) found.add(name!);
   }

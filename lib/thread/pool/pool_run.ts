@@ -11,7 +11,7 @@ import type { Abort } from "../../operation/errors.ts";
 import { Arm, EventBase, type WaitNode } from "../../operation/event.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
 import { BASE, COMPOSITE } from "../../operation/select_wait.ts";
-import { COLD, FAILED, inherit, Wait } from "../../operation/wait.ts";
+import { FAILED } from "../../operation/wait.ts";
 import { addOwnStack, type Encoded } from "../memory/mod.ts";
 import type { Job, Order } from "./job.ts";
 import type { PoolCore } from "./pool_core.ts";
@@ -73,29 +73,15 @@ export class RunEvent<T> extends EventBase<T> implements Order {
   }
 }
 
-export interface PoolRun<T> extends RuleWait<T> {}
-
 /** `run`. It knows why it is cancelled, and throws where the user waits. */
-export class PoolRun<T> {
-  constructor(rule: RunEvent<unknown>) {
-    this.value = undefined;
-    this.state = COLD;
-    this.waiter = null;
-    this.rule = rule;
-    this.after = null;
-    this.before = null;
-    this.handle = null;
-  }
-
-  interrupt(error: Abort): boolean {
+export class PoolRun<T> extends RuleWait<T> {
+  override interrupt(error: Abort): boolean {
     if (this.handle !== null) (this.handle as Job).reason = error.cause;
     return this.leave();
   }
 
-  conclude(): T {
+  override conclude(): T {
     if (this.state === FAILED) addOwnStack(this.value);
-    return Wait.prototype.conclude.call(this) as T;
+    return super.conclude();
   }
 }
-
-inherit(PoolRun, RuleWait);
