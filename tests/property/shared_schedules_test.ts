@@ -423,7 +423,11 @@ class Schedule {
     const lists: object[][] = [];
     const receive = (orThrow: boolean) => {
       lists.push(lines.receivers);
-      return new SharedReceiveEvent<number>(port, orThrow) as Event<unknown>;
+      const event = new SharedReceiveEvent<number>(port, orThrow);
+      if (orThrow) return event as Event<unknown>;
+      return event.map((option) =>
+        option === undefined ? DRAINED : (option as { value: number }).value
+      );
     };
     const shared = receive(this.random.below(2) === 0);
     const item = this.#item(program);

@@ -154,9 +154,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   /** To be posted to other threads, as often as one likes. */
   readonly handle: SharedChannelHandle;
   readonly #port: SharedPort<T>;
-  readonly #receiving: SharedReceiveEvent<T>;
-  readonly #receivingOrThrow: SharedReceiveEvent<T>;
-  #receiveOptionEvent: Event<Option<T>> | undefined;
+  readonly #receiving: SharedReceiveEvent<T, Option<T>>;
+  readonly #receivingOrThrow: SharedReceiveEvent<T, T>;
   #closeEvent: Event<void> | undefined;
 
   /**
@@ -271,9 +270,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
 
   /** `receive` as an event, so that a close can be a branch. The same one for every call. */
   receiveOptionEvent(): Event<Option<T>> {
-    return this.#receiveOptionEvent ??= this.#receiving.map((item) =>
-      this.#receiving.resultOf(item) as Option<T>
-    );
+    return this.#receiving;
   }
 
   /**

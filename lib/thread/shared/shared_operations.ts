@@ -100,10 +100,10 @@ abstract class SharedEvent<T> extends EventBase<T> {
 }
 
 /**
- * To receive. Holds nothing of its waiters, so there is one of a kind per channel. Closed and
- * drained: `orThrow` fails, otherwise it happens with `DRAINED`.
+ * To receive: an item (`orThrow`), or an option, which is `undefined` when the channel is closed and
+ * drained. One of a kind per channel, since it holds nothing of its waiters.
  */
-export class SharedReceiveEvent<T> extends SharedEvent<T> {
+export class SharedReceiveEvent<T, R = unknown> extends SharedEvent<R> {
   constructor(readonly port: SharedPort<T>, readonly orThrow: boolean) {
     super(port.receivers);
   }
@@ -115,11 +115,12 @@ export class SharedReceiveEvent<T> extends SharedEvent<T> {
       this.sleepOn(wait);
       return false;
     }
-    wait.value = item;
-    if (item === DRAINED && (this.orThrow || port.failure !== null)) {
+    if (item !== DRAINED) {
+      wait.value = this.orThrow ? item : { value: item };
+    } else if (this.orThrow || port.failure !== null) {
       wait.value = port.end();
       wait.state = FAILED;
-    }
+    } else wait.value = undefined;
     return true;
   }
 
@@ -135,14 +136,9 @@ export class SharedReceiveEvent<T> extends SharedEvent<T> {
     });
   }
 
-  override giveBack(item: unknown): void {
-    if (item !== DRAINED) this.port.giveBack(item as T);
-  }
-
-  /** `receive` returns an option. */
-  override resultOf(item: unknown): unknown {
-    if (this.orThrow) return item;
-    return item === DRAINED ? undefined : { value: item };
+  override giveBack(value: unknown): void {
+    if (this.orThrow) this.port.giveBack(value as T);
+    else if (value !== undefined) this.port.giveBack((value as { value: T }).value);
   }
 
   describe(): string {
@@ -182,7 +178,7 @@ export class SharedReceive<T> {
     // `enter` looks once more: that costs little for one that is going to wait, or is at the end.
     if (item === NOTHING || item === DRAINED) return this.enter();
     this.state = SPENT;
-    this.value = rule.resultOf(item);
+    this.value = rule.orThrow ? item : { value: item };
     return this as never;
   }
 
