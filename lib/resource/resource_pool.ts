@@ -1,5 +1,12 @@
 /** Pools of items that are cheaper to use again than to make. */
-import { checkBody, checkCount, checkFunction, checkOptional, show } from "../internal/check.ts";
+import {
+  checkBody,
+  checkCount,
+  checkFunction,
+  checkOptional,
+  show,
+  wrongType,
+} from "../internal/check.ts";
 import { Abort } from "../operation/errors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
 import { GeneratorOperation, runBody } from "../fiber/core/mod.ts";
@@ -69,7 +76,7 @@ export class ResourcePool<T> {
    */
   constructor(options: ResourcePoolOptions<T>) {
     if (typeof options !== "object" || options === null) {
-      throw new TypeError(`Cannot make the pool: options must be an object, got ${show(options)}`);
+      throw wrongType("make the pool", "options must be an object", options);
     }
     const { make, clear, maxSize = DEFAULT_MAX_SIZE } = options;
     checkFunction("make the pool", "make", make);

@@ -1,10 +1,10 @@
 /** Checks of arguments that the streams, servers and commands have in common. */
-import { show } from "../../internal/check.ts";
+import { wrongType } from "../../internal/check.ts";
 
 /** @throws {TypeError} unless `value` is a `Uint8Array` */
 export function checkBuffer(action: string, argument: string, value: unknown): void {
   if (value instanceof Uint8Array) return;
-  throw new TypeError(`Cannot ${action}: ${argument} must be a Uint8Array, got ${show(value)}`);
+  throw wrongType(action, `${argument} must be a Uint8Array`, value);
 }
 
 /** @throws {TypeError} if one of `names`, which are not for the caller, is among the options */
@@ -23,5 +23,5 @@ export function refuseOptions(
 /** @throws {TypeError} unless `value` is an object, which can hold hooks */
 export function checkHooks(action: string, value: unknown): void {
   if (typeof value === "object" && value !== null) return;
-  throw new TypeError(`Cannot ${action}: hooks must be an object, got ${show(value)}`);
+  throw wrongType(action, "hooks must be an object", value);
 }

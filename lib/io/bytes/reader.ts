@@ -6,7 +6,7 @@
  * any more. The source is found by the identity of the reader: a `read` and an `Input` over the same
  * connection share it, and each byte goes to one of them. So do those over the same Web Stream.
  */
-import { checkFunction, show } from "../../internal/check.ts";
+import { checkFunction, show, wrongType } from "../../internal/check.ts";
 import type { WaitNode } from "../../operation/event.ts";
 import { failed, prompt, type StreamMarks } from "./stream_marks.ts";
 import { ruleOf, Source } from "./source.ts";
@@ -50,9 +50,7 @@ const STREAM_READERS = [ReadableStreamDefaultReader, ReadableStreamBYOBReader];
 /** @throws {TypeError} unless `reader` is a `Reader` */
 export function checkReader(action: string, reader: Reader, argument = "source"): void {
   if (typeof reader !== "object" && typeof reader !== "function" || reader === null) {
-    throw new TypeError(
-      `Cannot ${action}: ${argument} must be an object with a method read, got ${show(reader)}`,
-    );
+    throw wrongType(action, `${argument} must be an object with a method read`, reader);
   }
   if ((reader as unknown) instanceof ReadableStream) {
     throw new TypeError(

@@ -1,5 +1,5 @@
 /** The sink that stands for whatever is written to; and the one for Web Streams, with its door. */
-import { checkFunction, show } from "../../internal/check.ts";
+import { checkFunction, show, wrongType } from "../../internal/check.ts";
 import { reportUncaught } from "../../internal/report.ts";
 import { StreamClosedError } from "./errors.ts";
 import { lockedByOthers } from "./sources.ts";
@@ -37,9 +37,7 @@ export function writableSinkOf(stream: WritableBytes): WritableSink {
 /** @throws {TypeError} unless `writer` is a `Writer` */
 export function checkWriter(action: string, writer: Writer, argument = "sink"): void {
   if (typeof writer !== "object" && typeof writer !== "function" || writer === null) {
-    throw new TypeError(
-      `Cannot ${action}: ${argument} must be an object with a method write, got ${show(writer)}`,
-    );
+    throw wrongType(action, `${argument} must be an object with a method write`, writer);
   }
   if ((writer as unknown) instanceof WritableStream) {
     throw new TypeError(

@@ -1,5 +1,5 @@
 /** The sources behind which there is no `Reader`: hooks of the user's, bytes in memory, Web Streams. */
-import { show } from "../../internal/check.ts";
+import { show, wrongType } from "../../internal/check.ts";
 import type { WaitNode } from "../../operation/event.ts";
 import type { CancelHandle } from "../../operation/types.ts";
 import { fiberOf, type HookEnd, type HookResult, startHookFiber } from "./hook_fiber.ts";
@@ -203,7 +203,5 @@ export function lockedByOthers(action: string): TypeError {
 }
 
 function badChunk(value: unknown): TypeError {
-  return new TypeError(
-    `Cannot read from the stream: its chunks must be Uint8Arrays, got ${show(value)}`,
-  );
+  return wrongType("read from the stream", "its chunks must be Uint8Arrays", value);
 }

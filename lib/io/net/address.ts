@@ -1,5 +1,5 @@
 /** What may be wrong with an address, told at the call that is given it. */
-import { checkOptional, show } from "../../internal/check.ts";
+import { checkOptional, wrongType } from "../../internal/check.ts";
 
 const HIGHEST_PORT = 65535;
 
@@ -9,14 +9,12 @@ const HIGHEST_PORT = 65535;
  */
 export function checkAddress(action: string, value: unknown): void {
   if (typeof value !== "object" || value === null) {
-    throw new TypeError(`Cannot ${action}: address must be an object, got ${show(value)}`);
+    throw wrongType(action, "address must be an object", value);
   }
   const { transport = "tcp", port, hostname, path } = value as Record<string, unknown>;
   if (transport === "unix") return checkPath(action, "address.path", path);
   if (transport !== "tcp") {
-    throw new TypeError(
-      `Cannot ${action}: address.transport must be "tcp" or "unix", got ${show(transport)}`,
-    );
+    throw wrongType(action, 'address.transport must be "tcp" or "unix"', transport);
   }
   checkPort(action, "address.port", port);
   checkOptional(action, "address.hostname", hostname, "string");
@@ -25,9 +23,7 @@ export function checkAddress(action: string, value: unknown): void {
 /** @throws {TypeError} unless `value` is a path of the file system */
 export function checkPath(action: string, argument: string, value: unknown): void {
   if (typeof value === "string" && value !== "") return;
-  throw new TypeError(
-    `Cannot ${action}: ${argument} must be a string that isn't empty, got ${show(value)}`,
-  );
+  throw wrongType(action, `${argument} must be a string that isn't empty`, value);
 }
 
 /**
@@ -36,7 +32,7 @@ export function checkPath(action: string, argument: string, value: unknown): voi
  */
 export function checkPort(action: string, argument: string, value: unknown): void {
   if (typeof value !== "number") {
-    throw new TypeError(`Cannot ${action}: ${argument} must be a number, got ${show(value)}`);
+    throw wrongType(action, `${argument} must be a number`, value);
   }
   if (Number.isInteger(value) && value >= 0 && value <= HIGHEST_PORT) return;
   throw new RangeError(
@@ -48,14 +44,12 @@ export function checkPort(action: string, argument: string, value: unknown): voi
 export function checkServerTls(action: string, value: unknown): void {
   if (value === undefined) return;
   if (typeof value !== "object" || value === null) {
-    throw new TypeError(
-      `Cannot ${action}: tls must be an object with cert and key, got ${show(value)}`,
-    );
+    throw wrongType(action, "tls must be an object with cert and key", value);
   }
   for (const name of ["cert", "key"]) {
     const pem = (value as Record<string, unknown>)[name];
     if (typeof pem === "string") continue;
-    throw new TypeError(`Cannot ${action}: tls.${name} must be a string, got ${show(pem)}`);
+    throw wrongType(action, `tls.${name} must be a string`, pem);
   }
 }
 
@@ -63,11 +57,9 @@ export function checkServerTls(action: string, value: unknown): void {
 export function checkClientTls(action: string, value: unknown): void {
   if (value === undefined || typeof value === "boolean") return;
   if (typeof value !== "object" || value === null) {
-    throw new TypeError(
-      `Cannot ${action}: tls must be a boolean or an object, got ${show(value)}`,
-    );
+    throw wrongType(action, "tls must be a boolean or an object", value);
   }
   const { caCerts } = value as Record<string, unknown>;
   if (caCerts === undefined || Array.isArray(caCerts)) return;
-  throw new TypeError(`Cannot ${action}: tls.caCerts must be an array, got ${show(caCerts)}`);
+  throw wrongType(action, "tls.caCerts must be an array", caCerts);
 }

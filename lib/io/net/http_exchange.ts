@@ -13,7 +13,7 @@
  * `Exchange.#acceptable`.
  */
 import { currentFiber, type Fiber, runBody } from "../../fiber/core/mod.ts";
-import { show } from "../../internal/check.ts";
+import { wrongType } from "../../internal/check.ts";
 import { FiberAborted } from "../../operation/errors.ts";
 import { FiberTrigger } from "../../operation/fiber_trigger.ts";
 import type { Operation, Result } from "../../operation/types.ts";
@@ -187,9 +187,7 @@ export function* answer(exchange: Exchange): Generator<never, void, unknown> {
   try {
     response = yield* runBody(exchange.server.handler(exchange.request, exchange.info));
     if (!(response instanceof Response)) {
-      throw new TypeError(
-        `Cannot answer the request: the handler must return a Response, got ${show(response)}`,
-      );
+      throw wrongType("answer the request", "the handler must return a Response", response);
     }
   } catch (error) {
     exchange.settleAtEnd(fiber);

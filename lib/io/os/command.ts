@@ -10,7 +10,7 @@
 import { afterEvent, select, when } from "../../event/mod.ts";
 import { all, protect, scope, spawn } from "../../fiber/mod.ts";
 import { currentFiber, GeneratorOperation } from "../../fiber/core/mod.ts";
-import { checkBody, checkDuration, checkOptions, show } from "../../internal/check.ts";
+import { checkBody, checkDuration, checkOptions, show, wrongType } from "../../internal/check.ts";
 import { reportUncaught } from "../../internal/report.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import type { Awaitable, CancelHandle, Operation } from "../../operation/types.ts";
@@ -193,9 +193,7 @@ export function commandOutput(
     "all of it is collected; for that use withCommand",
   );
   if (input !== undefined && typeof input !== "string" && !(input instanceof Uint8Array)) {
-    throw new TypeError(
-      `Cannot run the command: input must be a string or a Uint8Array, got ${show(input)}`,
-    );
+    throw wrongType("run the command", "input must be a string or a Uint8Array", input);
   }
   const stdin = input === undefined ? "null" : "piped";
   const pipes = { ...rest, stdin, stdout: "piped", stderr: "piped" } as const;
@@ -385,9 +383,7 @@ const STREAMS = ["piped", "inherit", "null"];
 
 function checkCommand(program: unknown, options: unknown): void {
   if (typeof program !== "string" && !(program instanceof URL)) {
-    throw new TypeError(
-      `Cannot run the command: program must be a string or a URL, got ${show(program)}`,
-    );
+    throw wrongType("run the command", "program must be a string or a URL", program);
   }
   checkOptions("run the command", options);
   const { graceMs, args, cwd, env, ...rest } = Object(options) as Record<string, unknown>;
@@ -412,7 +408,7 @@ function check(
   isRight: (value: unknown) => boolean,
 ): void {
   if (value === undefined || isRight(value)) return;
-  throw new TypeError(`Cannot run the command: ${name} must be ${expected}, got ${show(value)}`);
+  throw wrongType("run the command", `${name} must be ${expected}`, value);
 }
 
 function isString(value: unknown): value is string {

@@ -5,7 +5,7 @@
 import type { Channel } from "../../channel/mod.ts";
 import { GeneratorOperation } from "../../fiber/core/mod.ts";
 import { scope } from "../../fiber/mod.ts";
-import { checkBody, checkOptional, checkOptions, show } from "../../internal/check.ts";
+import { checkBody, checkOptional, checkOptions, wrongType } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import { EventBase, type WaitNode } from "../../operation/event.ts";
 import type { Awaitable, Operation } from "../../operation/types.ts";
@@ -152,13 +152,11 @@ function checkWatched(paths: unknown, options: WatchOptions | undefined): Watche
   checkOptional("watch", "recursive", recursive, "boolean");
   if (typeof paths === "string") return { paths: [paths], recursive };
   if (!Array.isArray(paths) || paths.length === 0) {
-    throw new TypeError(
-      `Cannot watch: paths must be a string or an array of at least one, got ${show(paths)}`,
-    );
+    throw wrongType("watch", "paths must be a string or an array of at least one", paths);
   }
   for (const path of paths) {
     if (typeof path === "string") continue;
-    throw new TypeError(`Cannot watch: each of paths must be a string, got ${show(path)}`);
+    throw wrongType("watch", "each of paths must be a string", path);
   }
   return { paths: [...paths], recursive };
 }

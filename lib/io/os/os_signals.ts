@@ -4,7 +4,7 @@
  */
 import { Channel } from "../../channel/mod.ts";
 import { scope } from "../../fiber/mod.ts";
-import { checkBody, show } from "../../internal/check.ts";
+import { checkBody, wrongType } from "../../internal/check.ts";
 import { hostLoop } from "../../loop/mod.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import { EventBase, type WaitNode } from "../../operation/event.ts";
@@ -110,14 +110,10 @@ function listen(
 
 function checkSignals(action: string, signals: readonly unknown[]): void {
   if (!Array.isArray(signals) || signals.length === 0) {
-    throw new TypeError(
-      `Cannot ${action}: signals must be an array of at least one, got ${show(signals)}`,
-    );
+    throw wrongType(action, "signals must be an array of at least one", signals);
   }
   for (const signal of signals) {
     if (typeof signal === "string") continue;
-    throw new TypeError(
-      `Cannot ${action}: each signal must be a string like "SIGINT", got ${show(signal)}`,
-    );
+    throw wrongType(action, 'each signal must be a string like "SIGINT"', signal);
   }
 }

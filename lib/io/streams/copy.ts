@@ -3,7 +3,7 @@
  * bytes is copied on the way, where the output has room for them.
  */
 import { GeneratorOperation } from "../../fiber/core/mod.ts";
-import { checkOptional, checkOptions, show } from "../../internal/check.ts";
+import { checkOptional, checkOptions, wrongType } from "../../internal/check.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable } from "../../operation/types.ts";
 import { ByteQueue, type Gate, pour, pourBack, Read, type Source } from "../bytes/mod.ts";
@@ -26,7 +26,7 @@ export function copy(
   options: CopyOptions | undefined,
 ): Awaitable<number> {
   if (!(output instanceof Output)) {
-    throw new TypeError(`Cannot copy: output must be an Output, got ${show(output)}`);
+    throw wrongType("copy", "output must be an Output", output);
   }
   checkOptions("copy", options);
   checkOptional("copy", "flush", options?.flush, "boolean");

@@ -9,7 +9,7 @@ import {
   checkFunction,
   checkOptional,
   checkOptions,
-  show,
+  wrongType,
 } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
@@ -157,7 +157,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   static fromString(text: string): Input {
     if (typeof text !== "string") {
-      throw new TypeError(`Cannot make the input: text must be a string, got ${show(text)}`);
+      throw wrongType("make the input", "text must be a string", text);
     }
     return Input.fromBytes(encoder.encode(text));
   }
@@ -196,9 +196,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
    */
   static fromReadable(stream: ReadableStream<Uint8Array>, options?: FromReadableOptions): Input {
     if (!(stream instanceof ReadableStream)) {
-      throw new TypeError(
-        `Cannot make the input: stream must be a ReadableStream, got ${show(stream)}`,
-      );
+      throw wrongType("make the input", "stream must be a ReadableStream", stream);
     }
     checkOptions("make the input", options);
     checkOptional("make the input", "preventCancel", options?.preventCancel, "boolean");
@@ -217,7 +215,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
     const parts = inputs.flat() as Input[];
     for (const part of parts) {
       if (part instanceof Input) continue;
-      throw new TypeError(`Cannot concatenate: expected an Input, got ${show(part)}`);
+      throw wrongType("concatenate", "expected an Input", part);
     }
     const state: Concatenation = { inputs: parts, index: 0 };
     const source = new HookSource((buffer) => concatInto(state, buffer));
@@ -316,9 +314,7 @@ export class Input implements AsyncIterable<Uint8Array>, AsyncDisposable {
   readUntil(delimiter: string | Uint8Array, options?: LimitOptions): Awaitable<Option<Uint8Array>> {
     const bytes = typeof delimiter === "string" ? encoder.encode(delimiter) : delimiter;
     if (!(bytes instanceof Uint8Array)) {
-      throw new TypeError(
-        `Cannot read up to the delimiter: it must be a string or a Uint8Array, got ${show(bytes)}`,
-      );
+      throw wrongType("read up to the delimiter", "it must be a string or a Uint8Array", bytes);
     }
     if (bytes.length === 0) {
       throw new TypeError("Cannot read up to the delimiter: delimiter must not be empty");

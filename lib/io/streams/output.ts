@@ -7,7 +7,7 @@ import {
   checkOptional,
   checkOptions,
   isIterable,
-  show,
+  wrongType,
 } from "../../internal/check.ts";
 import { GeneratorOperation } from "../../fiber/core/mod.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
@@ -185,9 +185,7 @@ export class Output implements AsyncDisposable {
    */
   static fromWritable(stream: WritableBytes, options?: FromWritableOptions): Output {
     if (!(stream instanceof WritableStream)) {
-      throw new TypeError(
-        `Cannot make the output: stream must be a WritableStream, got ${show(stream)}`,
-      );
+      throw wrongType("make the output", "stream must be a WritableStream", stream);
     }
     checkOptions("make the output", options);
     checkOptional("make the output", "preventClose", options?.preventClose, "boolean");
@@ -207,7 +205,7 @@ export class Output implements AsyncDisposable {
     const parts = outputs.flat() as Output[];
     for (const part of parts) {
       if (part instanceof Output) continue;
-      throw new TypeError(`Cannot make a tee: expected an Output, got ${show(part)}`);
+      throw wrongType("make a tee", "expected an Output", part);
     }
     const close = () => {
       for (const part of parts) part.#closing.begin();
@@ -239,9 +237,7 @@ export class Output implements AsyncDisposable {
    */
   outputChar(char: string): Awaitable<void> {
     if (typeof char !== "string" || char.length === 0 || char.length > 2 || [...char].length > 1) {
-      throw new TypeError(
-        `Cannot output the character: char must be a string of one code point, got ${show(char)}`,
-      );
+      throw wrongType("output the character", "char must be a string of one code point", char);
     }
     return append(this.#buffer, char);
   }
@@ -272,7 +268,7 @@ export class Output implements AsyncDisposable {
    */
   outputLines(lines: Iterable<string>): Awaitable<void> {
     if (!isIterable(lines)) {
-      throw new TypeError(`Cannot output the lines: lines must be iterable, got ${show(lines)}`);
+      throw wrongType("output the lines", "lines must be iterable", lines);
     }
     return new GeneratorOperation("an output of lines", outputEach, { output: this, lines });
   }
@@ -285,9 +281,7 @@ export class Output implements AsyncDisposable {
    */
   outputInt(value: number | bigint): Awaitable<void> {
     if (typeof value !== "number" && typeof value !== "bigint") {
-      throw new TypeError(
-        `Cannot output the integer: value must be a number or a bigint, got ${show(value)}`,
-      );
+      throw wrongType("output the integer", "value must be a number or a bigint", value);
     }
     if (typeof value === "number" && !Number.isInteger(value)) {
       throw new RangeError(`Cannot output the integer: value must be an integer, got ${value}`);
@@ -377,5 +371,5 @@ function* outputEach(
 
 function checkString(action: string, argument: string, value: unknown): string {
   if (typeof value === "string") return value;
-  throw new TypeError(`Cannot ${action}: ${argument} must be a string, got ${show(value)}`);
+  throw wrongType(action, `${argument} must be a string`, value);
 }

@@ -12,7 +12,7 @@
  *
  * Encoding runs code of the user's (getters, codecs); writing and reading don't, nor do they fail.
  */
-import { show } from "../../internal/check.ts";
+import { show, wrongType } from "../../internal/check.ts";
 import { DATA, KIND, LENGTH, type SharedQueue } from "./shared_queue.ts";
 import { pieceOf } from "./slab.ts";
 
@@ -131,9 +131,7 @@ export class Encoded {
   encodeWith<T>(codec: Codec<T>, value: T): void {
     const bytes = codec.encode(value);
     if (!(bytes instanceof Uint8Array)) {
-      throw new TypeError(
-        `Cannot encode: codec.encode must return a Uint8Array, got ${show(bytes)}`,
-      );
+      throw wrongType("encode", "codec.encode must return a Uint8Array", bytes);
     }
     this.#setBytes(bytes, CUSTOM);
   }

@@ -6,6 +6,7 @@ import {
   checkOptional,
   checkOptions,
   show,
+  wrongType,
 } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import type { Awaitable } from "../../operation/types.ts";
@@ -291,7 +292,7 @@ function check(
     throw new RangeError(`Cannot ${ACTION}: graceMs must not be negative, got ${graceMs}`);
   }
   if (typeof main !== "object" || main === null || Array.isArray(main)) {
-    throw new TypeError(`Cannot ${ACTION}: main must be an object, got ${show(main)}`);
+    throw wrongType(ACTION, "main must be an object", main);
   }
   for (const [key, f] of Object.entries(main)) {
     checkOptional(ACTION, `main.${key}`, f, "function");

@@ -1,5 +1,5 @@
 /** `transfer`: marks what is to be moved to another thread instead of copied. */
-import { show } from "../../internal/check.ts";
+import { wrongType } from "../../internal/check.ts";
 
 /** By marked value: what is to be moved along with it. */
 const lists: WeakMap<object, readonly Transferable[]> = new WeakMap();
@@ -18,10 +18,10 @@ const lists: WeakMap<object, readonly Transferable[]> = new WeakMap();
  */
 export function transfer<T>(value: T, list: Transferable[]): T {
   if ((typeof value !== "object" && typeof value !== "function") || value === null) {
-    throw new TypeError(`Cannot transfer: value must be an object, got ${show(value)}`);
+    throw wrongType("transfer", "value must be an object", value);
   }
   if (!Array.isArray(list)) {
-    throw new TypeError(`Cannot transfer: list must be an array, got ${show(list)}`);
+    throw wrongType("transfer", "list must be an array", list);
   }
   lists.set(value, list);
   return value;

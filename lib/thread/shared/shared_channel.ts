@@ -8,7 +8,7 @@ import {
   checkFunction,
   checkOptional,
   checkOptions,
-  show,
+  wrongType,
 } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import type { Awaitable, Option } from "../../operation/types.ts";
@@ -197,9 +197,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
       !SharedQueue.isQueue(handle.buffer) ||
       (handle.name !== undefined && typeof handle.name !== "string")
     ) {
-      throw new TypeError(
-        `Cannot open the shared channel: expected the handle of one, got ${show(handle)}`,
-      );
+      throw wrongType("open the shared channel", "expected the handle of one", handle);
     }
     checkOptions("open the shared channel", options);
     checkCodec("open the shared channel", options?.codec);
@@ -381,7 +379,7 @@ function waitingOn(side: WaitingLine): number {
 
 function makeHandle<T>(options: SharedChannelOptions<T>): SharedChannelHandle {
   if (typeof options !== "object" || options === null) {
-    throw new TypeError(`Cannot ${ACTION}: options must have a capacity, got ${show(options)}`);
+    throw wrongType(ACTION, "options must have a capacity", options);
   }
   const { capacity, slotBytes = DEFAULT_SLOT_BYTES, overflow = "block" } = options;
   const { codec, name, pooledBytes = false } = options;

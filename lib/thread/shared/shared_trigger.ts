@@ -9,7 +9,7 @@
  * A release in another thread has happened when STATE says so, though this thread may hear of it
  * only later: an abort that comes in between comes too late, and the wait ends well.
  */
-import { show } from "../../internal/check.ts";
+import { wrongType } from "../../internal/check.ts";
 import { doorbell, type Holder } from "../../loop/doorbell.ts";
 import type { Abort } from "../../operation/errors.ts";
 import { COLD, inherit, type Wait, WAITING } from "../../operation/wait.ts";
@@ -156,9 +156,7 @@ function checkHandle(handle: SharedTriggerHandle): void {
     handle?.kind !== "weft.SharedTrigger" || !hasMemory(handle) ||
     handle.buffer.byteLength !== BYTES
   ) {
-    throw new TypeError(
-      `Cannot open the shared trigger: expected the handle of one, got ${show(handle)}`,
-    );
+    throw wrongType("open the shared trigger", "expected the handle of one", handle);
   }
 }
 

@@ -4,7 +4,7 @@
  * current job.
  */
 import { currentFiberOrNull } from "../../fiber/core/mod.ts";
-import { show } from "../../internal/check.ts";
+import { show, wrongType } from "../../internal/check.ts";
 import type { Awaitable } from "../../operation/types.ts";
 import { fromPromise } from "../../promise/mod.ts";
 import { addOwnStack, addStackOf } from "../memory/mod.ts";
@@ -23,7 +23,7 @@ function callsFor(name: unknown): ThreadCalls {
     throw new Error(`Cannot call ${show(name)} in main: this is no thread of a pool`);
   }
   if (typeof name !== "string") {
-    throw new TypeError(`Cannot call main: name must be a string, got ${show(name)}`);
+    throw wrongType("call main", "name must be a string", name);
   }
   return ownCalls;
 }

@@ -1,5 +1,5 @@
 /** `serve`: how a module of tasks goes to work in a thread of a pool. */
-import { checkFunction, checkOptional, show } from "../../internal/check.ts";
+import { checkFunction, checkOptional, wrongType } from "../../internal/check.ts";
 import { isPoolThread } from "../memory/mod.ts";
 import type { ServeOptions, Service, Tasks } from "../protocol/mod.ts";
 import type { Definition } from "./program.ts";
@@ -34,7 +34,7 @@ export function serve<S = undefined, T extends Tasks<S> = Tasks<S>>(
   options: ServeOptions<S, T>,
 ): Service<S, T> {
   if (typeof options?.tasks !== "object" || options.tasks === null) {
-    throw new TypeError(`Cannot serve tasks: tasks must be an object, got ${show(options?.tasks)}`);
+    throw wrongType("serve tasks", "tasks must be an object", options?.tasks);
   }
   checkOptional("serve tasks", "init", options.init, "function");
   checkOptional("serve tasks", "atExit", options.atExit, "function");
