@@ -169,6 +169,8 @@ export abstract class EventBase<T> implements Event<T> {
   }
   /** A wait for it gives way; a select, too. */
   deferred(): void {}
+  /** A select has left with all of its arms, of which a CUSTOM one is this: others may be let in. */
+  left(): void {}
   recheck(_node: WaitNode, _wait: Wait<unknown>): boolean {
     return false;
   }

@@ -33,7 +33,7 @@ const execution = cell;
 export const BASE = 0;
 /** Expands into arms over base events. */
 export const COMPOSITE = 1;
-/** Polling it and waiting on it run code of the user's. */
+/** Polling it, waiting on it or leaving it run code of the user's. */
 export const CUSTOM = 2;
 
 let random = new Random(0x5eed);
@@ -240,12 +240,16 @@ export class SelectWait<T> {
 
   leaveAll(): void {
     this.delist(false);
-    if (this.custom) this.delist(true);
+    if (this.custom) {
+      this.delist(true);
+      for (const arm of this.arms) arm.event.left();
+    }
   }
 
   /**
    * The custom arms come last, for `cancel` is code of the user's: it must not find another arm of
-   * this select in a list, and commit it a second time.
+   * this select in a list, and commit it a second time. Nor must what runs in `left`, which comes
+   * when none is in any.
    */
   delist(custom: boolean): void {
     const { arms } = this;
@@ -300,8 +304,7 @@ function isCustom(arm: Arm): boolean {
 /** A loop, for this is the hot path, and `every` is a call for each arm. */
 function arePlain(arms: readonly Arm[]): boolean {
   for (let i = 0; i < arms.length; i++) {
-    const { kind } = arms[i]!;
-    if (kind === COMPOSITE || kind === CUSTOM) return false;
+    if (arms[i]!.kind !== BASE) return false;
   }
   return true;
 }
