@@ -144,6 +144,9 @@ class Core {
 
 /** To be notified. One per wait, since it lets go of the lock as it gets in line. */
 class NotifiedEvent extends EventBase<void> {
+  /** Whether the lock went to those in line: not if the guard held nothing, or never got here. */
+  hasLetGo = false;
+
   constructor(readonly core: Core, readonly guard: Permit) {
     super();
   }
@@ -158,6 +161,7 @@ class NotifiedEvent extends EventBase<void> {
     const { core, guard } = this;
     guard.checkHeld("wait on a condition of");
     core.first = append(core.first, node);
+    this.hasLetGo = true;
     guard.takeAway();
   }
 
@@ -282,12 +286,13 @@ class ConditionWait extends GeneratorOperation<Parts, void> {
 }
 
 function* waitForNotification({ core, guard }: Parts): Generator<never, void, unknown> {
+  const event = new NotifiedEvent(core, guard);
   let wasNotified = false;
   try {
-    yield* new Notified(new NotifiedEvent(core, guard));
+    yield* new Notified(event);
     wasNotified = true;
   } finally {
-    if (guard.isAway) yield* new Relock(core, guard, wasNotified);
+    if (event.hasLetGo) yield* new Relock(core, guard, wasNotified);
   }
   throwIfPoisoned(guard);
 }

@@ -201,11 +201,6 @@ export class Permit implements Guard {
     if (held > 0) this.line.put(held);
   }
 
-  /** Whether a wait on a condition has taken away what it held. */
-  get isAway(): boolean {
-    return this.held < RELEASED;
-  }
-
   /** A wait on a condition begins: what is held goes to those in line. */
   takeAway(): void {
     const { held } = this;
