@@ -10,7 +10,7 @@
  */
 import { GeneratorOperation } from "../fiber/core/mod.ts";
 import { wrongType } from "../internal/check.ts";
-import { append, count, remove } from "../internal/circle.ts";
+import { append, count, nodesOf, remove } from "../internal/circle.ts";
 import { EventBase, type WaitNode } from "../operation/event.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
 import type { Awaitable } from "../operation/types.ts";
@@ -129,16 +129,8 @@ class Core {
   }
 
   notifyAll(): void {
-    const nodes: WaitNode[] = [];
-    for (
-      let node = this.first;
-      node !== null;
-      node = node.after === this.first ? null : node.after
-    ) {
-      nodes.push(node);
-    }
     // A task of another scheduler that is resumed here may cancel others, or wait anew.
-    for (const node of nodes) if (node.after !== null) node.complete(undefined);
+    for (const node of nodesOf(this.first)) if (node.after !== null) node.complete(undefined);
   }
 }
 
