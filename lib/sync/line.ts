@@ -158,7 +158,8 @@ function called(fiber: FiberCore<unknown>): string {
 
 /** What one waits for at a mutex or for the whole of a lock: who holds it, if that is a fiber. */
 export function holderOf({ owner }: Line): string {
-  return owner === null ? "" : `, held by ${called(owner)}`;
+  if (owner === null) return "";
+  return `, held by ${called(owner)}${owner.terminated ? ", which has ended" : ""}`;
 }
 
 const RELEASED = 0;

@@ -123,6 +123,18 @@ Deno.test("Mutex: who has no identity, an async function or a task, holds it for
   await assertRejects(() => Promise.resolve(handle), FiberAborted);
 });
 
+Deno.test("Mutex: a fiber that ends without a release is named by the Deadlock of those who wait", () => {
+  const mutex = new Mutex({ name: "it" });
+  const deadlock = errorOf(run(function* () {
+    yield* spawn(() => mutex.lock(), { name: "forgetful" });
+    yield* mutex.lock();
+  }));
+  assertInstanceOf(deadlock, Deadlock);
+  const text = 'the lock of mutex "it", held by fiber "forgetful", which has ended';
+  assertStringIncludes(deadlock.message, text);
+  assertEquals(mutex.statistics(), { isLocked: true, waiting: 0 });
+});
+
 Deno.test("Mutex: a run within the fiber that holds it is another fiber, and would wait for ever", () => {
   const mutex = new Mutex();
   virtually(function* () {
