@@ -71,6 +71,11 @@ export class Semaphore {
    */
   constructor(permits: number, options?: SemaphoreOptions) {
     checkFiniteCount("make the semaphore", "permits", permits, 1);
+    if (!Number.isSafeInteger(permits)) { // one less would be as many
+      throw new RangeError(
+        `Cannot make the semaphore: permits must be at most ${Number.MAX_SAFE_INTEGER}, got ${permits}`,
+      );
+    }
     checkOptions("make the semaphore", options, { name: "string" });
     this.#line = new Line(semaphores, permits, options?.name);
     this.#acquireOne = new AcquireEvent(this.#line, 1);
