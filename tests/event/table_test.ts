@@ -18,7 +18,7 @@ import {
   timeoutEvent,
   when,
 } from "@weft/weft";
-import { Latch } from "@weft/weft/sync";
+import { type Guard, Latch, Mutex, RwLock, Semaphore } from "@weft/weft/sync";
 import { Source, Thenable } from "../kit/source.ts";
 import { type VirtualLoop, virtualLoop } from "../kit/virtual_loop.ts";
 import { settle, virtually, waiting } from "../kit/virtually.ts";
@@ -131,6 +131,34 @@ const bases: Record<string, MakeBase> = {
     };
   },
 
+  *lockEvent() {
+    const mutex = new Mutex();
+    const guard = mutex.tryLock()!;
+    return granting(mutex.lockEvent(), guard, () => {
+      assertEquals(mutex.statistics().waiting, 0);
+      return mutex.isLocked;
+    });
+  },
+
+  *acquireEvent() {
+    const semaphore = new Semaphore(3);
+    const guard = semaphore.tryAcquire(2)!;
+    return granting(semaphore.acquireEvent(2), guard, () => {
+      assertEquals(semaphore.statistics().waiting, 0);
+      return semaphore.available === 1;
+    });
+  },
+
+  *writeEvent() {
+    const lock = new RwLock();
+    const guard = lock.tryRead()!;
+    return granting(lock.writeEvent(), guard, () => {
+      const { readers, isWriting, waiting } = lock.statistics();
+      assertEquals([readers, waiting], [0, 0]);
+      return isWriting;
+    });
+  },
+
   *promiseEvent() {
     const promise = new Thenable<string>();
     const failure = new Error("rejected");
@@ -154,6 +182,19 @@ const bases: Record<string, MakeBase> = {
     };
   },
 };
+
+/** The event of a lock, which happens when `guard` is released, with another guard. */
+function granting(event: Event<Guard>, guard: Guard, isHeld: () => boolean): Base {
+  return {
+    event: event.map(() => "held"),
+    happen: () => guard.release(),
+    value: "held",
+    check(was) {
+      guard[Symbol.dispose]();
+      assertEquals(isHeld(), was === "chosen");
+    },
+  };
+}
 
 /** A composite event, and what it makes of the value. */
 interface Combination {

@@ -47,7 +47,7 @@ import {
   withTimeout,
   yieldNow,
 } from "@weft/weft";
-import { Latch } from "@weft/weft/sync";
+import { Condition, Latch, Mutex, RwLock, Semaphore } from "@weft/weft/sync";
 import { Source, Thenable } from "../kit/source.ts";
 import { withFakeTime } from "../kit/fake_time.ts";
 import { uncaughtDuring } from "../kit/uncaught.ts";
@@ -464,6 +464,45 @@ const waits: Record<string, () => Wait> = {
   "the event of a latch"() {
     const latch = new Latch(1);
     return { operation: () => latch.waitEvent(), waiters: () => latch.statistics().waiting };
+  },
+  "the lock of a mutex"() {
+    const mutex = new Mutex();
+    mutex.tryLock();
+    return { operation: () => mutex.lock(), waiters: () => mutex.statistics().waiting };
+  },
+  "the event of a mutex"() {
+    const mutex = new Mutex();
+    mutex.tryLock();
+    return { operation: () => mutex.lockEvent(), waiters: () => mutex.statistics().waiting };
+  },
+  "the wait for permits"() {
+    const semaphore = new Semaphore(3);
+    semaphore.tryAcquire(2);
+    return {
+      operation: () => semaphore.acquire(2),
+      waiters: () => semaphore.statistics().waiting,
+    };
+  },
+  "the events of permits"() {
+    const semaphore = new Semaphore(3);
+    semaphore.tryAcquire(3);
+    return {
+      operation: () => select([1, 2, 3].map((n) => when(semaphore.acquireEvent(n), String))),
+      waiters: () => semaphore.statistics().waiting,
+    };
+  },
+  "the wait to write"() {
+    const lock = new RwLock();
+    lock.tryRead();
+    return { operation: () => lock.write(), waiters: () => lock.statistics().waiting };
+  },
+  "the wait for a condition"() {
+    const mutex = new Mutex();
+    const condition = new Condition(mutex);
+    return {
+      operation: () => condition.wait(mutex.tryLock()!),
+      waiters: () => condition.statistics().waiting + mutex.statistics().waiting,
+    };
   },
   "an event from a source"() {
     const source = new Source<number>();
