@@ -62,7 +62,7 @@ const doors: Record<string, string[]> = {
     "suspend",
     "unblock",
   ],
-  "./sync": ["Latch"],
+  "./sync": ["Barrier", "Latch"],
   "./thread": [
     "PoolClosedError",
     "SharedChannel",

@@ -24,4 +24,7 @@
  *
  * @module
  */
+export { Barrier } from "./barrier.ts";
+export type { BarrierStatistics } from "./barrier.ts";
 export { Latch } from "./latch.ts";
+export type { SyncOptions } from "./options.ts";
