@@ -62,7 +62,7 @@ const doors: Record<string, string[]> = {
     "suspend",
     "unblock",
   ],
-  "./sync": ["Barrier", "Latch"],
+  "./sync": ["Barrier", "Cell", "Latch"],
   "./thread": [
     "PoolClosedError",
     "SharedChannel",

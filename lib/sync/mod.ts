@@ -26,5 +26,7 @@
  */
 export { Barrier } from "./barrier.ts";
 export type { BarrierStatistics } from "./barrier.ts";
+export { Cell } from "./cell.ts";
+export type { CellStatistics } from "./cell.ts";
 export { Latch } from "./latch.ts";
 export type { SyncOptions } from "./options.ts";
