@@ -62,7 +62,7 @@ const doors: Record<string, string[]> = {
     "suspend",
     "unblock",
   ],
-  "./sync": ["Barrier", "Cell", "Latch"],
+  "./sync": ["Barrier", "Cell", "Latch", "Lazy", "Once"],
   "./thread": [
     "PoolClosedError",
     "SharedChannel",

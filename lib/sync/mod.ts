@@ -29,4 +29,8 @@ export type { BarrierStatistics } from "./barrier.ts";
 export { Cell } from "./cell.ts";
 export type { CellStatistics } from "./cell.ts";
 export { Latch } from "./latch.ts";
+export { Lazy } from "./lazy.ts";
+export type { LazyStatistics } from "./lazy.ts";
+export { Once } from "./once.ts";
+export type { OnceStatistics } from "./once.ts";
 export type { SyncOptions } from "./options.ts";
