@@ -23,7 +23,8 @@ import {
 import { Barrier, Cell, Lazy } from "@weft/weft/sync";
 import { hostTurn } from "../kit/uncaught.ts";
 import { Source } from "../kit/source.ts";
-import { effectionTrigger, effectTrigger } from "./peers.ts";
+import { prepareForAwait as effectTrigger } from "../../examples/foreign/effect.ts";
+import { prepareForAwait as effectionTrigger } from "../../examples/foreign/effection.ts";
 
 const idle = { size: 0, sendersWaiting: 0, receiversWaiting: 0 };
 
@@ -209,7 +210,7 @@ for (const [name, peer] of Object.entries(peers)) {
     }
   });
 
-  Deno.test(`${name}: a sender that it resumes within release keeps the order of its items`, async () => {
+  Deno.test(`${name}: a sender keeps the order of its items, though it be resumed within release`, async () => {
     await peer.during(async () => {
       const channel = new Channel<number>({ capacity: 2 });
       const sender = peer.spawn(function* () {
