@@ -1,0 +1,271 @@
+/**
+ * What locks and their like promise, as simply as can be: lists that are searched, and no scheduler.
+ * Whatever the real ones do, these must have foreseen.
+ *
+ * The model is told of everything just before it really happens: that somebody wants something,
+ * releases it, is aborted, goes on. So at each moment it says who waits, and for each wait how it
+ * ends.
+ */
+
+/** Throws unless the two are the same number, string or truth. */
+export function same<T extends number | string | boolean | undefined>(
+  actual: T,
+  expected: T,
+  what: string,
+): void {
+  if (actual !== expected) throw new Error(`${what}: expected ${expected}, got ${actual}`);
+}
+
+/** How a wait goes on. */
+export type State =
+  /** It hasn't begun: the one who wants it gives way first. */
+  | "cold"
+  | "waiting"
+  | "granted"
+  | "cancelled"
+  | "failed";
+
+/** A wait of somebody's, as the model sees it. */
+export interface ModelWait {
+  state: State;
+  /** It begins: it may be granted at once. */
+  begin(): void;
+  /** Who waits is cancelled while it waits. */
+  cancel(): void;
+  /** It was granted to somebody who is gone: it goes to somebody else. */
+  giveBack(): void;
+}
+
+/** Somebody who runs: a fiber, or a task of another scheduler. */
+export class Actor {
+  aborted = false;
+  hasStarted = false;
+  /** What it waits for, or was granted and hasn't seen yet. */
+  wait: ModelWait | undefined;
+  #deferred: { start: () => void; isProtected: boolean } | undefined;
+  #left: number;
+
+  /** `share` is how many operations it may start in a step (law 10). */
+  constructor(readonly name: string, readonly share: number) {
+    this.#left = share;
+  }
+
+  /** Whether it can't go on. */
+  get isWaiting(): boolean {
+    return this.wait?.state === "waiting";
+  }
+
+  /** It waits for something, from now on, or once it has given way so many times as it must. */
+  wants<W extends ModelWait>(wait: W, operations = 1): W {
+    this.wait = wait;
+    if (operations === 1) this.#start(() => wait.begin(), false);
+    else this.#start(() => void this.wants(wait, operations - 1), false);
+    return wait;
+  }
+
+  /** What nothing cancels begins with its next step. */
+  willWant(wait: ModelWait): void {
+    this.wait = wait;
+    this.#deferred = { start: () => wait.begin(), isProtected: true };
+  }
+
+  #start(start: () => void, isProtected: boolean): void {
+    if (this.#left === 0) this.#deferred = { start, isProtected };
+    else this.#begin(start, isProtected);
+  }
+
+  #begin(start: () => void, isProtected: boolean): void {
+    this.#left--;
+    if (this.aborted && !isProtected) this.wait!.state = "cancelled";
+    else start();
+  }
+
+  willStep(): void {
+    this.hasStarted = true;
+    this.#left = this.share;
+    const deferred = this.#deferred;
+    this.#deferred = undefined;
+    if (deferred !== undefined) this.#begin(deferred.start, deferred.isProtected);
+  }
+
+  willAbort(): void {
+    this.aborted = true;
+    const { wait } = this;
+    if (this.#deferred?.isProtected === false) {
+      this.#deferred = undefined;
+      wait!.state = "cancelled";
+    } else if (this.isWaiting) wait!.cancel();
+  }
+}
+
+/** Where one stands in line, and how much one wants there. */
+export interface Place {
+  readonly line: Line;
+  readonly size: number;
+}
+
+/** To be let in at one of several lines. */
+export class Entry implements ModelWait {
+  state: State = "cold";
+  /** Where it was let in. */
+  at: Place | undefined;
+
+  constructor(readonly places: readonly Place[]) {}
+
+  /** Whether it also wants what is broken. */
+  get takesBroken(): boolean {
+    return false;
+  }
+
+  begin(): void {
+    for (const place of this.places) {
+      if (place.line.isBroken && !this.takesBroken) return this.fail();
+      if (place.line.isOpenFor(place)) return this.enter(place);
+    }
+    this.state = "waiting";
+    for (const place of this.places) place.line.waiting.push([this, place]);
+  }
+
+  /** It leaves all lines first, which lets others in there. */
+  enter(place: Place): void {
+    this.at = place;
+    place.line.inside.push(place);
+    this.#end("granted");
+  }
+
+  cancel(): void {
+    this.#end("cancelled");
+  }
+
+  fail(): void {
+    this.#end("failed");
+  }
+
+  #end(state: State): void {
+    this.state = state;
+    for (const { line } of this.places) {
+      line.waiting = line.waiting.filter(([entry]) => entry !== this);
+    }
+    for (const { line } of this.places) line.admit();
+  }
+
+  giveBack(): void {
+    this.state = "cancelled";
+    this.leave();
+  }
+
+  leave(): void {
+    const { line } = this.at!;
+    line.inside = line.inside.filter((place) => place !== this.at);
+    line.admit();
+  }
+}
+
+/** First come, first served: whoever is first goes in as soon as there is room, and nobody before. */
+export class Line {
+  inside: Place[] = [];
+  waiting: [Entry, Place][] = [];
+  /** Whether all who want to get in are refused. */
+  isBroken = false;
+
+  /** `hasRoom` says whether somebody who wants so much may join those who are inside. */
+  constructor(readonly hasRoom: (inside: readonly number[], size: number) => boolean) {}
+
+  /** Whether who comes now gets in at once. */
+  isOpenFor({ size }: Place): boolean {
+    return this.waiting.length === 0 && this.#hasRoom(size);
+  }
+
+  #hasRoom(size: number): boolean {
+    return this.hasRoom(this.inside.map((place) => place.size), size);
+  }
+
+  admit(): void {
+    for (let [first] = this.waiting; first !== undefined; [first] = this.waiting) {
+      const [entry, place] = first;
+      if (this.isBroken && !entry.takesBroken) entry.fail();
+      else if (this.#hasRoom(place.size)) entry.enter(place);
+      else break;
+    }
+  }
+
+  /** How much those who are inside have. */
+  get taken(): number {
+    return this.inside.reduce((sum, { size }) => sum + size, 0);
+  }
+}
+
+/** One at a time. */
+export const mutexLine = () => new Line((inside) => inside.length === 0);
+
+/** So many permits. */
+export const semaphoreLine = (permits: number) =>
+  new Line((inside, size) => inside.reduce((sum, n) => sum + n, size) <= permits);
+
+export const READ = 1;
+export const WRITE = 2;
+
+/** Readers together, a writer alone. */
+export const rwLine = () =>
+  new Line((inside, size) =>
+    inside.length === 0 || (size === READ && inside.every((other) => other === READ))
+  );
+
+/** A wait on a condition: it leaves the lock, and has it again however it ends. */
+export class ConditionWait implements ModelWait {
+  state: State = "cold";
+  /** How it ends: "cancelled" until it is notified. */
+  outcome: State = "cancelled";
+  /** Its way back into the lock. */
+  relock: Entry | undefined;
+
+  constructor(readonly condition: ConditionModel, readonly who: Actor, readonly held: Entry) {}
+
+  begin(): void {
+    this.state = "waiting";
+    this.condition.waiting.push(this);
+    this.held.leave();
+  }
+
+  cancel(): void {
+    const { condition } = this;
+    condition.waiting = condition.waiting.filter((wait) => wait !== this);
+    this.#goBack();
+  }
+
+  notify(): void {
+    this.outcome = "granted";
+    this.#goBack();
+  }
+
+  #goBack(): void {
+    this.relock = new Relock(this.held.places);
+    this.who.willWant(this.relock);
+  }
+
+  giveBack(): void {
+    throw new Error("fibers give no notification back");
+  }
+}
+
+/** Nothing cancels it. */
+class Relock extends Entry {
+  override get takesBroken(): boolean {
+    return true;
+  }
+
+  override cancel(): void {}
+}
+
+/** Those who wait on a condition. */
+export class ConditionModel {
+  waiting: ConditionWait[] = [];
+
+  notifyOne(): void {
+    this.waiting.shift()?.notify();
+  }
+
+  notifyAll(): void {
+    for (let { length } = this.waiting; length > 0; length--) this.notifyOne();
+  }
+}
