@@ -1,10 +1,21 @@
 /** Programs of fibers for `everySchedule`, each beside the model that foresees it. */
-import type { Awaitable, Event, Operation } from "@weft/weft";
-import { type Guard, Mutex, PoisonedError, RwLock, Semaphore } from "@weft/weft/sync";
+import {
+  type Awaitable,
+  Channel,
+  type Event,
+  type Operation,
+  select,
+  when,
+  yieldNow,
+} from "@weft/weft";
+import { Condition, type Guard, Mutex, PoisonedError, RwLock, Semaphore } from "@weft/weft/sync";
 import { everySchedule, type Program, type Self } from "../kit/explore.ts";
 import { withShare } from "../kit/share.ts";
 import {
   Actor,
+  type ActorOptions,
+  ConditionModel,
+  ConditionWait,
   Entry,
   Line,
   type ModelWait,
@@ -17,10 +28,17 @@ import {
   WRITE,
 } from "./model.ts";
 
-/** A fiber of a program, and what the model knows of it. */
+/** Who runs in a program, and what the model knows of it. */
 export class Player extends Actor {
-  constructor(readonly self: Self, readonly world: World, share: number) {
-    super(self.name, share);
+  /** What it holds. */
+  hand: Hand | undefined;
+
+  constructor(
+    readonly self: Self,
+    readonly world: { readonly isOver: boolean },
+    options: ActorOptions,
+  ) {
+    super(self.name, options);
   }
 
   point(): void {
@@ -37,6 +55,15 @@ export class Player extends Actor {
   /** It is going to release what it holds. */
   leaves(entry: Entry): void {
     if (!this.world.isOver) entry.leave();
+  }
+
+  /** Releases what it holds. */
+  release(): void {
+    const { hand } = this;
+    if (hand === undefined) return;
+    this.hand = undefined;
+    this.leaves(hand.entry);
+    hand.guard.release();
   }
 }
 
@@ -65,7 +92,7 @@ export class World implements Program {
   ) {
     for (const [n, body] of bodies.entries()) {
       const name = "abc"[n]!;
-      const player = new Player({ name, point: () => self.point() }, this, share);
+      const player = new Player({ name, point: () => self.point() }, this, { share });
       let self: Self;
       this.#players.set(name, player);
       this.fibers[name] = (given) => {
@@ -215,6 +242,29 @@ export class ReadWriteLock extends Lock {
   }
 }
 
+/** A channel, of which it matters how many items there are. */
+export class Items implements Thing {
+  sent = 0;
+  readonly line = new Line((inside) => inside.length < this.sent);
+  readonly real = new Channel<number>();
+
+  send(): void {
+    this.sent++;
+    this.line.admit();
+    this.real.trySend(this.sent);
+  }
+
+  compare(): void {
+    const { size, receiversWaiting } = this.real.statistics();
+    same(size, this.sent - this.line.inside.length, "size");
+    same(receiversWaiting, this.line.waiting.length, "receiversWaiting");
+  }
+
+  isIdle(): void {
+    same(this.real.statistics().receiversWaiting, 0, "receiversWaiting");
+  }
+}
+
 // Bodies -----------------------------------------------------------------------------------------
 
 /** What somebody holds: another one after a wait on a condition. */
@@ -231,12 +281,13 @@ export function* hold(
   inside: (hand: Hand) => Operation<unknown>,
 ): Operation<void> {
   me.wants(entry);
+  const outer = me.hand;
   let hand: Hand | undefined;
   let missed: State = "cancelled";
   try {
     const guard = yield* operation;
     me.sees(entry, "granted");
-    hand = { guard, entry };
+    hand = me.hand = { guard, entry };
     yield* inside(hand);
   } catch (error) {
     if (!(error instanceof PoisonedError)) throw error;
@@ -244,8 +295,8 @@ export function* hold(
   } finally {
     if (hand === undefined) me.sees(entry, missed);
     else {
-      me.leaves(hand.entry);
-      hand.guard.release();
+      me.release();
+      me.hand = outer;
     }
   }
 }
@@ -272,4 +323,68 @@ export function* holdDuring(
   } finally {
     if (!isIn) me.sees(entry, "cancelled");
   }
+}
+
+/** Holds so much of `lock` for a turn. */
+export const holding = (lock: Lock, size: number): Body => (me) =>
+  hold(me, lock.entry(size), lock.acquire(size), yieldNow);
+
+/** Holds one of several locks for a turn, whichever it gets. */
+export const oneOf = (...arms: [lock: Lock, size: number][]): Body => (me) => {
+  const entry = new Entry(arms.map(([{ line }, size]) => ({ line, size })));
+  const event = arms.map(([lock, size]) => when(lock.event(size), (guard) => guard));
+  return hold(me, entry, select(event), yieldNow);
+};
+
+// Condition --------------------------------------------------------------------------------------
+
+/** A condition and its mutex, and who waits there. */
+export class WaitingRoom implements Thing {
+  readonly lock = new MutexLock();
+  readonly model = new ConditionModel();
+  readonly real = new Condition(this.lock.real);
+
+  compare(): void {
+    same(this.real.statistics().waiting, this.model.waiting.length, "waiting on the condition");
+  }
+
+  isIdle(): void {
+    same(this.real.statistics().waiting, 0, "waiting on the condition");
+  }
+
+  /** Waits, and looks whether it has the lock again. */
+  waits: Body = (me) => {
+    const { lock, model, real } = this;
+    return hold(me, lock.entry(1), lock.acquire(), function* (hand) {
+      const wait = me.wants(new ConditionWait(model, me, hand.entry));
+      let outcome: State = "cancelled";
+      try {
+        yield* real.wait(hand.guard);
+        outcome = "granted";
+      } catch (error) {
+        if (error instanceof PoisonedError) outcome = "granted"; // it was notified
+        throw error;
+      } finally {
+        const { relock } = wait;
+        // Only another scheduler can end it without the lock.
+        const isIn = relock === undefined || !me.isTask || relock.state === "granted";
+        if (relock !== undefined) me.sees(relock, isIn ? "granted" : "cancelled");
+        if (relock !== undefined && isIn) hand.entry = relock;
+        if (isIn && !me.world.isOver) same(outcome, wait.outcome, `the wait of ${me.name}`);
+      }
+      yield* yieldNow();
+    });
+  };
+
+  locksAndNotifies = (how: "notifyOne" | "notifyAll", times = 1): Body => (me) =>
+    hold(me, this.lock.entry(1), this.lock.acquire(), () => this.notifies(how, times)(me));
+
+  notifies = (how: "notifyOne" | "notifyAll", times = 1): Body =>
+    function* (this: WaitingRoom, me: Player): Operation<void> {
+      for (; times > 0; times--) {
+        this.model[how]();
+        this.real[how]();
+        me.point();
+      }
+    }.bind(this);
 }

@@ -8,30 +8,25 @@
  * which takes minutes, and tells how many schedules there are.
  */
 import { assertEquals } from "@std/assert";
-import { Channel, Event, type Operation, select, when, yieldNow } from "@weft/weft";
-import { Condition, type Guard, Latch, PoisonedError } from "@weft/weft/sync";
+import { Event, type Operation, select, when, yieldNow } from "@weft/weft";
+import { type Guard, Latch } from "@weft/weft/sync";
 import {
   type Body,
   explore,
   hold,
   holdDuring,
+  holding,
+  Items,
   type Lock,
   MutexLock,
+  oneOf,
   type Player,
   ReadWriteLock,
   SemaphoreLock,
   type Thing,
+  WaitingRoom,
 } from "./explored.ts";
-import {
-  ConditionModel,
-  ConditionWait,
-  Entry,
-  Line,
-  READ,
-  same,
-  type State,
-  WRITE,
-} from "./model.ts";
+import { Entry, Line, READ, same, WRITE } from "./model.ts";
 
 /** All lists of `length` of `values`; of those with the same ones in them, the sorted one alone. */
 function lists(values: readonly number[], length: number): number[][] {
@@ -43,10 +38,10 @@ function lists(values: readonly number[], length: number): number[][] {
 
 // One lock ---------------------------------------------------------------------------------------
 
-type Way = (me: Player, lock: Lock, size: number) => Operation<void>;
+type Way = (me: Player, lock: Lock, size: number) => Operation<unknown>;
 
 const ways: readonly Way[] = [
-  (me, lock, size) => hold(me, lock.entry(size), lock.acquire(size), yieldNow),
+  (me, lock, size) => holding(lock, size)(me),
   (me, lock, size) => hold(me, lock.entry(size), lock.event(size), yieldNow),
   (me, lock, size) => holdDuring(me, lock, size, yieldNow),
 ];
@@ -100,7 +95,7 @@ for (const [name, { make, sizes }] of Object.entries(locks)) {
       explore(() => {
         const lock = make();
         const trying = (me: Player) => tries(me, lock, first!);
-        return { things: [lock], bodies: [trying, (me) => ways[0]!(me, lock, second!), trying] };
+        return { things: [lock], bodies: [trying, holding(lock, second!), trying] };
       });
     }
   });
@@ -112,7 +107,7 @@ function* twice(me: Player, lock: Lock, size: number): Operation<void> {
     me.point();
   });
   me.point();
-  yield* ways[0]!(me, lock, size);
+  yield* holding(lock, size)(me);
 }
 
 function* tries(me: Player, lock: Lock, size: number): Operation<void> {
@@ -137,7 +132,7 @@ for (const [name, large] of [["Semaphore of 2", 2], ["RwLock", WRITE]] as const)
     explore(() => {
       const lock = locks[name]!.make();
       const nested: Body = (me) =>
-        hold(me, lock.entry(1), lock.acquire(1), () => ways[0]!(me, lock, 1));
+        hold(me, lock.entry(1), lock.acquire(1), () => holding(lock, 1)(me));
       return { things: [lock], bodies: [nested, holding(lock, large), holding(lock, 1)] };
     }, { aborts: 2 });
   });
@@ -159,12 +154,12 @@ Deno.test("Mutex.poison(): every schedule in which a holder fails and another re
           poison(lock);
           yield* yieldNow();
         }),
-      (me) => ways[0]!(me, lock, 1),
+      holding(lock, 1),
       function* (me) {
         yield* ways[1]!(me, lock, 1);
         line.isBroken = false;
         real.clearPoison();
-        yield* ways[0]!(me, lock, 1);
+        yield* holding(lock, 1)(me);
       },
     ];
     return { things: [lock], bodies };
@@ -172,37 +167,6 @@ Deno.test("Mutex.poison(): every schedule in which a holder fails and another re
 });
 
 // A select ---------------------------------------------------------------------------------------
-
-/** A channel, of which it matters how many items there are. */
-class Items implements Thing {
-  sent = 0;
-  readonly line = new Line((inside) => inside.length < this.sent);
-  readonly real = new Channel<number>();
-
-  send(): void {
-    this.sent++;
-    this.line.admit();
-    this.real.trySend(this.sent);
-  }
-
-  compare(): void {
-    const { size, receiversWaiting } = this.real.statistics();
-    same(size, this.sent - this.line.inside.length, "size");
-    same(receiversWaiting, this.line.waiting.length, "receiversWaiting");
-  }
-
-  isIdle(): void {
-    same(this.real.statistics().receiversWaiting, 0, "receiversWaiting");
-  }
-}
-
-const holding = (lock: Lock, size: number): Body => (me) => ways[0]!(me, lock, size);
-
-const oneOf = (...arms: [lock: Lock, size: number][]): Body => (me) => {
-  const entry = new Entry(arms.map(([{ line }, size]) => ({ line, size })));
-  const event = arms.map(([lock, size]) => when(lock.event(size), (guard) => guard));
-  return hold(me, entry, select(event), yieldNow);
-};
 
 Deno.test("law 6: select of two locks: every schedule beside a holder of each, with two aborts anywhere", () => {
   explore(() => {
@@ -263,57 +227,7 @@ Deno.test("law 6: select of a lock and a channel: every schedule, with two abort
 
 // Condition --------------------------------------------------------------------------------------
 
-/** A condition and its mutex. */
-class Waiting implements Thing {
-  readonly lock = new MutexLock();
-  readonly model = new ConditionModel();
-  readonly real = new Condition(this.lock.real);
-
-  compare(): void {
-    same(this.real.statistics().waiting, this.model.waiting.length, "waiting on the condition");
-  }
-
-  isIdle(): void {
-    same(this.real.statistics().waiting, 0, "waiting on the condition");
-  }
-
-  /** Waits, and looks whether it has the lock again. */
-  waits: Body = (me) => {
-    const { lock, model, real } = this;
-    return hold(me, lock.entry(1), lock.acquire(), function* (hand) {
-      const wait = me.wants(new ConditionWait(model, me, hand.entry));
-      let outcome: State = "cancelled";
-      try {
-        yield* real.wait(hand.guard);
-        outcome = "granted";
-      } catch (error) {
-        if (error instanceof PoisonedError) outcome = "granted"; // it was notified
-        throw error;
-      } finally {
-        if (wait.relock !== undefined) {
-          me.sees(wait.relock, "granted");
-          hand.entry = wait.relock;
-        }
-        if (!me.world.isOver) same(outcome, wait.outcome, `how the wait of ${me.name} ends`);
-      }
-      yield* yieldNow();
-    });
-  };
-
-  locksAndNotifies = (how: "notifyOne" | "notifyAll", times = 1): Body => (me) =>
-    hold(me, this.lock.entry(1), this.lock.acquire(), () => this.notifies(how, times)(me));
-
-  notifies = (how: "notifyOne" | "notifyAll", times = 1): Body =>
-    function* (this: Waiting, me: Player): Operation<void> {
-      for (; times > 0; times--) {
-        this.model[how]();
-        this.real[how]();
-        me.point();
-      }
-    }.bind(this);
-}
-
-const conditions: Record<string, (waiting: Waiting) => Body[]> = {
+const conditions: Record<string, (room: WaitingRoom) => Body[]> = {
   "one that notifies one": (
     { waits, locksAndNotifies },
   ) => [waits, waits, locksAndNotifies("notifyOne")],
@@ -326,7 +240,7 @@ const conditions: Record<string, (waiting: Waiting) => Body[]> = {
   "one that wants the lock, too": ({ waits, locksAndNotifies, lock }) => [
     waits,
     locksAndNotifies("notifyOne", 2),
-    (me) => ways[0]!(me, lock, 1),
+    holding(lock, 1),
   ],
   "one that poisons the lock, and notifies all": ({ waits, notifies, lock }) => [
     waits,
@@ -353,8 +267,8 @@ for (const [name, make] of Object.entries(conditions)) {
     `law 4: Condition: every schedule of waits beside ${name}, with two aborts anywhere`,
     () => {
       explore(() => {
-        const waiting = new Waiting();
-        return { things: [waiting, waiting.lock], bodies: make(waiting) };
+        const room = new WaitingRoom();
+        return { things: [room, room.lock], bodies: make(room) };
       }, { aborts: 2 });
     },
   );

@@ -36,6 +36,16 @@ export interface ModelWait {
   giveBack(): void;
 }
 
+/** What somebody is. */
+export interface ActorOptions {
+  /** How many operations it may start in a step (law 10). */
+  readonly share: number;
+  /** Whether it is a task of another scheduler; default: a fiber. */
+  readonly isTask?: boolean;
+  /** Whether such a task goes on within the very call that wakes it. */
+  readonly resumesAtOnce?: boolean;
+}
+
 /** Somebody who runs: a fiber, or a task of another scheduler. */
 export class Actor {
   aborted = false;
@@ -45,9 +55,13 @@ export class Actor {
   #deferred: { start: () => void; isProtected: boolean } | undefined;
   #left: number;
 
-  /** `share` is how many operations it may start in a step (law 10). */
-  constructor(readonly name: string, readonly share: number) {
-    this.#left = share;
+  constructor(readonly name: string, readonly options: ActorOptions) {
+    this.#left = options.share;
+  }
+
+  /** Whether it is a task of another scheduler, whose cancellations nothing is protected from. */
+  get isTask(): boolean {
+    return this.options.isTask ?? false;
   }
 
   /** Whether it can't go on. */
@@ -69,6 +83,11 @@ export class Actor {
     this.#deferred = { start: () => wait.begin(), isProtected: true };
   }
 
+  /** It has been woken: some go on there and then. */
+  wasWoken(): void {
+    if (this.options.resumesAtOnce) this.willStep();
+  }
+
   #start(start: () => void, isProtected: boolean): void {
     if (this.#left === 0) this.#deferred = { start, isProtected };
     else this.#begin(start, isProtected);
@@ -82,7 +101,7 @@ export class Actor {
 
   willStep(): void {
     this.hasStarted = true;
-    this.#left = this.share;
+    this.#left = this.options.share;
     const deferred = this.#deferred;
     this.#deferred = undefined;
     if (deferred !== undefined) this.#begin(deferred.start, deferred.isProtected);
@@ -95,6 +114,19 @@ export class Actor {
       this.#deferred = undefined;
       wait!.state = "cancelled";
     } else if (this.isWaiting) wait!.cancel();
+  }
+
+  /**
+   * Another scheduler is going to cancel it. `keeps`: what it was granted it gets; `unwinds`: it
+   * cleans up there and then.
+   */
+  willCancel({ keeps, unwinds }: { keeps: boolean; unwinds: boolean }): void {
+    const { wait } = this;
+    if (this.isWaiting) wait!.cancel();
+    else if (wait !== undefined && !keeps) wait.giveBack();
+    if (this.#deferred === undefined) return;
+    if (unwinds) return this.willStep();
+    this.#deferred = undefined;
   }
 }
 
@@ -236,25 +268,46 @@ export class ConditionWait implements ModelWait {
   notify(): void {
     this.outcome = "granted";
     this.#goBack();
+    this.who.wasWoken();
   }
 
   #goBack(): void {
-    this.relock = new Relock(this.held.places);
+    this.relock = new Relock(this);
     this.who.willWant(this.relock);
   }
 
+  /** Who was notified doesn't go on: the next one is. */
+  passOn(): void {
+    if (this.outcome !== "granted") return;
+    this.outcome = "cancelled";
+    this.condition.notifyOne();
+  }
+
   giveBack(): void {
-    throw new Error("fibers give no notification back");
+    throw new Error("it is granted by a relock");
   }
 }
 
-/** Nothing cancels it. */
+/** The way back into the lock. No abort of a fiber cancels it. */
 class Relock extends Entry {
+  constructor(readonly wait: ConditionWait) {
+    super(wait.held.places);
+  }
+
   override get takesBroken(): boolean {
     return true;
   }
 
-  override cancel(): void {}
+  override cancel(): void {
+    if (!this.wait.who.isTask) return;
+    super.cancel();
+    this.wait.passOn();
+  }
+
+  override giveBack(): void {
+    if (this.state === "granted") super.giveBack();
+    this.wait.passOn();
+  }
 }
 
 /** Those who wait on a condition. */
