@@ -103,7 +103,7 @@ class TaskSchedule {
   #cancel(n: number): void {
     const { style } = this.options;
     this.#cancelled.add(n);
-    this.#players[n]!.willCancel({ keeps: style === "throw", unwinds: style !== "drop" });
+    this.#players[n]!.willCancel({ keeps: style === "throw", throws: style.endsWith("throw") });
     this.#toy.cancel(this.#tasks[n]!, style);
     if (style === "drop") this.#finalize(n);
   }

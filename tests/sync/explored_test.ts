@@ -139,8 +139,7 @@ for (const [name, large] of [["Semaphore of 2", 2], ["RwLock", WRITE]] as const)
 }
 
 function poison({ line, real }: MutexLock): void {
-  line.isBroken = true;
-  line.admit();
+  line.break();
   real.poison(new Error("half done"));
 }
 

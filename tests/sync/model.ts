@@ -117,16 +117,16 @@ export class Actor {
   }
 
   /**
-   * Another scheduler is going to cancel it. `keeps`: what it was granted it gets; `unwinds`: it
-   * cleans up there and then.
+   * Another scheduler is going to cancel it. `keeps`: what it was granted it gets; `throws`: it is
+   * told by an error, and goes back into its lock there and then.
    */
-  willCancel({ keeps, unwinds }: { keeps: boolean; unwinds: boolean }): void {
-    const { wait } = this;
-    if (this.isWaiting) wait!.cancel();
-    else if (wait !== undefined && !keeps) wait.giveBack();
+  willCancel({ keeps, throws }: { keeps: boolean; throws: boolean }): void {
+    if (this.isWaiting) this.wait!.cancel();
+    else if (!keeps) this.wait?.giveBack();
     if (this.#deferred === undefined) return;
-    if (unwinds) return this.willStep();
+    if (throws) return this.willStep();
     this.#deferred = undefined;
+    this.wait!.state = "cancelled";
   }
 }
 
@@ -215,10 +215,15 @@ export class Line {
   admit(): void {
     for (let [first] = this.waiting; first !== undefined; [first] = this.waiting) {
       const [entry, place] = first;
-      if (this.isBroken && !entry.takesBroken) entry.fail();
-      else if (this.#hasRoom(place.size)) entry.enter(place);
-      else break;
+      if (!this.#hasRoom(place.size)) break;
+      entry.enter(place);
     }
+  }
+
+  /** All are refused from now on, also those who wait. */
+  break(): void {
+    this.isBroken = true;
+    for (const [entry] of this.waiting) if (!entry.takesBroken) entry.fail();
   }
 
   /** How much those who are inside have. */
