@@ -9,7 +9,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { Event, type Operation, select, when, yieldNow } from "@weft/weft";
-import { type Guard, Latch } from "@weft/weft/sync";
+import { Barrier, Cell, type Guard, Latch, Lazy, Once } from "@weft/weft/sync";
 import {
   type Body,
   explore,
@@ -26,7 +26,20 @@ import {
   type Thing,
   WaitingRoom,
 } from "./explored.ts";
-import { Entry, Line, READ, same, WRITE } from "./model.ts";
+import {
+  Arrival,
+  BarrierModel,
+  CellModel,
+  Entry,
+  Line,
+  OnceModel,
+  READ,
+  same,
+  Sight,
+  type State,
+  Turn,
+  WRITE,
+} from "./model.ts";
 
 /** All lists of `length` of `values`; of those with the same ones in them, the sorted one alone. */
 function lists(values: readonly number[], length: number): number[][] {
@@ -308,4 +321,133 @@ Deno.test("law 4: Latch: every schedule of two waits and what counts down, with 
     };
     return { things: [thing], bodies: [waits, waits, counts] };
   }, { aborts: 2 });
+});
+
+// Barrier ----------------------------------------------------------------------------------------
+
+for (const [fibers, times] of [[3, 1], [2, 2]] as const) {
+  Deno.test(`law 4, law 7: Barrier of 2: every schedule of ${fibers} fibers that arrive ${times === 1 ? "once" : "twice"}, with two aborts anywhere`, () => {
+    explore(() => {
+      const [real, model] = [new Barrier(2), new BarrierModel(2)];
+      const thing: Thing = {
+        compare: () => same(real.statistics().waiting, model.waiting.length, "waiting"),
+        isIdle: () => same(real.statistics().waiting, 0, "waiting"),
+      };
+      const arrives: Body = function* (me) {
+        for (let n = 0; n < times; n++) {
+          const arrival = me.wants(new Arrival(model));
+          let state: State = "cancelled";
+          try {
+            same(yield* real.wait(), arrival.place ?? -1, "the place");
+            state = "granted";
+          } finally {
+            me.sees(arrival, state);
+          }
+          me.point();
+        }
+      };
+      return { things: [thing], bodies: Array.from({ length: fibers }, () => arrives) };
+    }, { aborts: 2 });
+  });
+}
+
+// Cell -------------------------------------------------------------------------------------------
+
+Deno.test("law 4: Cell: every schedule of two waits and what sets it, with two aborts anywhere", () => {
+  explore(() => {
+    const [real, model] = [new Cell(0), new CellModel()];
+    const thing: Thing = {
+      compare: () => same(real.statistics().waiting, model.waiting.length, "waiting"),
+      isIdle: () => same(real.statistics().waiting, 0, "waiting"),
+    };
+    const waitsFor = (predicate: (value: number) => boolean): Body =>
+      function* (me) {
+        const sight = me.wants(new Sight(model, predicate));
+        let state: State = "cancelled";
+        try {
+          same(yield* real.waitUntil(predicate), sight.value ?? -1, "the value");
+          state = "granted";
+        } finally {
+          me.sees(sight, state);
+        }
+      };
+    const sets: Body = function* (me) {
+      for (const value of [1, 2, 0]) {
+        model.value = value;
+        model.show();
+        real.value = value;
+        me.point();
+        yield* yieldNow();
+      }
+    };
+    return { things: [thing], bodies: [waitsFor((n) => n > 0), waitsFor((n) => n === 2), sets] };
+  }, { aborts: 2 });
+});
+
+// Lazy and Once ----------------------------------------------------------------------------------
+
+/** What is run once for all, by whoever has the turn. */
+function* runs(): Operation<number> {
+  yield* yieldNow();
+  yield* yieldNow();
+  return 42;
+}
+
+function* fails(): Operation<number> {
+  yield* yieldNow();
+  throw new RangeError("this time it fails");
+}
+
+/** Asks for it, and tells the model how its turn has ended, if it had one. */
+function* asks(me: Player, model: OnceModel, operation: Operation<unknown>): Operation<void> {
+  const turn = me.wants(new Turn(model));
+  let hasRun = false;
+  try {
+    yield* operation;
+    hasRun = true;
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+  } finally {
+    if (model.runner === turn && !model.hasRun) hasRun ? model.finish() : model.pass();
+    else me.sees(turn, hasRun ? "granted" : "cancelled");
+    me.wait = undefined;
+  }
+}
+
+// It takes several operations to run something once: none gives way, to keep the model simple.
+const wholeShare = { share: 256, aborts: 2 };
+
+Deno.test("law 4: Lazy: every schedule of three fibers that force it, with two aborts anywhere: it is made once, by the next one if need be", () => {
+  explore(() => {
+    const [real, model] = [new Lazy(runs), new OnceModel()];
+    const thing: Thing = {
+      compare: () => {
+        const { isSettled, waiting } = real.statistics();
+        same(isSettled, model.hasRun, "isSettled");
+        same(waiting, model.waiting.length, "waiting");
+      },
+      isIdle: () => same(real.statistics().waiting, 0, "waiting"),
+    };
+    const forces: Body = (me) => asks(me, model, real.force());
+    return { things: [thing], bodies: [forces, forces, forces] };
+  }, wholeShare);
+});
+
+Deno.test("law 4: Once: every schedule of three fibers of which one fails, with two aborts anywhere: it is done once, by the next one if need be", () => {
+  explore(() => {
+    const [real, model] = [new Once(), new OnceModel()];
+    const thing: Thing = {
+      compare: () => same(real.statistics().waiting, model.waiting.length, "waiting"),
+      isIdle: () => same(real.statistics().waiting, 0, "waiting"),
+    };
+    const does = (body: () => Operation<number>): Body => (me) =>
+      asks(
+        me,
+        model,
+        real.do(function* () {
+          yield* body();
+        }),
+      );
+    return { things: [thing], bodies: [does(runs), does(fails), does(runs)] };
+  }, wholeShare);
 });

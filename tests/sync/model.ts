@@ -28,6 +28,8 @@ export type State =
 /** A wait of somebody's, as the model sees it. */
 export interface ModelWait {
   state: State;
+  /** Whether what was granted only counts once it was seen: an abort before that cancels the wait. */
+  readonly isTentative?: boolean;
   /** It begins: it may be granted at once. */
   begin(): void;
   /** Who waits is cancelled while it waits. */
@@ -113,7 +115,7 @@ export class Actor {
     if (this.#deferred?.isProtected === false) {
       this.#deferred = undefined;
       wait!.state = "cancelled";
-    } else if (this.isWaiting) wait!.cancel();
+    } else if (this.isWaiting || wait?.isTentative) wait!.cancel();
   }
 
   /**
@@ -325,5 +327,127 @@ export class ConditionModel {
 
   notifyAll(): void {
     for (let { length } = this.waiting; length > 0; length--) this.notifyOne();
+  }
+}
+
+/** To arrive at a barrier. */
+export class Arrival implements ModelWait {
+  state: State = "cold";
+  place: number | undefined;
+
+  constructor(readonly barrier: BarrierModel) {}
+
+  begin(): void {
+    const { barrier } = this;
+    this.state = "waiting";
+    barrier.waiting.push(this);
+    if (barrier.waiting.length < barrier.parties) return;
+    for (const [place, arrival] of barrier.waiting.entries()) {
+      arrival.state = "granted";
+      arrival.place = place;
+    }
+    barrier.waiting = [];
+  }
+
+  cancel(): void {
+    this.state = "cancelled";
+    this.barrier.waiting = this.barrier.waiting.filter((arrival) => arrival !== this);
+  }
+
+  giveBack(): void {
+    this.state = "cancelled";
+  }
+}
+
+/** Those who have arrived, and wait for the rest. */
+export class BarrierModel {
+  waiting: Arrival[] = [];
+  constructor(readonly parties: number) {}
+}
+
+/** To see a value that is as one wants it. To have missed it changes nothing. */
+export class Sight implements ModelWait {
+  readonly isTentative = true;
+  state: State = "cold";
+  value: number | undefined;
+
+  constructor(readonly cell: CellModel, readonly predicate: (value: number) => boolean) {}
+
+  begin(): void {
+    this.state = "waiting";
+    this.cell.waiting.push(this);
+    this.cell.show();
+  }
+
+  cancel(): void {
+    this.state = "cancelled";
+    this.cell.waiting = this.cell.waiting.filter((sight) => sight !== this);
+  }
+
+  giveBack(): void {
+    this.state = "cancelled";
+  }
+}
+
+/** A value, and those who wait for another one. */
+export class CellModel {
+  waiting: Sight[] = [];
+  value = 0;
+
+  /** Lets go those who want what is there. */
+  show(): void {
+    for (const sight of this.waiting) {
+      if (!sight.predicate(this.value)) continue;
+      sight.state = "granted";
+      sight.value = this.value;
+    }
+    this.waiting = this.waiting.filter(({ state }) => state === "waiting");
+  }
+}
+
+/** To have something run once for all: it is one's turn, or one learns that it has been run. */
+export class Turn implements ModelWait {
+  state: State = "cold";
+
+  constructor(readonly once: OnceModel) {}
+
+  begin(): void {
+    const { once } = this;
+    if (once.runner !== undefined && !once.hasRun) {
+      this.state = "waiting";
+      once.waiting.push(this);
+    } else {
+      this.state = "granted";
+      once.runner ??= this;
+    }
+  }
+
+  cancel(): void {
+    this.state = "cancelled";
+    this.once.waiting = this.once.waiting.filter((turn) => turn !== this);
+  }
+
+  giveBack(): void {
+    throw new Error("fibers give no turn back");
+  }
+}
+
+/** Whose turn it is, and who waits for that to end. */
+export class OnceModel {
+  waiting: Turn[] = [];
+  runner: Turn | undefined;
+  hasRun = false;
+
+  /** It has been run: all learn so. */
+  finish(): void {
+    this.hasRun = true;
+    for (const turn of this.waiting) turn.state = "granted";
+    this.waiting = [];
+  }
+
+  /** It hasn't: the next one has the turn. */
+  pass(): void {
+    this.runner = this.waiting.shift();
+    if (this.runner !== undefined) this.runner.state = "granted";
   }
 }
