@@ -402,6 +402,26 @@ for (const style of CANCEL_STYLES) {
     }
   }
 
+  Deno.test(`world 5, cancelled by ${style} while another holds the lock: a loop around Condition.wait() ends`, () => {
+    const { mutex, condition, check } = make();
+    const toy = new ToyScheduler();
+    let waits = 0;
+    const task = toy.spawn(function* () {
+      using guard = yield* mutex.lock();
+      for (;;) {
+        waits++;
+        yield* condition.wait(guard);
+      }
+    });
+    toy.run();
+    const guard = mutex.tryLock()!;
+    toy.cancel(task, style);
+    guard.release();
+    toy.run();
+    assertEquals(waits, 1, "it was cancelled, and not notified");
+    check();
+  });
+
   Deno.test(`world 5, cancelled by ${style} while it locks again: Condition.wait() leaves nothing, and the notification goes on`, () => {
     for (const granted of [false, true]) {
       const { mutex, condition, check } = make();
