@@ -1,20 +1,27 @@
 /** The wait for permits of a `Line`: its rule, and the operation. */
+import type { FiberCore } from "../fiber/core/mod.ts";
 import { checkFiniteCount } from "../internal/check.ts";
 import { append, remove } from "../internal/circle.ts";
 import { EventBase, type WaitNode } from "../operation/event.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
-import { CUSTOM } from "../operation/select_wait.ts";
+import { LEAVING } from "../operation/select_wait.ts";
 import { elsewhere, type FiberSlot, inherit, STATES, type Wait } from "../operation/wait.ts";
 import { execution as cell } from "../trigger/execution.ts";
-import type { Line, Permit, Request } from "./line.ts";
+import { type Line, Permit as PermitClass, type Request } from "./line.ts";
 
 const [COLD, WAITING, COMMITTED, , SPENT] = STATES;
 const execution = cell;
+const Permit = PermitClass;
+type Permit = PermitClass;
 
 /** To have `n` permits. Holds nothing of its waiters: there may be one for all of them. */
 export class AcquireEvent extends EventBase<Permit> implements Request {
+  /** Whether a fiber that gets them is the owner of the line. */
+  readonly owns: boolean;
+
   constructor(readonly line: Line, readonly n: number) {
     super();
+    this.owns = line.isOwned(n);
   }
 
   /** Whether it also takes what has a failure. */
@@ -23,11 +30,10 @@ export class AcquireEvent extends EventBase<Permit> implements Request {
   }
 
   /**
-   * One who wants several may keep others waiting who want less, and lets them in when it leaves. A
-   * select lets such arms leave last.
+   * One who wants several may keep others waiting who want less, and lets them in when it leaves.
    */
   override kind(): number {
-    return this.n > 1 ? CUSTOM : super.kind();
+    return this.n > 1 ? LEAVING : super.kind();
   }
 
   override attempt(wait: Wait<unknown>): boolean {
@@ -89,13 +95,15 @@ export class Acquire implements WaitNode {
     if (this.state !== COLD) return this.resume();
     const fiber = execution.current as FiberSlot;
     if (fiber.context.error !== undefined || --execution.left < 0) return this.start();
-    const { line, n } = this.rule;
+    const { line, n, owns } = this.rule;
     this.state = SPENT; // unless it has to wait; what is broken throws
-    const permit = line.tryTake(n);
-    if (permit !== null) {
-      this.value = permit;
+    if (line.first === null && n <= line.available && line.failure === null) { // `line.tryTake`
+      line.available -= n;
+      if (owns) line.owner = fiber as FiberCore<unknown>;
+      this.value = new Permit(line, n);
       return this as never;
     }
+    line.refuse();
     this.state = WAITING;
     this.waiter = fiber;
     line.first = append<WaitNode>(line.first, this);

@@ -15,13 +15,15 @@
  *
  * For the same reason `settle` doesn't nest: what is put back while it runs it hands out itself.
  */
-import { FiberCore } from "../fiber/core/mod.ts";
-import { count } from "../internal/circle.ts";
+import { FiberCore as FiberClass } from "../fiber/core/mod.ts";
+import { count, nodesOf } from "../internal/circle.ts";
 import type { WaitNode } from "../operation/event.ts";
 import { execution as cell } from "../trigger/execution.ts";
 import type { Guard } from "./guard.ts";
 
 const execution = cell;
+const FiberCore = FiberClass;
+type FiberCore = FiberClass<unknown>;
 
 /** What a line says of itself, and how it differs. */
 export interface LineKind {
@@ -46,7 +48,7 @@ export class Line {
   declare readonly total: number;
   declare available: number;
   /** Of a kind that has an owner: the fiber that has all permits; `null` if none of ours has. */
-  declare owner: FiberCore<unknown> | null;
+  declare owner: FiberCore | null;
   /** What everybody gets thrown who wants a permit, and why. */
   declare failure: Error | null;
   declare first: WaitNode | null;
@@ -78,12 +80,12 @@ export class Line {
     if (this.first === null && n <= this.available && this.failure === null) {
       return this.take(n, execution.current);
     }
-    this.#refuse();
+    this.refuse();
     return null;
   }
 
   /** Throws if waiting would be in vain. */
-  #refuse(): void {
+  refuse(): void {
     if (this.failure !== null) throw this.failure;
     const { owner } = this;
     if (owner === null || owner !== execution.current as unknown) return;
@@ -93,10 +95,16 @@ export class Line {
     );
   }
 
+  /** Hot path: an `Acquire` that need not wait does the same. */
   take(n: number, taker: unknown): Permit {
     this.available -= n;
-    if (this.kind.hasOwner && n === this.total && taker instanceof FiberCore) this.owner = taker;
+    if (this.isOwned(n) && taker instanceof FiberCore) this.owner = taker;
     return new Permit(this, n);
+  }
+
+  /** Whether who has `n` permits owns it. */
+  isOwned(n: number): boolean {
+    return n === this.total && this.kind.hasOwner;
   }
 
   put(n: number): void {
@@ -112,16 +120,28 @@ export class Line {
     try {
       for (let { first } = this; first !== null; first = this.first) {
         const rule = first.rule as unknown as Request;
-        if (this.failure !== null && !rule.takesBroken) {
-          first.fail(this.failure);
-          continue;
-        }
         if (rule.n > this.available) break;
         first.complete(this.take(rule.n, first.waiter));
       }
     } finally {
       this.settling = false;
     }
+  }
+
+  /**
+   * Tells all in line, but those who take what is broken, and whoever comes. A task of another
+   * scheduler that is told may run there and then: nobody is let in meanwhile who is still to be told.
+   */
+  fail(failure: Error): void {
+    const { settling } = this;
+    this.failure = failure;
+    this.settling = true;
+    for (const node of nodesOf(this.first)) {
+      const { takesBroken } = node.rule as unknown as Request;
+      if (node.after !== null && !takesBroken) node.fail(failure);
+    }
+    this.settling = settling;
+    this.settle();
   }
 
   /**
@@ -140,13 +160,14 @@ export class Line {
   }
 }
 
-function called(fiber: FiberCore<unknown>): string {
+function called(fiber: FiberCore): string {
   return `fiber "${fiber.name}"`;
 }
 
 /** What one waits for at a mutex or for the whole of a lock: who holds it, if that is a fiber. */
 export function holderOf({ owner }: Line): string {
-  return owner === null ? "" : `, held by ${called(owner)}`;
+  if (owner === null) return "";
+  return `, held by ${called(owner)}${owner.terminated ? ", which has ended" : ""}`;
 }
 
 const RELEASED = 0;
@@ -172,9 +193,15 @@ export class Permit implements Guard {
     this.held = held;
   }
 
+  /** Hot path: what is to be said of one who may not release it is elsewhere. */
   release(): void {
-    if (this.held !== FORFEITED) this.checkHeld("release");
-    this.giveBack();
+    const { line, held } = this;
+    const { owner } = line;
+    if (held <= RELEASED || (owner !== null && owner !== execution.current as unknown)) {
+      if (held !== FORFEITED) this.checkHeld("release");
+    }
+    this.held = RELEASED;
+    if (held > RELEASED) line.put(held);
   }
 
   [Symbol.dispose](): void {
@@ -191,19 +218,14 @@ export class Permit implements Guard {
         }, and holds nothing`,
       );
     }
-    if (line.owner !== null && line.owner !== execution.current as unknown) line.checkOwner(action);
+    line.checkOwner(action);
   }
 
   /** Released, without a look at who does it. */
   giveBack(): void {
     const { held } = this;
     this.held = RELEASED;
-    if (held > 0) this.line.put(held);
-  }
-
-  /** Whether a wait on a condition has taken away what it held. */
-  get isAway(): boolean {
-    return this.held < RELEASED;
+    if (held > RELEASED) this.line.put(held);
   }
 
   /** A wait on a condition begins: what is held goes to those in line. */

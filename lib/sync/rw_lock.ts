@@ -23,8 +23,12 @@ export interface RwLockStatistics {
   readonly waiting: number;
 }
 
-/** A reader has one permit, a writer all of them. There can't be as many readers. */
-const ALL = Number.MAX_SAFE_INTEGER;
+/**
+ * A reader has one permit, a writer all of them. There can't be as many readers. More than that isn't
+ * a small integer everywhere, and one lock with larger numbers would slow down all of them: the
+ * engine would keep the permits of each in a number object.
+ */
+const ALL = 2 ** 30 - 1;
 
 const rwLocks: LineKind = {
   noun: "read-write lock",

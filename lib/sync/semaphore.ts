@@ -89,7 +89,7 @@ export class Semaphore {
    * @throws {TypeError} if it is no number
    */
   acquire(n = 1): Awaitable<Guard> {
-    return new Acquire(this.#rule(n));
+    return new Acquire(n === 1 ? this.#acquireOne : this.#rule(n));
   }
 
   /**

@@ -18,7 +18,7 @@ import {
   timeoutEvent,
   when,
 } from "@weft/weft";
-import { Latch } from "@weft/weft/sync";
+import { Barrier, Cell, Latch } from "@weft/weft/sync";
 import { Source, Thenable } from "../kit/source.ts";
 import { type VirtualLoop, virtualLoop } from "../kit/virtual_loop.ts";
 import { settle, virtually, waiting } from "../kit/virtually.ts";
@@ -128,6 +128,46 @@ const bases: Record<string, MakeBase> = {
       happen: () => latch.countDown(),
       value: undefined,
       check: () => assertEquals(latch.statistics().waiting, 0),
+    };
+  },
+
+  *"waitEvent of a barrier"(ready) {
+    const barrier = new Barrier(2);
+    const partners: Fiber<number>[] = [];
+    return {
+      event: barrier.waitEvent(),
+      happen: () => void partners.push(spawn(() => barrier.wait())),
+      value: ready ? 1 : 0, // the last to arrive lets the other one go
+      check(was) {
+        for (const partner of partners) {
+          assertEquals(
+            partner.poll(),
+            was === "chosen" ? { ok: true, value: ready ? 0 : 1 } : undefined,
+          );
+          partner.abort();
+        }
+        assertEquals(barrier.statistics().waiting, 0);
+      },
+    };
+  },
+
+  *"event of a cell"() {
+    const cell = new Cell("");
+    const failure = new Error("the predicate threw");
+    let fails = false;
+    const event = cell.event((text) => {
+      if (fails) throw failure;
+      return text !== "";
+    });
+    return {
+      event,
+      happen: () => cell.value = "set",
+      fail() {
+        fails = true;
+        cell.value = "whatever";
+      },
+      value: "set",
+      check: () => assertEquals(cell.statistics(), { waiting: 0 }),
     };
   },
 
@@ -302,7 +342,13 @@ const endings: Record<
 
 /** Fails if it ends a wait by closing the channel or the like, which only some events know. */
 const needsFailure = (ending: string) => ending.startsWith("fails");
-const canFail = new Set(["receiveEvent", "sendEvent", "promiseEvent", "custom"]);
+const canFail = new Set([
+  "receiveEvent",
+  "sendEvent",
+  "promiseEvent",
+  "event of a cell",
+  "custom",
+]);
 
 for (const [baseName, makeBase] of Object.entries(bases)) {
   for (const [endingName, end] of Object.entries(endings)) {

@@ -43,7 +43,7 @@ import { blockingLoop } from "@weft/weft/loop";
 import { block, setUncaughtHandler, suspend } from "@weft/weft/lowlevel";
 import { withAbortSignal } from "@weft/weft/promise";
 import { ResourcePool } from "@weft/weft/resource";
-import { Latch } from "@weft/weft/sync";
+import { Barrier, Cell, Latch, Lazy, Once } from "@weft/weft/sync";
 import { SharedChannel, SharedTrigger, ThreadPool } from "@weft/weft/thread";
 import { runLifo } from "../../examples/schedulers/lifo.ts";
 import { REAL_SHARE, withShare, withShareUntil } from "../kit/share.ts";
@@ -66,6 +66,14 @@ await promiseEvent(settled);
 function* never(): Operation<never> {
   return yield* Event.never();
 }
+
+function* nothing(): Operation<void> {}
+
+/** What has been run already. */
+const settledLazy = new Lazy(nothing);
+await settledLazy.force();
+const doneOnce = new Once();
+await doneOnce.do(nothing);
 
 function readyReceive(): { channel: Channel<number>; isUntouched(): boolean } {
   const channel = new Channel<number>();
@@ -205,6 +213,26 @@ const ready: Record<string, Record<string, () => Ready>> = {
     "wait() for a latch": () => ({ operation: new Latch(0).wait() }),
     "waitEvent() of a latch": () => ({ operation: new Latch(0).waitEvent() }),
   },
+  TripEvent: {
+    "wait() at a barrier": () => ({ operation: new Barrier(1).wait() }),
+    "waitEvent() of a barrier": () => ({ operation: new Barrier(1).waitEvent() }),
+  },
+  HoldsEvent: {
+    "waitUntil() of a cell": () => {
+      let asked = 0;
+      const operation = new Cell(1).waitUntil((n) => ++asked > 0 && n === 1);
+      return { operation, isUntouched: () => asked === 0 };
+    },
+    "event() of a cell": () => {
+      let asked = 0;
+      const operation = new Cell(1).event((n) => ++asked > 0 && n === 1);
+      return { operation, isUntouched: () => asked === 0 };
+    },
+  },
+  Settled: {
+    "force() of a lazy value that is there": () => ({ operation: settledLazy.force() }),
+    "do() of what has been done": () => ({ operation: doneOnce.do(nothing) }),
+  },
   SharedReceive: {
     "receive() between threads": () => {
       const { shared, isUntouched } = readyShared(1);
@@ -263,6 +291,8 @@ const ready: Record<string, Record<string, () => Ready>> = {
     "withResource()": opening((body) =>
       new ResourcePool({ make: () => ({}) }).withResource(() => body())
     ),
+    "force()": opening((body) => new Lazy(body).force()),
+    "Once.do()": opening((body) => new Once().do(body as () => Operation<never>)),
     "all() of nothing": () => ({ operation: all([]) }),
     "any() of nothing": () => ({ operation: attempted(any([])) }),
     "map() of nothing": () => ({ operation: map([], never) }),
@@ -283,6 +313,7 @@ const others: Record<string, string> = {
   KidsGone: "it is there only while there are kids",
   PoolRun: "it always waits for a thread",
   RuleWait: "it follows its event: those that are waited for by one are in the table themselves",
+  InMain: "it is for tasks of other schedulers, and always waits",
   PoolClose: "has a test of its own below",
   FiberCore: "no operation, but it inherits, too",
 };

@@ -47,7 +47,7 @@ import {
   withTimeout,
   yieldNow,
 } from "@weft/weft";
-import { Latch } from "@weft/weft/sync";
+import { Barrier, Cell, Latch, Lazy, Once } from "@weft/weft/sync";
 import { Source, Thenable } from "../kit/source.ts";
 import { withFakeTime } from "../kit/fake_time.ts";
 import { uncaughtDuring } from "../kit/uncaught.ts";
@@ -464,6 +464,33 @@ const waits: Record<string, () => Wait> = {
   "the event of a latch"() {
     const latch = new Latch(1);
     return { operation: () => latch.waitEvent(), waiters: () => latch.statistics().waiting };
+  },
+  "the wait at a barrier"() {
+    const barrier = new Barrier(2);
+    return { operation: () => barrier.wait(), waiters: () => barrier.statistics().waiting };
+  },
+  "the event of a barrier"() {
+    const barrier = new Barrier(2);
+    return { operation: () => barrier.waitEvent(), waiters: () => barrier.statistics().waiting };
+  },
+  "the wait for a cell"() {
+    const cell = new Cell(0);
+    return { operation: () => cell.waitUntil(Boolean), waiters: () => cell.statistics().waiting };
+  },
+  "the event of a cell"() {
+    const cell = new Cell(0);
+    return { operation: () => cell.event(Boolean), waiters: () => cell.statistics().waiting };
+  },
+  "the force of a lazy value"() {
+    const lazy = new Lazy(() => Event.never());
+    return { operation: () => lazy.force(), waiters: () => Number(lazy.statistics().isRunning) };
+  },
+  "what is done once"() {
+    const once = new Once();
+    return {
+      operation: () => once.do(() => Event.never()),
+      waiters: () => Number(once.statistics().isRunning),
+    };
   },
   "an event from a source"() {
     const source = new Source<number>();
