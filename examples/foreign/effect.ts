@@ -90,7 +90,7 @@ export function prepareForAwait(): Trigger {
 }
 
 type AnyEffect = Effect.Effect<unknown, unknown, unknown>;
-type Restore = <B, E, R>(effect: Effect.Effect<B, E, R>) => Effect.Effect<B, E, R>;
+type Around = <B, E, R>(effect: Effect.Effect<B, E, R>) => Effect.Effect<B, E, R>;
 
 /** What `Effect.gen` takes, or an operation of Weft's. */
 type Body<Eff, A> = () => { [Symbol.iterator](): Iterator<Eff, A, never> };
@@ -106,7 +106,7 @@ type Body<Eff, A> = () => { [Symbol.iterator](): Iterator<Eff, A, never> };
 export function unwinding<Eff extends AnyEffect, A>(
   body: Body<Eff, A>,
 ): Effect.Effect<A, Effect.Error<Eff>, Effect.Services<Eff>> {
-  return Effect.uninterruptibleMask((restore) => drive(body, restore));
+  return drive(body, (effect) => effect);
 }
 
 /** Runs the effect that `use` makes, while it holds what `acquire` waits for: a lock, permits. */
@@ -114,6 +114,7 @@ export function withGuard<G extends Disposable, A, E, R>(
   acquire: Body<never, G>,
   use: (guard: G) => Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E, R> {
+  // It can be interrupted while it waits, and only then: so it returns what it has acquired.
   return Effect.uninterruptibleMask((restore) =>
     Effect.acquireUseRelease(
       drive(acquire, restore),
@@ -123,8 +124,8 @@ export function withGuard<G extends Disposable, A, E, R>(
   );
 }
 
-/** It can be interrupted only while it waits. So what it has taken then, it returns. */
-function drive<Eff extends AnyEffect, A>(body: Body<Eff, A>, restore: Restore) {
+/** `wait` is around all that `body` waits for, but not in its `finally` blocks when they unwind. */
+function drive<Eff extends AnyEffect, A>(body: Body<Eff, A>, wait: Around) {
   type Result = Effect.Effect<A, Effect.Error<Eff>, Effect.Services<Eff>>;
   type Yielded = Effect.Effect<unknown, Effect.Error<Eff>, Effect.Services<Eff>>;
   type Step = IteratorResult<Eff, A>;
@@ -141,7 +142,7 @@ function drive<Eff extends AnyEffect, A>(body: Body<Eff, A>, restore: Restore) {
         return { done: true, value: undefined as A };
       }
     }
-    function* run(first: () => Step, wait: Restore): Generator<Yielded, A, never> {
+    function* run(first: () => Step, wait: Around): Generator<Yielded, A, never> {
       let step = take(first);
       while (!step.done) {
         pending = step.value;
@@ -154,7 +155,7 @@ function drive<Eff extends AnyEffect, A>(body: Body<Eff, A>, restore: Restore) {
       if (pending !== undefined && waits.has(pending)) return iterator.throw!(abort);
       return iterator.return?.() ?? { done: true, value: undefined as A };
     }
-    const runAndUnwind = (first: () => Step, wait: Restore): Result =>
+    const runAndUnwind = (first: () => Step, wait: Around): Result =>
       Effect.onExit(
         Effect.gen(() => run(first, wait)),
         (exit) =>
@@ -162,6 +163,6 @@ function drive<Eff extends AnyEffect, A>(body: Body<Eff, A>, restore: Restore) {
             ? Effect.void
             : Effect.asVoid(runAndUnwind(unwind, (effect) => effect)),
       );
-    return runAndUnwind(() => iterator.next(undefined as never), restore);
+    return runAndUnwind(() => iterator.next(undefined as never), wait);
   });
 }

@@ -97,10 +97,8 @@ class Unwinding<T> implements Iterator<Effect<unknown>, T, unknown> {
   }
 
   return(value?: unknown): Step<T> {
-    const ended: Step<T> = { done: true, value: value as T };
-    if (this.#hasEnded) return ended;
-    const step = this.throw(this.#abort = new Abort("halted"));
-    return this.#hasEnded ? ended : step;
+    const step = this.throw(this.#abort ??= new Abort("halted"));
+    return this.#hasEnded ? { done: true, value: value as T } : step;
   }
 
   #step(resume: () => Step<T>): Step<T> {

@@ -119,25 +119,42 @@ Deno.test("in Effect, a registration that somebody else's generators meet says s
   });
 });
 
-Deno.test("in Effect, five thousand fibers hand a lock on without a stack of five thousand", () => {
+Deno.test("in Effect, five thousand fibers wake each other without a stack of five thousand", () => {
   registered(() => {
     const turns = new Turns();
-    const mutex = new Mutex();
-    const order: number[] = [];
-    const first = mutex.tryLock()!;
-    for (let n = 0; n < 5000; n++) {
+    const channels = Array.from({ length: 5000 }, () => new Channel<number>({ capacity: 0 }));
+    const fibers = channels.map((channel, n) =>
       turns.fork(Effect.gen(function* () {
-        const guard = yield* mutex.lock();
-        order.push(n);
-        guard.release();
-      }));
-    }
-    assertEquals(mutex.statistics().waiting, 5000);
-    first.release();
+        const hops = yield* channel.receiveOrThrow();
+        yield* (channels[n + 1] ?? channels[0]!).send(hops + 1);
+      }))
+    );
+    channels[0]!.trySend(0);
     turns.take(20_000);
-    assertEquals(order, Array.from({ length: 5000 }, (_, n) => n));
-    assertEquals(mutex.statistics(), unlocked);
+    assertEquals(channels[0]!.tryReceive(), { value: 5000 });
+    turns.take();
+    for (const fiber of fibers) assertEquals(exitOf(fiber), Exit.void);
   });
+});
+
+Deno.test("in Effect, a trigger may be released before it is awaited, and is cancelled once", async () => {
+  const log: string[] = [];
+  await runPromise(Effect.gen(function* () {
+    const trigger = prepareForAwait();
+    trigger.release();
+    trigger.release();
+    yield* trigger.await(() => log.push("cancelled though it was released"));
+    const fiber = yield* Effect.forkChild(Effect.gen(function* () {
+      const trigger = prepareForAwait();
+      yield* trigger.await(() => {
+        trigger.release();
+        log.push("cancelled");
+      });
+    }));
+    yield* Effect.yieldNow;
+    yield* Fiber.interrupt(fiber);
+  }));
+  assertEquals(log, ["cancelled"]);
 });
 
 Deno.test("in Effect, a select that is lost holds nothing", async () => {
