@@ -35,6 +35,8 @@ export const BASE = 0;
 export const COMPOSITE = 1;
 /** Polling it, waiting on it or leaving it run code of the user's. */
 export const CUSTOM = 2;
+/** When a select has left with all of its arms it is told (`left`), since it may let others in. */
+export const LEAVING = 3;
 
 let random = new Random(0x5eed);
 
@@ -59,7 +61,7 @@ export class SelectWait<T> {
   declare fair: boolean;
   declare chosen: Arm | null;
   declare nacks: OnceEvent[] | null;
-  /** Whether custom arms have enlisted. */
+  /** Whether it has arms that are told apart when it leaves: CUSTOM or LEAVING. */
   declare custom: boolean;
 
   constructor(arms: Arm[], fair: boolean) {
@@ -124,7 +126,7 @@ export class SelectWait<T> {
 
   enlist(): void {
     this.arms = this.arms.slice(); // the user's list may change while this waits
-    if (!this.arms.some(isCustom)) return this.enlistArms(false);
+    if (arePlain(this.arms)) return this.enlistArms(false);
     this.custom = true;
     this.enlistArms(true);
     if (this.state !== WAITING) return;
@@ -295,10 +297,6 @@ function expand<T>(select: SelectWait<T>): Arm[] {
 
 function isComposite(arm: Arm): boolean {
   return arm.kind === COMPOSITE;
-}
-
-function isCustom(arm: Arm): boolean {
-  return arm.kind === CUSTOM;
 }
 
 /** A loop, for this is the hot path, and `every` is a call for each arm. */

@@ -4,7 +4,7 @@ import { checkFiniteCount } from "../internal/check.ts";
 import { append, remove } from "../internal/circle.ts";
 import { EventBase, type WaitNode } from "../operation/event.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
-import { CUSTOM } from "../operation/select_wait.ts";
+import { LEAVING } from "../operation/select_wait.ts";
 import { elsewhere, type FiberSlot, inherit, STATES, type Wait } from "../operation/wait.ts";
 import { execution as cell } from "../trigger/execution.ts";
 import { type Line, Permit as PermitClass, type Request } from "./line.ts";
@@ -30,11 +30,10 @@ export class AcquireEvent extends EventBase<Permit> implements Request {
   }
 
   /**
-   * One who wants several may keep others waiting who want less, and lets them in when it leaves. A
-   * select lets such arms leave last.
+   * One who wants several may keep others waiting who want less, and lets them in when it leaves.
    */
   override kind(): number {
-    return this.n > 1 ? CUSTOM : super.kind();
+    return this.n > 1 ? LEAVING : super.kind();
   }
 
   override attempt(wait: Wait<unknown>): boolean {

@@ -3,14 +3,18 @@
  *
  * A wait has two steps, and each is a wait of its own: for the notification (`Notified`), at whose
  * beginning the lock goes to those in line, and for the lock (`Relock`). The second one is protected,
- * and follows however the first one ends: so the lock is held again when the wait returns or throws.
+ * and follows if the first one returns or throws: so the lock is held again when the wait does.
+ *
+ * It doesn't follow where a scheduler of somebody else's cancels by `return` of the generator. A wait
+ * in a `finally` would suspend that `return`, and when it ends, JavaScript lets the generators around
+ * it go on as if it had returned: the task that was cancelled would run on.
  *
  * A notification is for somebody who goes on with it. If a scheduler of somebody else's drops the one
  * who was notified, who can't go on then, the next one is.
  */
 import { GeneratorOperation } from "../fiber/core/mod.ts";
 import { wrongType } from "../internal/check.ts";
-import { append, count, remove } from "../internal/circle.ts";
+import { append, count, nodesOf, remove } from "../internal/circle.ts";
 import { EventBase, type WaitNode } from "../operation/event.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
 import type { Awaitable } from "../operation/types.ts";
@@ -83,8 +87,8 @@ export class Condition {
    * guard. It holds the lock when it returns and when it throws.
    *
    * Suspends. If it is cancelled, it locks the mutex before it throws, which nothing cancels. Where a
-   * scheduler of somebody else's cancels that as well, or never resumes what it has cancelled, the
-   * lock stays free, and to release the guard does nothing.
+   * scheduler of somebody else's cancels that as well, or cancels without a throw (by `return`, or by
+   * never resuming), the lock stays free, and to release the guard does nothing.
    *
    * @throws {TypeError} if `guard` is no guard of a mutex
    * @throws {Error} if it is one of another mutex, was released, or belongs to another fiber
@@ -129,21 +133,16 @@ class Core {
   }
 
   notifyAll(): void {
-    const nodes: WaitNode[] = [];
-    for (
-      let node = this.first;
-      node !== null;
-      node = node.after === this.first ? null : node.after
-    ) {
-      nodes.push(node);
-    }
     // A task of another scheduler that is resumed here may cancel others, or wait anew.
-    for (const node of nodes) if (node.after !== null) node.complete(undefined);
+    for (const node of nodesOf(this.first)) if (node.after !== null) node.complete(undefined);
   }
 }
 
 /** To be notified. One per wait, since it lets go of the lock as it gets in line. */
 class NotifiedEvent extends EventBase<void> {
+  /** Whether the lock went to those in line: not if the guard held nothing, or never got here. */
+  hasLetGo = false;
+
   constructor(readonly core: Core, readonly guard: Permit) {
     super();
   }
@@ -158,6 +157,7 @@ class NotifiedEvent extends EventBase<void> {
     const { core, guard } = this;
     guard.checkHeld("wait on a condition of");
     core.first = append(core.first, node);
+    this.hasLetGo = true;
     guard.takeAway();
   }
 
@@ -282,13 +282,14 @@ class ConditionWait extends GeneratorOperation<Parts, void> {
 }
 
 function* waitForNotification({ core, guard }: Parts): Generator<never, void, unknown> {
-  let wasNotified = false;
+  const event = new NotifiedEvent(core, guard);
   try {
-    yield* new Notified(new NotifiedEvent(core, guard));
-    wasNotified = true;
-  } finally {
-    if (guard.isAway) yield* new Relock(core, guard, wasNotified);
+    yield* new Notified(event);
+  } catch (error) { // not `finally`: see the module comment
+    if (event.hasLetGo) yield* new Relock(core, guard, false);
+    throw error;
   }
+  yield* new Relock(core, guard, true);
   throwIfPoisoned(guard);
 }
 
