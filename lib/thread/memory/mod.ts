@@ -9,7 +9,7 @@ export { PoolClosedError, ThreadCrashedError } from "./errors.ts";
 export { isPoolThread, threadId, webWorkerThreads, workerName } from "./identity.ts";
 export { addOwnStack, addStackOf, pack, unpack } from "./packed_error.ts";
 export type { Packed } from "./packed_error.ts";
-export { hasMemory, joinRegistry, ownRegistry, Registry } from "./registry.ts";
+export { hasMemory, joinRegistry, leavePlaces, ownRegistry, Registry } from "./registry.ts";
 export {
   CAN_FAIL,
   CLOSED,
