@@ -28,5 +28,6 @@ export {
 } from "./shared_queue.ts";
 export type { Side } from "./shared_queue.ts";
 export { Sleepers } from "./sleepers.ts";
+export type { Awaited } from "./sleepers.ts";
 export { Decoded, ELSEWHERE, Encoded, isPlain, NUMBER, readNumber } from "./values.ts";
 export type { Codec } from "./values.ts";
