@@ -66,6 +66,8 @@ const doors: Record<string, string[]> = {
   "./thread": [
     "PoolClosedError",
     "SharedChannel",
+    "SharedMutex",
+    "SharedSemaphore",
     "SharedTrigger",
     "ThreadCrashedError",
     "ThreadPool",

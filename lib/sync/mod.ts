@@ -25,3 +25,4 @@
  * @module
  */
 export { Latch } from "./latch.ts";
+export type { Guard } from "./guard.ts";

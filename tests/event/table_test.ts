@@ -19,6 +19,7 @@ import {
   when,
 } from "@weft/weft";
 import { Latch } from "@weft/weft/sync";
+import { type SharedGuard, SharedMutex } from "@weft/weft/thread";
 import { Source, Thenable } from "../kit/source.ts";
 import { type VirtualLoop, virtualLoop } from "../kit/virtual_loop.ts";
 import { settle, virtually, waiting } from "../kit/virtually.ts";
@@ -128,6 +129,25 @@ const bases: Record<string, MakeBase> = {
       happen: () => latch.countDown(),
       value: undefined,
       check: () => assertEquals(latch.statistics().waiting, 0),
+    };
+  },
+
+  *lockEvent() {
+    const mutex = new SharedMutex();
+    const holder = mutex.tryLock()!;
+    let happened = false;
+    const event: Event<unknown> = mutex.lockEvent().map((guard: SharedGuard) => {
+      guard.release();
+      return "locked";
+    });
+    return {
+      event,
+      happen() {
+        happened = true;
+        holder.release();
+      },
+      value: "locked",
+      check: () => assertEquals(mutex.statistics(), { isLocked: !happened, waiting: 0 }),
     };
   },
 

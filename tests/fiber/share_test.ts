@@ -44,7 +44,13 @@ import { block, setUncaughtHandler, suspend } from "@weft/weft/lowlevel";
 import { withAbortSignal } from "@weft/weft/promise";
 import { ResourcePool } from "@weft/weft/resource";
 import { Latch } from "@weft/weft/sync";
-import { SharedChannel, SharedTrigger, ThreadPool } from "@weft/weft/thread";
+import {
+  SharedChannel,
+  SharedMutex,
+  SharedSemaphore,
+  SharedTrigger,
+  ThreadPool,
+} from "@weft/weft/thread";
 import { runLifo } from "../../examples/schedulers/lifo.ts";
 import { REAL_SHARE, withShare, withShareUntil } from "../kit/share.ts";
 import { errorOf, reasonOf, valueOf } from "../kit/results.ts";
@@ -217,6 +223,22 @@ const ready: Record<string, Record<string, () => Ready>> = {
       return { operation: shared.send(1), isUntouched };
     },
   },
+  SharedLock: {
+    "lock() between threads": () => {
+      const mutex = new SharedMutex();
+      return { operation: mutex.lock(), isUntouched: () => !mutex.isLocked };
+    },
+    "lockEvent() between threads": () => {
+      const mutex = new SharedMutex();
+      return { operation: mutex.lockEvent(), isUntouched: () => !mutex.isLocked };
+    },
+  },
+  AcquireEvent: {
+    "acquire() between threads": () => {
+      const semaphore = new SharedSemaphore(2);
+      return { operation: semaphore.acquire(2), isUntouched: () => semaphore.available === 2 };
+    },
+  },
   SharedTriggerWait: {
     "await() of a shared trigger": () => {
       const trigger = new SharedTrigger();
@@ -260,6 +282,7 @@ const ready: Record<string, Record<string, () => Ready>> = {
     "withAbortSignal()": opening((body) => withAbortSignal(new AbortController().signal, body)),
     "withCancelCallback()": opening((body) => withCancelCallback(() => {}, body)),
     "FiberLocal.with()": opening((body) => new FiberLocal(() => 0).with(1, body)),
+    "withLock() between threads": opening((body) => new SharedMutex().withLock(body)),
     "withResource()": opening((body) =>
       new ResourcePool({ make: () => ({}) }).withResource(() => body())
     ),
