@@ -19,6 +19,7 @@ import { poolCpu, poolIdle } from "./workloads/pool_cpu.ts";
 import { poolBurst, poolRoundTrip } from "./workloads/pool_tasks.ts";
 import { rendezvous } from "./workloads/rendezvous.ts";
 import { select2, select8 } from "./workloads/select.ts";
+import { sharedLock } from "./workloads/shared_lock.ts";
 import {
   sharedBytes,
   sharedNumbers,
@@ -59,7 +60,7 @@ const outside: readonly Workload[] = [
   bundleSize,
 ];
 
-/** Pools of threads, and channels between them. */
+/** Pools of threads, and channels and locks between them. */
 export const threads: readonly Workload[] = [
   poolRoundTrip,
   poolBurst,
@@ -69,6 +70,7 @@ export const threads: readonly Workload[] = [
   sharedNumbers,
   sharedBytes,
   sharedPooledBytes,
+  sharedLock,
   ndjsonTime,
   ndjsonMemory,
 ];
