@@ -66,6 +66,7 @@ const nobodyHandsOver: Departure = {
 };
 
 const copies: Record<string, Copy> = {
+  Acquire: { file: "sync/acquire.ts", departures: [] },
   Receive: { file: "channel/operations.ts", departures: [] },
   Send: { file: "channel/operations.ts", departures: [] },
   JoinWait: {

@@ -62,7 +62,7 @@ const doors: Record<string, string[]> = {
     "suspend",
     "unblock",
   ],
-  "./sync": ["Latch"],
+  "./sync": ["Condition", "Latch", "Mutex", "PoisonedError", "RwLock", "Semaphore"],
   "./thread": [
     "PoolClosedError",
     "SharedChannel",

@@ -131,7 +131,7 @@ export class Arm implements WaitNode {
 
 /** Every event; see the module comment. A base event is also the rule of an operation. */
 export abstract class EventBase<T> implements Event<T> {
-  /** BASE, COMPOSITE or CUSTOM. */
+  /** BASE, COMPOSITE, CUSTOM or LEAVING. */
   kind(): number {
     return BASE;
   }
@@ -169,6 +169,8 @@ export abstract class EventBase<T> implements Event<T> {
   }
   /** A wait for it gives way; a select, too. */
   deferred(): void {}
+  /** A select has left with all of its arms, of which this is a LEAVING one: others may be let in. */
+  left(): void {}
   recheck(_node: WaitNode, _wait: Wait<unknown>): boolean {
     return false;
   }

@@ -33,8 +33,10 @@ const execution = cell;
 export const BASE = 0;
 /** Expands into arms over base events. */
 export const COMPOSITE = 1;
-/** Polling it and waiting on it run code of the user's. */
+/** Polling it, waiting on it or leaving it run code of the user's. */
 export const CUSTOM = 2;
+/** When a select has left with all of its arms it is told (`left`), since it may let others in. */
+export const LEAVING = 3;
 
 let random = new Random(0x5eed);
 
@@ -59,7 +61,7 @@ export class SelectWait<T> {
   declare fair: boolean;
   declare chosen: Arm | null;
   declare nacks: OnceEvent[] | null;
-  /** Whether custom arms have enlisted. */
+  /** Whether it has arms that are told apart when it leaves: CUSTOM or LEAVING. */
   declare custom: boolean;
 
   constructor(arms: Arm[], fair: boolean) {
@@ -124,7 +126,7 @@ export class SelectWait<T> {
 
   enlist(): void {
     this.arms = this.arms.slice(); // the user's list may change while this waits
-    if (!this.arms.some(isCustom)) return this.enlistArms(false);
+    if (arePlain(this.arms)) return this.enlistArms(false);
     this.custom = true;
     this.enlistArms(true);
     if (this.state !== WAITING) return;
@@ -240,12 +242,16 @@ export class SelectWait<T> {
 
   leaveAll(): void {
     this.delist(false);
-    if (this.custom) this.delist(true);
+    if (this.custom) {
+      this.delist(true);
+      for (const arm of this.arms) arm.event.left();
+    }
   }
 
   /**
    * The custom arms come last, for `cancel` is code of the user's: it must not find another arm of
-   * this select in a list, and commit it a second time.
+   * this select in a list, and commit it a second time. Nor must what runs in `left`, which comes
+   * when none is in any.
    */
   delist(custom: boolean): void {
     const { arms } = this;
@@ -293,15 +299,10 @@ function isComposite(arm: Arm): boolean {
   return arm.kind === COMPOSITE;
 }
 
-function isCustom(arm: Arm): boolean {
-  return arm.kind === CUSTOM;
-}
-
 /** A loop, for this is the hot path, and `every` is a call for each arm. */
 function arePlain(arms: readonly Arm[]): boolean {
   for (let i = 0; i < arms.length; i++) {
-    const { kind } = arms[i]!;
-    if (kind === COMPOSITE || kind === CUSTOM) return false;
+    if (arms[i]!.kind !== BASE) return false;
   }
   return true;
 }

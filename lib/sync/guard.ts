@@ -1,15 +1,17 @@
-/** What whoever holds something has in hand. */
+/** What the holder of a lock, or of permits, has in hand. */
 
 /**
- * Says that its owner holds something: a mutex, or permits of a semaphore. One-shot.
+ * A lock, or permits, that somebody holds. Made by whatever is locked or acquired.
  *
- * With `using` it is released at the end of the block, unless that was done before.
+ * `using guard = yield* mutex.lock()` releases it at the end of the block, however that ends.
  */
 export interface Guard extends Disposable {
   /**
-   * Gives back what is held. Never suspends.
+   * Gives back what it holds, to whoever is first in line. Never suspends.
    *
-   * @throws {Error} if it was released already
+   * @throws {Error} on the second call: somebody else may hold it by then
    */
   release(): void;
+  /** Releases it, unless that was done. */
+  [Symbol.dispose](): void;
 }

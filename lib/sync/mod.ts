@@ -24,5 +24,13 @@
  *
  * @module
  */
-export { Latch } from "./latch.ts";
+export { Condition } from "./condition.ts";
+export type { ConditionStatistics } from "./condition.ts";
 export type { Guard } from "./guard.ts";
+export { Latch } from "./latch.ts";
+export { Mutex, PoisonedError } from "./mutex.ts";
+export type { MutexOptions, MutexStatistics } from "./mutex.ts";
+export { RwLock } from "./rw_lock.ts";
+export type { RwLockOptions, RwLockStatistics } from "./rw_lock.ts";
+export { Semaphore } from "./semaphore.ts";
+export type { SemaphoreOptions, SemaphoreStatistics } from "./semaphore.ts";

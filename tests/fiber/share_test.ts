@@ -233,7 +233,7 @@ const ready: Record<string, Record<string, () => Ready>> = {
       return { operation: mutex.lockEvent(), isUntouched: () => !mutex.isLocked };
     },
   },
-  AcquireEvent: {
+  RuleWait: { // other events that are waited for by one are in the table themselves
     "acquire() between threads": () => {
       const semaphore = new SharedSemaphore(2);
       return { operation: semaphore.acquire(2), isUntouched: () => semaphore.available === 2 };
@@ -305,7 +305,6 @@ const others: Record<string, string> = {
   SuspendWait: "it always waits, and may complete while it enters",
   KidsGone: "it is there only while there are kids",
   PoolRun: "it always waits for a thread",
-  RuleWait: "it follows its event: those that are waited for by one are in the table themselves",
   PoolClose: "has a test of its own below",
   FiberCore: "no operation, but it inherits, too",
 };

@@ -7,7 +7,7 @@ import type { LockMemory } from "../../lib/thread/memory/lock_memory.ts";
 import { MutexMemory } from "../../lib/thread/memory/mutex_memory.ts";
 import { ownRegistry } from "../../lib/thread/memory/registry.ts";
 import { SemaphoreMemory } from "../../lib/thread/memory/semaphore_memory.ts";
-import { AcquireEvent } from "../../lib/thread/shared/lock_operations.ts";
+import { SharedAcquireEvent } from "../../lib/thread/shared/lock_operations.ts";
 import { LockPort } from "../../lib/thread/shared/lock_port.ts";
 
 const registry = ownRegistry();
@@ -73,7 +73,7 @@ export class LockWait {
   readonly #operation: RuleWait<SharedGuard>;
 
   constructor(port: LockPort<LockMemory>, need: number) {
-    this.#operation = new RuleWait(new AcquireEvent(port, need));
+    this.#operation = new RuleWait(new SharedAcquireEvent(port, need));
     if (begin(this.#operation, { unblock: () => this.isWoken = true })) this.#got();
   }
 

@@ -13,7 +13,7 @@ import { doorbell } from "../../lib/loop/doorbell.ts";
 import { RuleWait } from "../../lib/operation/rule_wait.ts";
 import type { LockMemory } from "../../lib/thread/memory/lock_memory.ts";
 import type { MutexMemory } from "../../lib/thread/memory/mutex_memory.ts";
-import { AcquireEvent, SharedLock } from "../../lib/thread/shared/lock_operations.ts";
+import { SharedAcquireEvent, SharedLock } from "../../lib/thread/shared/lock_operations.ts";
 import type { LockPort } from "../../lib/thread/shared/lock_port.ts";
 import { type LockThread, lockThreads } from "../kit/lock_threads.ts";
 import { withShare } from "../kit/share.ts";
@@ -237,7 +237,7 @@ class Schedule {
 
   *#acquire(program: Program, need: number): Generator<never, SharedGuard | undefined, unknown> {
     const { port } = program.thread;
-    const event = new AcquireEvent(port, need);
+    const event = new SharedAcquireEvent(port, need);
     const local = new Channel<void>();
     let guard: SharedGuard | undefined;
     switch (this.random.below(5)) {
@@ -263,7 +263,7 @@ class Schedule {
         break;
       default:
         guard = this.isMutex && need === 1
-          ? yield* new SharedLock(event as unknown as AcquireEvent<MutexMemory>)
+          ? yield* new SharedLock(event as unknown as SharedAcquireEvent<MutexMemory>)
           : yield* new RuleWait<SharedGuard>(event);
     }
     this.print?.(`fiber ${program.index} (thread ${program.thread.index}) has ${need}`);

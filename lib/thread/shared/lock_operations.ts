@@ -3,10 +3,8 @@
  * operation. They look by the rules of `line_event.ts`; one that was woken in vain reserves
  * (`lock_memory.ts`) and looks once more.
  */
-import { GeneratorOperation, runBody } from "../../fiber/core/mod.ts";
 import type { WaitNode } from "../../operation/event.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
-import type { Awaitable, Operation } from "../../operation/types.ts";
 import {
   COLD,
   elsewhere,
@@ -21,7 +19,7 @@ import { LineEvent } from "./line_event.ts";
 import { HeldGuard, type LockPort, type SharedGuard } from "./lock_port.ts";
 
 /** Holds nothing of its waiters. */
-export class AcquireEvent<M extends LockMemory> extends LineEvent<SharedGuard> {
+export class SharedAcquireEvent<M extends LockMemory> extends LineEvent<SharedGuard> {
   constructor(readonly port: LockPort<M>, need: number) {
     super(port.line, need);
   }
@@ -66,9 +64,9 @@ export interface SharedLock extends RuleWait<SharedGuard> {}
 
 /** `lock`. */
 export class SharedLock {
-  declare rule: AcquireEvent<MutexMemory>;
+  declare rule: SharedAcquireEvent<MutexMemory>;
 
-  constructor(rule: AcquireEvent<MutexMemory>) {
+  constructor(rule: SharedAcquireEvent<MutexMemory>) {
     this.value = undefined;
     this.state = COLD;
     this.waiter = null;
@@ -105,26 +103,3 @@ export class SharedLock {
 }
 
 inherit(SharedLock, RuleWait);
-
-/** Takes it for as long as `body` runs. */
-export function holding<T>(
-  name: string,
-  acquire: () => Awaitable<SharedGuard>,
-  body: (guard: SharedGuard) => Operation<T>,
-): Awaitable<T> {
-  return new GeneratorOperation(name, hold<T>, { acquire, body });
-}
-
-function* hold<T>(
-  { acquire, body }: {
-    acquire: () => Awaitable<SharedGuard>;
-    body: (guard: SharedGuard) => Operation<T>;
-  },
-): Generator<never, T, unknown> {
-  const guard = (yield* acquire()) as HeldGuard;
-  try {
-    return yield* runBody(body(guard));
-  } finally { // also when somebody gives the generator up by `return`, in whichever fiber
-    if (!guard.isReleased) guard.free();
-  }
-}

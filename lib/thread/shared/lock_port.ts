@@ -42,8 +42,7 @@ export class HeldGuard implements SharedGuard {
   release(): void {
     if (this.isReleased) {
       throw new Error(
-        `Cannot release ${this.port.describe()}: this guard was released already; guards are ` +
-          `one-shot`,
+        `Cannot release ${this.port.title}: this guard was released already, and holds nothing`,
       );
     }
     if (this.owner !== null && execution.current !== this.owner) this.refuseStranger();
@@ -55,8 +54,10 @@ export class HeldGuard implements SharedGuard {
     const stranger = currentFiberOrNull();
     if (stranger === null) return;
     throw new Error(
-      `Cannot release ${this.port.describe()} in ${stranger.title}: it was locked by ` +
-        `${(this.owner as FiberCore<unknown>).title}, which has to release it`,
+      `Cannot release ${this.port.title}: ${titleOf(this.owner)} holds it, and ${
+        titleOf(stranger)
+      } ` +
+        `may not release it in its place; what passes from fiber to fiber is a SharedSemaphore`,
     );
   }
 
@@ -129,12 +130,21 @@ export class LockPort<M extends LockMemory> {
     const { owner } = this;
     if (owner === null || owner !== execution.current) return;
     throw new Error(
-      `Cannot lock ${this.describe()}: ${(owner as FiberCore<unknown>).title} holds it already, ` +
-        `and would wait for itself`,
+      `Cannot lock ${this.title}: ${titleOf(owner)}, which wants it, holds it already, and would ` +
+        `wait for itself`,
     );
+  }
+
+  /** How errors call it. */
+  get title(): string {
+    return this.name === undefined ? `the shared ${this.kind}` : this.describe();
   }
 
   describe(): string {
     return this.name === undefined ? `a shared ${this.kind}` : `shared ${this.kind} "${this.name}"`;
   }
+}
+
+function titleOf(fiber: object | null): string {
+  return `fiber "${(fiber as FiberCore<unknown>).name}"`;
 }

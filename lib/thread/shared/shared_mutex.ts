@@ -1,9 +1,10 @@
 /** `SharedMutex`: what users see of it. How it works is in memory/lock_memory.ts. */
-import { checkBody, checkOptions, wrongType } from "../../internal/check.ts";
+import { checkOptions, wrongType } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import type { Awaitable, Operation } from "../../operation/types.ts";
+import { withGuard } from "../../sync/with_guard.ts";
 import { hasMemory, MutexMemory, ownRegistry } from "../memory/mod.ts";
-import { AcquireEvent, holding, SharedLock } from "./lock_operations.ts";
+import { SharedAcquireEvent, SharedLock } from "./lock_operations.ts";
 import { LockPort, type SharedGuard } from "./lock_port.ts";
 import { Ports } from "./ports.ts";
 
@@ -82,7 +83,7 @@ export class SharedMutex {
   /** To be posted to other threads, as often as one likes. */
   readonly handle: SharedMutexHandle;
   readonly #port: LockPort<MutexMemory>;
-  readonly #locking: AcquireEvent<MutexMemory>;
+  readonly #locking: SharedAcquireEvent<MutexMemory>;
 
   /**
    * A mutex that nobody holds.
@@ -95,7 +96,7 @@ export class SharedMutex {
   constructor(options?: SharedMutexOptions, handle?: SharedMutexHandle) {
     this.handle = handle ?? makeHandle(options);
     this.#port = portOf(this.handle);
-    this.#locking = new AcquireEvent(this.#port, 1);
+    this.#locking = new SharedAcquireEvent(this.#port, 1);
   }
 
   /**
@@ -147,8 +148,7 @@ export class SharedMutex {
    * @throws {Error} in the fiber that holds it
    */
   withLock<T>(body: (guard: SharedGuard) => Operation<T>): Awaitable<T> {
-    checkBody("lock the shared mutex", "body", body);
-    return holding("a body that holds a shared mutex", () => this.lock(), body);
+    return withGuard("hold a shared mutex", this.lock(), body);
   }
 
   /** Whether somebody holds it, in whichever thread. */

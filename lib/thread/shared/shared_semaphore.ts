@@ -1,10 +1,11 @@
 /** `SharedSemaphore`: what users see of it. How it works is in memory/lock_memory.ts. */
-import { checkBody, checkFiniteCount, checkOptions, wrongType } from "../../internal/check.ts";
+import { checkFiniteCount, checkOptions, wrongType } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable, Operation } from "../../operation/types.ts";
+import { withGuard } from "../../sync/with_guard.ts";
 import { hasMemory, MOST_PERMITS, ownRegistry, SemaphoreMemory } from "../memory/mod.ts";
-import { AcquireEvent, holding } from "./lock_operations.ts";
+import { SharedAcquireEvent } from "./lock_operations.ts";
 import { LockPort, type SharedGuard } from "./lock_port.ts";
 import { Ports } from "./ports.ts";
 
@@ -76,6 +77,7 @@ export class SharedSemaphore {
   /** To be posted to other threads, as often as one likes. */
   readonly handle: SharedSemaphoreHandle;
   readonly #port: LockPort<SemaphoreMemory>;
+  readonly #acquireOne: SharedAcquireEvent<SemaphoreMemory>;
 
   /**
    * A semaphore with that many permits, all of them available.
@@ -93,6 +95,7 @@ export class SharedSemaphore {
   ) {
     this.handle = handle ?? makeHandle(permits as number, options);
     this.#port = portOf(this.handle);
+    this.#acquireOne = new SharedAcquireEvent(this.#port, 1);
   }
 
   /**
@@ -118,8 +121,7 @@ export class SharedSemaphore {
    * @throws {RangeError} if `n` is not an integer of at least 1, or more than there ever are
    */
   acquire(n = 1): Awaitable<SharedGuard> {
-    this.#check(n);
-    return new RuleWait<SharedGuard>(new AcquireEvent(this.#port, n));
+    return new RuleWait<SharedGuard>(this.#rule(n));
   }
 
   /**
@@ -131,10 +133,9 @@ export class SharedSemaphore {
     return this.#port.tryTake(n);
   }
 
-  /** `acquire` as an event. Throws as `acquire` does. */
+  /** `acquire` as an event: for one permit the same one for every call. Throws as `acquire` does. */
   acquireEvent(n = 1): Event<SharedGuard> {
-    this.#check(n);
-    return new AcquireEvent(this.#port, n);
+    return this.#rule(n);
   }
 
   /**
@@ -144,17 +145,23 @@ export class SharedSemaphore {
    * @throws {TypeError} if `body` is not a function, or an `async` one
    */
   withPermit<T>(body: (guard: SharedGuard) => Operation<T>, n = 1): Awaitable<T> {
-    checkBody("use permits of the shared semaphore", "body", body);
+    return withGuard("hold permits", this.acquire(n), body);
+  }
+
+  #rule(n: number): SharedAcquireEvent<SemaphoreMemory> {
+    if (n === 1) return this.#acquireOne;
     this.#check(n);
-    return holding("a body that holds permits", () => this.acquire(n), body);
+    return new SharedAcquireEvent(this.#port, n);
   }
 
   #check(n: number): void {
     const { permits } = this.#port.memory;
-    const action = `acquire permits of ${this.#port.describe()}`;
+    const action = `acquire permits of ${this.#port.title}`;
     checkFiniteCount(action, "n", n, 1);
     if (n > permits) {
-      throw new RangeError(`Cannot ${action}: n is ${n}, and there are ${permits} in all`);
+      throw new RangeError(
+        `Cannot ${action}: n must be at most ${permits}, which are all that there are, got ${n}`,
+      );
     }
   }
 
