@@ -1,7 +1,7 @@
 /**
- * Random schedules of shared mutexes and semaphores: several threads (in one realm, each with a place
- * and a port of its own), fibers that acquire in all ways, hold, are aborted, and threads that die.
- * After each step it is compared with what may be held, and by whom.
+ * Random schedules of shared mutexes and semaphores: several threads (in one realm, each with a
+ * place and a port of its own), fibers that acquire in all ways, hold, are aborted, and threads
+ * that die. After each step it is compared with what may be held, and by whom.
  */
 import { assert, assertEquals } from "@std/assert";
 import { Abort, Channel, type Fiber, select, spawn, when, yieldNow } from "@weft/weft";
@@ -202,7 +202,7 @@ class Schedule {
     }
     for (const { dead, own, port } of threads) {
       if (!dead) own.leave();
-      else for (const node of nodesOf(port)) port.line.delist(node); // or they would listen for ever
+      else for (const node of nodesOf(port)) port.line.delist(node); // or they listen for ever
     }
   }
 

@@ -75,7 +75,7 @@ Deno.test("Registry.isHere() tells a thread from a later one in the same place",
   assertEquals([registry.isHere(mark), placeIn(mark)], [true, place]);
   registry.leave(place);
   assertEquals(registry.isHere(mark), false);
-  for (let other = -1; other !== place;) other = registry.enter().place; // all others are taken first
+  for (let other = -1; other !== place;) other = registry.enter().place; // all others come first
   assertNotEquals(registry.markOf(place), mark);
   assertEquals([registry.isHere(mark), registry.isHere(registry.markOf(place))], [false, true]);
 });

@@ -1,4 +1,4 @@
-/** Shared mutexes and semaphores between threads that run. Nothing here depends on how fast they are. */
+/** Shared mutexes and semaphores between running threads. Nothing here depends on how fast they are. */
 import { assertEquals } from "@std/assert";
 import { Event, run, select, spawn, when, yieldNow } from "@weft/weft";
 import { blockingLoop } from "@weft/weft/loop";

@@ -2,34 +2,36 @@
  * What threads hold in shared memory, a mutex or permits of a semaphore, and who waits for it.
  *
  * STATE says what is held; what its bits mean is up to the subclass, but for the highest. Who takes
- * something does so by a compare-and-set there, which is the commit. Whoever fails stands in a table
- * of sleepers (`sleepers.ts`); who frees something rings the one that came first. Nothing is handed
- * over: a thread that is rung looks again, and one that runs may be faster. That is what makes a lock
- * that many threads want fast, as waking one takes a thousand times as long as to take and free it.
+ * something does so by a compare-and-set there, which is the commit. Whoever fails stands in a
+ * table of sleepers (`sleepers.ts`); who frees something rings the one that came first. Nothing is
+ * handed over: a thread that is rung looks again, and one that runs may be faster. That is what
+ * makes a lock that many threads want fast, as waking one takes a thousand times as long as to take
+ * and free it.
  *
- * **Nobody is overtaken for ever.** A thread that was woken in vain reserves: RESERVER names it, and
- * the highest bit of STATE (RESERVED) keeps everybody else from taking anything, however little, until
- * it has taken what it waits for, or no longer waits.
+ * **Nobody is overtaken for ever.** A thread that was woken in vain reserves: RESERVER names it,
+ * and the highest bit of STATE (RESERVED) keeps everybody else from taking anything, however
+ * little, until it has taken what it waits for, or no longer waits.
  *
  *     RESERVER:  0 ──reserve──▶ a thread ──it has taken──▶ 0
  *                └──────────────────┴──end──▶ ENDING ──RESERVED is gone──▶ 0
  *
- * RESERVER comes first, and RESERVED goes first, so one who finds RESERVED finds whose it is, or that
- * it is about to go. While it stays, who frees something rings the reserver. When it goes, the next
- * one in the table is rung if there is anything to take. One thread reserves at a time. A thread that
- * was woken in vain while another one reserved keeps its turn in the table: it is rung before all who
- * came later. So whoever waits is overtaken only by those who come before it is first in the table,
- * has been woken and has looked.
+ * RESERVER comes first, and RESERVED goes first, so one who finds RESERVED finds whose it is, or
+ * that it is about to go. While it stays, who frees something rings the reserver. When it goes, the
+ * next one in the table is rung if there is anything to take. One thread reserves at a time. A
+ * thread that was woken in vain while another one reserved keeps its turn in the table: it is rung
+ * before all who came later. So whoever waits is overtaken only by those who come before it is
+ * first in the table, has been woken and has looked.
  *
- * **A thread that is gone holds nothing.** Everything held or reserved has the mark of its thread in
- * it (`registry.ts`). Whoever is hindered looks whether that thread has left: then one who wins a
- * compare-and-set frees what it held (`recover`), and the next one to take it is told. When a thread
- * leaves, all others are rung. A thread isn't stopped in the middle of its program, so between two
- * words that belong together nobody dies.
+ * **A thread that is gone holds nothing.** Everything held or reserved has the mark of its thread
+ * in it (`registry.ts`). Whoever is hindered looks whether that thread has left: then one who wins
+ * a compare-and-set frees what it held (`recover`), and the next one to take it is told. When a
+ * thread leaves, all others are rung. A thread isn't stopped in the middle of its program, so
+ * between two words that belong together nobody dies.
  *
- * A reserver may also be unable to go on: its thread is blocked by something else, or was terminated
- * and nobody could tell. Therefore a reservation lapses: who finds the same one, with enough there
- * for it, at two looks that are LAPSE_MS apart, ends it. Those who sleep look once a second.
+ * A reserver may also be unable to go on: its thread is blocked by something else, or was
+ * terminated and nobody could tell. Therefore a reservation lapses: who finds the same one, with
+ * enough there for it, at two looks that are LAPSE_MS apart, ends it. Those who sleep look once a
+ * second.
  */
 import { clock } from "../../loop/timers.ts";
 import { joinRegistry, placeIn, type Registry, tokenOf } from "./registry.ts";
@@ -46,6 +48,8 @@ const NEED = 33;
 /** How many reservations there have been, to tell them apart. */
 const RESERVATIONS = 34;
 const SLEEPERS = 48;
+/** Not 0: whoever frees something looks for sleepers. */
+export const ANY_ASLEEP: number = SLEEPERS + MAYBE_ASLEEP;
 export const HEADER_WORDS: number = SLEEPERS + SLEEPERS_WORDS;
 
 const MAGIC_NUMBER = 0x4c4f434b;
@@ -165,9 +169,7 @@ export abstract class LockMemory implements Awaited {
 
   /** Rings who sleeps longest, if there is anything to take. */
   protected ringNext(): void {
-    if (Atomics.load(this.words, SLEEPERS + MAYBE_ASLEEP) !== 0 && this.has(1)) {
-      this.sleepers.wake();
-    }
+    if (Atomics.load(this.words, ANY_ASLEEP) !== 0 && this.has(1)) this.sleepers.wake();
   }
 
   /** Whether what kept this thread from taking something has just gone away. */
@@ -205,6 +207,3 @@ export abstract class LockMemory implements Awaited {
     this.ringNext();
   }
 }
-
-/** The word that is not 0 while somebody may sleep: for those who look at it by themselves. */
-export const LOCK_MAYBE_ASLEEP: number = SLEEPERS + MAYBE_ASLEEP;

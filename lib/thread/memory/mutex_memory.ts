@@ -8,8 +8,8 @@
  * RESERVED may stand beside each of them, and then keeps all but the reserver from the lock.
  */
 import {
+  ANY_ASLEEP,
   HEADER_WORDS,
-  LOCK_MAYBE_ASLEEP,
   LockMemory,
   NOT_TAKEN,
   RESERVED,
@@ -59,7 +59,7 @@ export class MutexMemory extends LockMemory {
   override free(): void {
     const { words, mark } = this;
     if (Atomics.compareExchange(words, STATE, mark, 0) === mark) {
-      if (Atomics.load(words, LOCK_MAYBE_ASLEEP) !== 0) this.sleepers.wake();
+      if (Atomics.load(words, ANY_ASLEEP) !== 0) this.sleepers.wake();
       return;
     }
     for (;;) {

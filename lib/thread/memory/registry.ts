@@ -20,7 +20,7 @@ import { hasOwnNumber, isWorker, setThreadId, threadId } from "./identity.ts";
 
 /** How many threads may be alive at a time. */
 export const PLACES: number = 1 << 14;
-/** A mark: the place of a thread, plus 1, and above it what there is room for of its number, plus 1. */
+/** A mark: the place of a thread, plus 1; above it the low bits of its number, plus 1. */
 const MARK_SHIFT = 15;
 const MARK_MASK = (1 << MARK_SHIFT) - 1;
 /** All bits that a mark may have. None has none of them. */

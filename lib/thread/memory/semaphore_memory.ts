@@ -1,13 +1,13 @@
 /**
- * A semaphore in shared memory: STATE counts the permits that are available; RESERVED may stand beside
- * the count.
+ * A semaphore in shared memory: STATE counts the permits that are available; RESERVED may stand
+ * beside the count.
  *
- * Behind it is a table of those who hold some: the mark of a thread, and how many it holds. A thread
- * takes permits first and notes them then; it takes them off the table before it frees them. So there
- * are never more rows in use than permits are held, and the table has a row for each permit (or for
- * each thread that there may be). Of a thread that is gone nobody changes the count; who wins the
- * compare-and-set on its row frees them, and adds them to RECOVERED as well. As many permits as
- * that says are still to be handed out as abandoned.
+ * Behind it is a table of those who hold some: the mark of a thread, and how many it holds. A
+ * thread takes permits first and notes them then; it takes them off the table before it frees them.
+ * So there are never more rows in use than permits are held, and the table has a row for each
+ * permit (or for each thread that there may be). Of a thread that is gone nobody changes the count;
+ * who wins the compare-and-set on its row frees them, and adds them to RECOVERED as well. As many
+ * permits as that says are still to be handed out as abandoned.
  */
 import {
   HEADER_WORDS,

@@ -2,9 +2,9 @@
  * The rule of whoever waits in a line of this thread (`waiting_line.ts`) for something in shared
  * memory.
  *
- * Nobody is ever handed anything. A ring says that what is waited for may be ready; whoever is woken
- * looks again, and a compare-and-set in shared memory decides. So these events are custom ones, which
- * a select attempts again when it is woken. The rules of a look:
+ * Nobody is ever handed anything. A ring says that what is waited for may be ready; whoever is
+ * woken looks again, and a compare-and-set in shared memory decides. So these events are custom
+ * ones, which a select attempts again when it is woken. The rules of a look:
  *
  *  - Whose turn it is: those in line come first, so a wait looks only if nobody is in line, or if
  *    one of its own nodes there says so (`mayLook`).

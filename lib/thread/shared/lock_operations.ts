@@ -1,6 +1,6 @@
 /**
- * To take a shared mutex, or permits of a shared semaphore: the event, which is also the rule of the
- * operation. They look by the rules of `line_event.ts`; one that was woken in vain reserves
+ * To take a shared mutex, or permits of a shared semaphore: the event, which is also the rule of
+ * the operation. They look by the rules of `line_event.ts`; one that was woken in vain reserves
  * (`lock_memory.ts`) and looks once more.
  */
 import type { WaitNode } from "../../operation/event.ts";

@@ -1,6 +1,6 @@
 /**
- * A shared mutex or semaphore as one thread sees it: its memory, the line of those who wait here, and
- * the guards of those who hold it.
+ * A shared mutex or semaphore as one thread sees it: its memory, the line of those who wait here,
+ * and the guards of those who hold it.
  */
 import { currentFiberOrNull, type FiberCore } from "../../fiber/core/mod.ts";
 import type { Guard } from "../../sync/mod.ts";
@@ -11,8 +11,8 @@ import { type LineNode, WaitingLine } from "./waiting_line.ts";
 /** A guard of what threads share. */
 export interface SharedGuard extends Guard {
   /**
-   * Whether what it guards was left behind by a thread that is gone, in whatever state: a mutex that
-   * its last holder never unlocked, or permits that were recovered.
+   * Whether what it guards was left behind by a thread that is gone, in whatever state: a mutex
+   * that its last holder never unlocked, or permits that were recovered.
    */
   readonly abandoned: boolean;
 }
@@ -111,7 +111,10 @@ export class LockPort<M extends LockMemory> {
     return this.line.first === null ? this.take(need) ?? undefined : undefined;
   }
 
-  /** `node` was woken in vain: nobody else takes anything before it does. False: somebody else reserved. */
+  /**
+   * `node` was woken in vain: nobody else takes anything before it does. False: somebody else has
+   * reserved.
+   */
   reserve(node: LineNode): boolean {
     if (!this.memory.reserve(node.need)) return false;
     this.#reservedFor = node;

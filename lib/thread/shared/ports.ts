@@ -1,6 +1,7 @@
 /**
- * This realm's ports to what threads share: one for each piece of memory, however many handles of it
- * arrive, so that all who wait here stand in one line. A port that nobody refers to is forgotten.
+ * This realm's ports to what threads share: one for each piece of memory, however many handles of
+ * it arrive, so that all who wait here stand in one line. A port that nobody refers to is
+ * forgotten.
  */
 export class Ports<P extends object> {
   readonly #known: Map<string, WeakRef<P>> = new Map();

@@ -40,8 +40,8 @@ export interface SharedMutexStatistics {
 const ports = new Ports<LockPort<MutexMemory>>();
 
 /**
- * A mutex between threads: in shared memory, held by one at a time, in whichever thread. It works in
- * fibers, with `await`, in threads that block, and in `select`, together with everything else.
+ * A mutex between threads: in shared memory, held by one at a time, in whichever thread. It works
+ * in fibers, with `await`, in threads that block, and in `select`, together with everything else.
  *
  * A fiber that locks it owns it: it can't lock it again, and no other fiber can release its guard.
  * Code that runs outside of fibers isn't told apart.
@@ -53,11 +53,11 @@ const ports = new Ports<LockPort<MutexMemory>>();
  *
  * Cancellation: a wait that is cancelled leaves nothing behind.
  *
- * A thread that is gone holds nothing: the mutex is free then, and the next one who locks it is told
- * by `guard.abandoned`, for what it guards may be half-changed. That goes for the threads of pools,
- * whatever they die of, and for workers of your own that end by `Deno.exit()` or `close()`. Nobody is
- * told when a worker of your own is terminated from outside or dies of an uncaught error, nor when a
- * pool gives up a thread that doesn't end: what such a thread holds stays held.
+ * A thread that is gone holds nothing: the mutex is free then, and the next one who locks it is
+ * told by `guard.abandoned`, for what it guards may be half-changed. That goes for the threads of
+ * pools, whatever they die of, and for workers of your own that end by `Deno.exit()` or `close()`.
+ * Nobody is told when a worker of your own is terminated from outside or dies of an uncaught error,
+ * nor when a pool gives up a thread that doesn't end: what such a thread holds stays held.
  *
  * While somebody waits the thread stays alive; see `SharedChannel`.
  *
@@ -141,8 +141,8 @@ export class SharedMutex {
   }
 
   /**
-   * Locks it, runs `body`, and releases it, however `body` ends. Suspends while somebody holds it, and
-   * as `body` does.
+   * Locks it, runs `body`, and releases it, however `body` ends. Suspends while somebody holds it,
+   * and as `body` does.
    *
    * @throws {TypeError} if `body` is not a function, or an `async` one
    * @throws {Error} in the fiber that holds it

@@ -5,8 +5,8 @@
  * `wait.ts`).
  *
  * They look by the rules of `line_event.ts`, and by one more: codecs and getters are code of the
- * user's, and may do anything to this very wait. Encoding comes before the look, and if the wait has
- * changed then, this look is off. Decoding comes after the commit.
+ * user's, and may do anything to this very wait. Encoding comes before the look, and if the wait
+ * has changed then, this look is off. Decoding comes after the commit.
  */
 import { RuleWait } from "../../operation/rule_wait.ts";
 import { SelectWait } from "../../operation/select_wait.ts";
@@ -36,8 +36,8 @@ function leavesItToClose(wait: Wait<unknown>, port: object): boolean {
 }
 
 /**
- * To receive: an item (`orThrow`), or an option, which is `undefined` when the channel is closed and
- * drained. One of a kind per channel, since it holds nothing of its waiters.
+ * To receive: an item (`orThrow`), or an option, which is `undefined` when the channel is closed
+ * and drained. One of a kind per channel, since it holds nothing of its waiters.
  */
 export class SharedReceiveEvent<T, R = unknown> extends LineEvent<R> {
   constructor(readonly port: SharedPort<T>, readonly orThrow: boolean) {

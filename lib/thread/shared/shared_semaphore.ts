@@ -42,8 +42,8 @@ const ports = new Ports<LockPort<SemaphoreMemory>>();
 
 /**
  * A semaphore between threads: a number of permits in shared memory, of which anybody in any thread
- * takes some, and gives them back by releasing the guard. It works in fibers, with `await`, in threads
- * that block, and in `select`, together with everything else. Permits have no owner.
+ * takes some, and gives them back by releasing the guard. It works in fibers, with `await`, in
+ * threads that block, and in `select`, together with everything else. Permits have no owner.
  *
  * Order: those who wait in one thread get theirs in the order in which they came, and one who wants
  * many isn't overtaken by those who want few. Between threads it is as with a `SharedMutex`: one
@@ -52,8 +52,9 @@ const ports = new Ports<LockPort<SemaphoreMemory>>();
  *
  * Cancellation: a wait that is cancelled leaves nothing behind.
  *
- * A thread that is gone holds no permits: they are available again, and as many permits as those were
- * are handed out next with `guard.abandoned`. Which threads that goes for is said at `SharedMutex`.
+ * A thread that is gone holds no permits: they are available again, and as many permits as those
+ * were are handed out next with `guard.abandoned`. Which threads that goes for is said at
+ * `SharedMutex`.
  *
  * While somebody waits the thread stays alive; see `SharedChannel`.
  *
@@ -115,8 +116,8 @@ export class SharedSemaphore {
   }
 
   /**
-   * Takes `n` permits, all at once: the guard, to be released. Suspends until they are there. If it is
-   * cancelled, none was taken.
+   * Takes `n` permits, all at once: the guard, to be released. Suspends until they are there. If it
+   * is cancelled, none was taken.
    *
    * @throws {RangeError} if `n` is not an integer of at least 1, or more than there ever are
    */
@@ -139,8 +140,8 @@ export class SharedSemaphore {
   }
 
   /**
-   * Takes `n` permits, runs `body`, and gives them back, however `body` ends. Suspends until they are
-   * there, and as `body` does. Throws as `acquire` does.
+   * Takes `n` permits, runs `body`, and gives them back, however `body` ends. Suspends until they
+   * are there, and as `body` does. Throws as `acquire` does.
    *
    * @throws {TypeError} if `body` is not a function, or an `async` one
    */

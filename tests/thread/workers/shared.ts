@@ -291,7 +291,7 @@ const tasks = {
   hammer: ({ world, mutex, log, rounds }: Input) =>
     hammer(world, SharedMutex.from(mutex), new Int32Array(log), rounds),
 
-  /** Takes 1 to 3 permits at a time, until it is told to stop; counts how often they are too many. */
+  /** Takes 1 to 3 permits at a time until it is told to stop; counts if they are too many. */
   takePermits: ({ world, semaphore, log, rounds }: Input) => {
     const words = new Int32Array(log);
     const shared = SharedSemaphore.from(semaphore);
