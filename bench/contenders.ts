@@ -14,6 +14,8 @@ export async function contenderOf(workload: Workload, name: string): Promise<Con
     ? (await import("./peers/effect.ts")).effect
     : name === "effection"
     ? (await import("./peers/effection.ts")).effection
+    : name === "async-mutex"
+    ? (await import("./peers/async_mutex.ts")).asyncMutex
     : {};
   const there = library[workload.name];
   if (there === undefined) throw new Error(`${name} has no workload ${workload.name}`);

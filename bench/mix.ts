@@ -35,6 +35,7 @@ import {
   yieldNow,
 } from "../mod.ts";
 import { abortEvent } from "../lib/promise/mod.ts";
+import { Condition, type Guard, Mutex, RwLock, Semaphore } from "../lib/sync/mod.ts";
 import { SharedChannel } from "../lib/thread/mod.ts";
 import { expectTotal, sumBelow, type Workload } from "./workload.ts";
 
@@ -43,12 +44,13 @@ import { expectTotal, sumBelow, type Workload } from "./workload.ts";
  * between any two, so that the engine can't forget; and of each contender the best round counts, for
  * what such a program leaves behind, to be collected or compiled, falls into one round or another.
  * The contender `pure` is ours in a process that does nothing else, to see how far apart they are.
+ * `ours` are those that run in such a program: if not just `weft`, those that it is compared with, too.
  */
-export function mixed(workload: Workload): Workload {
+export function mixed(workload: Workload, ours: readonly string[] = ["weft"]): Workload {
   return {
     ...workload,
     counts: "best",
-    before: { weft: useEverything },
+    before: Object.fromEntries(ours.map((name) => [name, useEverything])),
     targets: { ...workload.targets, pure: null },
     run: { ...workload.run, pure: workload.run.weft },
   };
@@ -70,6 +72,8 @@ const parts: readonly (() => Operation<number>)[] = [
   aborts,
   pipelines,
   sharedChannels,
+  locks,
+  awaitedLocks,
   ownOperations,
 ];
 
@@ -299,6 +303,57 @@ const shared = new SharedChannel<number>({ capacity: 2, slotBytes: 8 });
 function* sharedChannels() {
   yield* shared.send(1);
   return yield* shared.receiveOrThrow();
+}
+
+/** Locks that are free, or handed over, that a select gets or loses; and waits that are aborted. */
+function* locks() {
+  const mutex = new Mutex({ name: "mutex" });
+  const changed = new Condition(mutex);
+  const semaphore = new Semaphore(3);
+  const lock = new RwLock();
+  let ended = 0;
+  for (let i = 0; i < 3; i++) {
+    spawn(function* () {
+      using guard = yield* mutex.lock();
+      if (i === 0) yield* changed.wait(guard);
+      else changed.notifyOne();
+      yield* yieldNow();
+      ended++;
+    });
+    spawn(() => semaphore.withPermit(() => countdown(1), i + 1));
+    spawn(() => i === 1 ? lock.withWrite(() => countdown(1)) : lock.withRead(() => countdown(1)));
+  }
+  yield* yieldNow();
+  yield* select([
+    when(mutex.lockEvent(), release),
+    when(semaphore.acquireEvent(2), release),
+    when(lock.writeEvent(), release),
+  ]);
+  const [permits, writing] = [yield* semaphore.acquire(3), yield* lock.write()];
+  const waiting = [spawn(() => semaphore.acquire()), spawn(() => lock.read())];
+  yield* yieldNow();
+  for (const fiber of waiting) yield* fiber.abort();
+  permits.release();
+  writing.release();
+  for (const guard of [semaphore.tryAcquire(), lock.tryRead(), yield* mutex.lock()]) {
+    guard?.release();
+  }
+  return ended / 3;
+}
+
+function release(guard: Guard): void {
+  guard.release();
+}
+
+function awaitedLocks() {
+  return fromPromise(async () => {
+    const mutex = new Mutex();
+    const guard = await mutex.lock();
+    const next = mutex.lock().then(release);
+    guard.release();
+    await next;
+    return 1;
+  });
 }
 
 /** Waits that a program makes by itself: of triggers, and operations that are no generators. */

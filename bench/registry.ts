@@ -13,6 +13,7 @@ import { crowdRoundTrip, crowdSpawnAbort } from "./workloads/crowd.ts";
 import { echoLatencies, echoTimes } from "./workloads/echo.ts";
 import { httpRequests } from "./workloads/http.ts";
 import { importTime } from "./workloads/import_time.ts";
+import { lock, lockAwait, lockCancelled, lockHandOver } from "./workloads/lock.ts";
 import { bytesOfHeap, bytesResident } from "./workloads/memory.ts";
 import { ndjsonMemory, ndjsonTime } from "./workloads/ndjson.ts";
 import { poolCpu, poolIdle } from "./workloads/pool_cpu.ts";
@@ -31,7 +32,7 @@ import { sleepers } from "./workloads/sleepers.ts";
 import { spawnJoin } from "./workloads/spawn_join.ts";
 import { yieldSwitch } from "./workloads/yield_switch.ts";
 
-/** Fibers, channels and `select`, in one thread. */
+/** Fibers, channels, `select` and locks, in one thread. */
 export const core: readonly Workload[] = [
   yieldSwitch,
   spawnJoin,
@@ -47,6 +48,10 @@ export const core: readonly Workload[] = [
   bytesResident,
   crowdRoundTrip,
   crowdSpawnAbort,
+  lock,
+  lockAwait,
+  lockHandOver,
+  lockCancelled,
 ];
 
 /** What needs the network, or a look at the library from outside. */

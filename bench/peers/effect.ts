@@ -3,7 +3,7 @@
  * `Effect.fnUntraced` for what has parameters, generators for control flow, bounded queues for
  * channels (capacity 0: sender and receiver meet).
  */
-import { Cause, Effect, Fiber, Queue } from "npm:effect@4.1.0";
+import { Cause, Effect, Fiber, Queue, Semaphore } from "npm:effect@4.1.0";
 import { type Gauge, heap, resident } from "../gauges.ts";
 import { type Contender, expectTotal, sumBelow } from "../workload.ts";
 import { milliseconds } from "../workloads/sleepers.ts";
@@ -19,6 +19,7 @@ export const effect: Readonly<Record<string, Contender>> = {
   "sieve": (n) => run(sieve(n)),
   "abort": (n) => run(abort(n)),
   "sleepers": (n) => run(sleepers(n)),
+  "lock": (n) => run(lockAndUnlock(n)),
   "bytes/heap": (n) => run(bytes(n, heap)),
   "bytes/resident": (n) => run(bytes(n, resident)),
 };
@@ -191,6 +192,17 @@ let awake = 0;
 const sleeper = Effect.fnUntraced(function* (ms: number) {
   yield* Effect.sleep(ms);
   awake++;
+});
+
+/** As its guide does. The bare `take` and `release`, which nothing undoes, are for protocols. */
+const lockAndUnlock = Effect.fnUntraced(function* (n: number) {
+  const semaphore = yield* Semaphore.make(1);
+  let total = 0;
+  for (let i = 0; i < n; i++) {
+    yield* semaphore.withPermits(1)(Effect.void);
+    total += i;
+  }
+  expectTotal(total, sumBelow(n));
 });
 
 const bytes = Effect.fnUntraced(function* (n: number, gauge: Gauge) {

@@ -43,3 +43,12 @@ export function count<N extends Linked<N>>(first: N | null): number {
   for (let node = first; node !== null; node = node.after === first ? null : node.after) n++;
   return n;
 }
+
+/** Its nodes, for who does something to each that may change the list. */
+export function nodesOf<N extends Linked<N>>(first: N | null): N[] {
+  const nodes: N[] = [];
+  for (let node = first; node !== null; node = node.after === first ? null : node.after) {
+    nodes.push(node);
+  }
+  return nodes;
+}

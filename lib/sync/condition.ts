@@ -10,7 +10,7 @@
  */
 import { GeneratorOperation } from "../fiber/core/mod.ts";
 import { wrongType } from "../internal/check.ts";
-import { append, count, remove } from "../internal/circle.ts";
+import { append, count, nodesOf, remove } from "../internal/circle.ts";
 import { EventBase, type WaitNode } from "../operation/event.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
 import type { Awaitable } from "../operation/types.ts";
@@ -129,21 +129,16 @@ class Core {
   }
 
   notifyAll(): void {
-    const nodes: WaitNode[] = [];
-    for (
-      let node = this.first;
-      node !== null;
-      node = node.after === this.first ? null : node.after
-    ) {
-      nodes.push(node);
-    }
     // A task of another scheduler that is resumed here may cancel others, or wait anew.
-    for (const node of nodes) if (node.after !== null) node.complete(undefined);
+    for (const node of nodesOf(this.first)) if (node.after !== null) node.complete(undefined);
   }
 }
 
 /** To be notified. One per wait, since it lets go of the lock as it gets in line. */
 class NotifiedEvent extends EventBase<void> {
+  /** Whether the lock went to those in line: not if the guard held nothing, or never got here. */
+  hasLetGo = false;
+
   constructor(readonly core: Core, readonly guard: Permit) {
     super();
   }
@@ -158,6 +153,7 @@ class NotifiedEvent extends EventBase<void> {
     const { core, guard } = this;
     guard.checkHeld("wait on a condition of");
     core.first = append(core.first, node);
+    this.hasLetGo = true;
     guard.takeAway();
   }
 
@@ -282,12 +278,13 @@ class ConditionWait extends GeneratorOperation<Parts, void> {
 }
 
 function* waitForNotification({ core, guard }: Parts): Generator<never, void, unknown> {
+  const event = new NotifiedEvent(core, guard);
   let wasNotified = false;
   try {
-    yield* new Notified(new NotifiedEvent(core, guard));
+    yield* new Notified(event);
     wasNotified = true;
   } finally {
-    if (guard.isAway) yield* new Relock(core, guard, wasNotified);
+    if (event.hasLetGo) yield* new Relock(core, guard, wasNotified);
   }
   throwIfPoisoned(guard);
 }

@@ -16,7 +16,7 @@
  * For the same reason `settle` doesn't nest: what is put back while it runs it hands out itself.
  */
 import { FiberCore as FiberClass } from "../fiber/core/mod.ts";
-import { count } from "../internal/circle.ts";
+import { count, nodesOf } from "../internal/circle.ts";
 import type { WaitNode } from "../operation/event.ts";
 import { execution as cell } from "../trigger/execution.ts";
 import type { Guard } from "./guard.ts";
@@ -120,16 +120,28 @@ export class Line {
     try {
       for (let { first } = this; first !== null; first = this.first) {
         const rule = first.rule as unknown as Request;
-        if (this.failure !== null && !rule.takesBroken) {
-          first.fail(this.failure);
-          continue;
-        }
         if (rule.n > this.available) break;
         first.complete(this.take(rule.n, first.waiter));
       }
     } finally {
       this.settling = false;
     }
+  }
+
+  /**
+   * Tells all in line, but those who take what is broken, and whoever comes. A task of another
+   * scheduler that is told may run there and then: nobody is let in meanwhile who is still to be told.
+   */
+  fail(failure: Error): void {
+    const { settling } = this;
+    this.failure = failure;
+    this.settling = true;
+    for (const node of nodesOf(this.first)) {
+      const { takesBroken } = node.rule as unknown as Request;
+      if (node.after !== null && !takesBroken) node.fail(failure);
+    }
+    this.settling = settling;
+    this.settle();
   }
 
   /**
@@ -154,7 +166,8 @@ function called(fiber: FiberCore): string {
 
 /** What one waits for at a mutex or for the whole of a lock: who holds it, if that is a fiber. */
 export function holderOf({ owner }: Line): string {
-  return owner === null ? "" : `, held by ${called(owner)}`;
+  if (owner === null) return "";
+  return `, held by ${called(owner)}${owner.terminated ? ", which has ended" : ""}`;
 }
 
 const RELEASED = 0;
@@ -213,11 +226,6 @@ export class Permit implements Guard {
     const { held } = this;
     this.held = RELEASED;
     if (held > RELEASED) this.line.put(held);
-  }
-
-  /** Whether a wait on a condition has taken away what it held. */
-  get isAway(): boolean {
-    return this.held < RELEASED;
   }
 
   /** A wait on a condition begins: what is held goes to those in line. */

@@ -24,13 +24,22 @@
  *
  * @module
  */
+export { Barrier } from "./barrier.ts";
+export type { BarrierStatistics } from "./barrier.ts";
+export { Cell } from "./cell.ts";
+export type { CellStatistics } from "./cell.ts";
 export { Condition } from "./condition.ts";
 export type { ConditionStatistics } from "./condition.ts";
 export type { Guard } from "./guard.ts";
 export { Latch } from "./latch.ts";
+export { Lazy } from "./lazy.ts";
+export type { LazyStatistics } from "./lazy.ts";
 export { Mutex, PoisonedError } from "./mutex.ts";
 export type { MutexOptions, MutexStatistics } from "./mutex.ts";
+export { Once } from "./once.ts";
+export type { OnceStatistics } from "./once.ts";
+export type { SyncOptions } from "./options.ts";
 export { RwLock } from "./rw_lock.ts";
-export type { RwLockOptions, RwLockStatistics } from "./rw_lock.ts";
+export type { RwLockStatistics } from "./rw_lock.ts";
 export { Semaphore } from "./semaphore.ts";
-export type { SemaphoreOptions, SemaphoreStatistics } from "./semaphore.ts";
+export type { SemaphoreStatistics } from "./semaphore.ts";

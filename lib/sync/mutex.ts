@@ -5,18 +5,17 @@ import type { Awaitable, Operation } from "../operation/types.ts";
 import { asSeenByOthers } from "../operation/wait.ts";
 import { Acquire, AcquireEvent } from "./acquire.ts";
 import type { Guard } from "./guard.ts";
-import { holderOf, Line, type LineKind } from "./line.ts";
+import { holderOf, Line, type LineKind, type Permit } from "./line.ts";
+import type { SyncOptions } from "./options.ts";
 import { withGuard } from "./with_guard.ts";
 
 /** How a mutex is made. */
-export interface MutexOptions {
+export interface MutexOptions extends SyncOptions {
   /**
-   * Whether a body of `withLock` that throws, or is aborted, poisons the mutex, since what it guards
-   * may be half done: see `Mutex.isPoisoned`. Default false.
+   * Whether a body of `withLock` that throws, or is aborted, while it holds the lock, poisons the
+   * mutex, since what it guards may be half done: see `Mutex.isPoisoned`. Default false.
    */
   poison?: boolean;
-  /** For people: shown in errors, and where a `Deadlock` says what a fiber waits on. */
-  name?: string;
 }
 
 /** What is going on in a mutex. */
@@ -133,8 +132,13 @@ export class Mutex {
    * @throws {TypeError} if `body` is not a function, or an `async` one
    */
   withLock<T>(body: (guard: Guard) => Operation<T>): Awaitable<T> {
-    const poison = this.#poisons ? (_: Guard, error: unknown) => this.poison(error) : undefined;
-    return withGuard("hold a mutex", this.lock(), body, poison);
+    const failed = this.#poisons ? this.#failed.bind(this) : undefined;
+    return withGuard("hold a mutex", this.lock(), body, failed);
+  }
+
+  /** Not who had released it by then, nor who was told himself, as by a condition. */
+  #failed(guard: Guard, error: unknown): void {
+    if ((guard as Permit).held > 0 && error !== this.#line.failure) this.poison(error);
   }
 
   /**
@@ -144,8 +148,7 @@ export class Mutex {
    */
   poison(error: unknown): void {
     const line = this.#line;
-    line.failure = new PoisonedError(line.title, asSeenByOthers(error));
-    line.settle();
+    line.fail(new PoisonedError(line.title, asSeenByOthers(error)));
   }
 
   /** Says that what it guards is good again. Never suspends. */
@@ -159,7 +162,7 @@ export class Mutex {
    * @example
    * ```ts
    * import { assert, assertEquals } from "@std/assert";
-   * import { main, scope } from "@weft/weft";
+   * import { main } from "@weft/weft";
    * import { Mutex, PoisonedError } from "@weft/weft/sync";
    *
    * const mutex = new Mutex({ poison: true });

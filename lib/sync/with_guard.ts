@@ -7,7 +7,7 @@ import type { Guard } from "./guard.ts";
 interface Use<G extends Guard, T> {
   readonly acquire: Awaitable<G>;
   readonly body: (guard: G) => Operation<T>;
-  /** Told of what the body has thrown, while it is held. */
+  /** Told of what the body has thrown, before what it holds is released. */
   readonly onFailure: ((guard: G, error: unknown) => void) | undefined;
 }
 
@@ -30,12 +30,17 @@ function* use<G extends Guard, T>(
   { acquire, body, onFailure }: Use<G, T>,
 ): Generator<never, T, unknown> {
   const guard = yield* acquire;
+  let isGivenUp = true;
   try {
-    return yield* runBody(body(guard));
+    const value = yield* runBody(body(guard));
+    isGivenUp = false;
+    return value;
   } catch (error) {
+    isGivenUp = false;
     onFailure?.(guard, error);
     throw error;
-  } finally { // also when somebody gives the generator up by `return`
+  } finally { // also when somebody, another scheduler say, gives the generator up by `return`
+    if (isGivenUp) onFailure?.(guard, new Error("The body was ended by return()"));
     guard[Symbol.dispose]();
   }
 }

@@ -18,8 +18,8 @@ import {
   timeoutEvent,
   when,
 } from "@weft/weft";
-import { Latch } from "@weft/weft/sync";
-import { type SharedGuard, SharedMutex } from "@weft/weft/thread";
+import { Barrier, Cell, type Guard, Latch, Mutex, RwLock, Semaphore } from "@weft/weft/sync";
+import { SharedMutex, SharedSemaphore } from "@weft/weft/thread";
 import { Source, Thenable } from "../kit/source.ts";
 import { type VirtualLoop, virtualLoop } from "../kit/virtual_loop.ts";
 import { settle, virtually, waiting } from "../kit/virtually.ts";
@@ -133,22 +133,89 @@ const bases: Record<string, MakeBase> = {
   },
 
   *lockEvent() {
-    const mutex = new SharedMutex();
-    const holder = mutex.tryLock()!;
-    let happened = false;
-    const event: Event<unknown> = mutex.lockEvent().map((guard: SharedGuard) => {
-      guard.release();
-      return "locked";
+    const mutex = new Mutex();
+    const guard = mutex.tryLock()!;
+    return granting(mutex.lockEvent(), guard, () => {
+      assertEquals(mutex.statistics().waiting, 0);
+      return mutex.isLocked;
+    });
+  },
+
+  *acquireEvent() {
+    const semaphore = new Semaphore(3);
+    const guard = semaphore.tryAcquire(2)!;
+    return granting(semaphore.acquireEvent(2), guard, () => {
+      assertEquals(semaphore.statistics().waiting, 0);
+      return semaphore.available === 1;
+    });
+  },
+
+  *writeEvent() {
+    const lock = new RwLock();
+    const guard = lock.tryRead()!;
+    return granting(lock.writeEvent(), guard, () => {
+      const { readers, isWriting, waiting } = lock.statistics();
+      assertEquals([readers, waiting], [0, 0]);
+      return isWriting;
+    });
+  },
+
+  *"waitEvent of a barrier"(ready) {
+    const barrier = new Barrier(2);
+    const partners: Fiber<number>[] = [];
+    return {
+      event: barrier.waitEvent(),
+      happen: () => void partners.push(spawn(() => barrier.wait())),
+      value: ready ? 1 : 0, // the last to arrive lets the other one go
+      check(was) {
+        for (const partner of partners) {
+          assertEquals(
+            partner.poll(),
+            was === "chosen" ? { ok: true, value: ready ? 0 : 1 } : undefined,
+          );
+          partner.abort();
+        }
+        assertEquals(barrier.statistics().waiting, 0);
+      },
+    };
+  },
+
+  *"event of a cell"() {
+    const cell = new Cell("");
+    const failure = new Error("the predicate threw");
+    let fails = false;
+    const event = cell.event((text) => {
+      if (fails) throw failure;
+      return text !== "";
     });
     return {
       event,
-      happen() {
-        happened = true;
-        holder.release();
+      happen: () => cell.value = "set",
+      fail() {
+        fails = true;
+        cell.value = "whatever";
       },
-      value: "locked",
-      check: () => assertEquals(mutex.statistics(), { isLocked: !happened, waiting: 0 }),
+      value: "set",
+      check: () => assertEquals(cell.statistics(), { waiting: 0 }),
     };
+  },
+
+  *"lockEvent between threads"() {
+    const mutex = new SharedMutex();
+    const guard = mutex.tryLock()!;
+    return granting(mutex.lockEvent(), guard, () => {
+      assertEquals(mutex.statistics().waiting, 0);
+      return mutex.isLocked;
+    });
+  },
+
+  *"acquireEvent between threads"() {
+    const semaphore = new SharedSemaphore(3);
+    const guard = semaphore.tryAcquire(2)!;
+    return granting(semaphore.acquireEvent(2), guard, () => {
+      assertEquals(semaphore.statistics().waiting, 0);
+      return semaphore.available === 1;
+    });
   },
 
   *promiseEvent() {
@@ -174,6 +241,19 @@ const bases: Record<string, MakeBase> = {
     };
   },
 };
+
+/** The event of a lock, which happens when `guard` is released, with another guard. */
+function granting(event: Event<Guard>, guard: Guard, isHeld: () => boolean): Base {
+  return {
+    event: event.map(() => "held"),
+    happen: () => guard.release(),
+    value: "held",
+    check(was) {
+      guard[Symbol.dispose]();
+      assertEquals(isHeld(), was === "chosen");
+    },
+  };
+}
 
 /** A composite event, and what it makes of the value. */
 interface Combination {
@@ -322,7 +402,13 @@ const endings: Record<
 
 /** Fails if it ends a wait by closing the channel or the like, which only some events know. */
 const needsFailure = (ending: string) => ending.startsWith("fails");
-const canFail = new Set(["receiveEvent", "sendEvent", "promiseEvent", "custom"]);
+const canFail = new Set([
+  "receiveEvent",
+  "sendEvent",
+  "promiseEvent",
+  "event of a cell",
+  "custom",
+]);
 
 for (const [baseName, makeBase] of Object.entries(bases)) {
   for (const [endingName, end] of Object.entries(endings)) {

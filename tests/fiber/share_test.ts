@@ -43,7 +43,7 @@ import { blockingLoop } from "@weft/weft/loop";
 import { block, setUncaughtHandler, suspend } from "@weft/weft/lowlevel";
 import { withAbortSignal } from "@weft/weft/promise";
 import { ResourcePool } from "@weft/weft/resource";
-import { Latch } from "@weft/weft/sync";
+import { Barrier, Cell, Latch, Lazy, Mutex, Once, RwLock, Semaphore } from "@weft/weft/sync";
 import {
   SharedChannel,
   SharedMutex,
@@ -72,6 +72,14 @@ await promiseEvent(settled);
 function* never(): Operation<never> {
   return yield* Event.never();
 }
+
+function* nothing(): Operation<void> {}
+
+/** What has been run already. */
+const settledLazy = new Lazy(nothing);
+await settledLazy.force();
+const doneOnce = new Once();
+await doneOnce.do(nothing);
 
 function readyReceive(): { channel: Channel<number>; isUntouched(): boolean } {
   const channel = new Channel<number>();
@@ -211,6 +219,52 @@ const ready: Record<string, Record<string, () => Ready>> = {
     "wait() for a latch": () => ({ operation: new Latch(0).wait() }),
     "waitEvent() of a latch": () => ({ operation: new Latch(0).waitEvent() }),
   },
+  Acquire: {
+    "lock()": () => {
+      const mutex = new Mutex();
+      return { operation: mutex.lock(), isUntouched: () => !mutex.isLocked };
+    },
+    "lockEvent()": () => {
+      const mutex = new Mutex();
+      return { operation: mutex.lockEvent(), isUntouched: () => !mutex.isLocked };
+    },
+    "acquire(2)": () => {
+      const semaphore = new Semaphore(2);
+      return { operation: semaphore.acquire(2), isUntouched: () => semaphore.available === 2 };
+    },
+    "acquireEvent(2)": () => {
+      const semaphore = new Semaphore(2);
+      return { operation: semaphore.acquireEvent(2), isUntouched: () => semaphore.available === 2 };
+    },
+    "read()": () => {
+      const lock = new RwLock();
+      return { operation: lock.read(), isUntouched: () => lock.statistics().readers === 0 };
+    },
+    "write()": () => {
+      const lock = new RwLock();
+      return { operation: lock.write(), isUntouched: () => !lock.statistics().isWriting };
+    },
+  },
+  TripEvent: {
+    "wait() at a barrier": () => ({ operation: new Barrier(1).wait() }),
+    "waitEvent() of a barrier": () => ({ operation: new Barrier(1).waitEvent() }),
+  },
+  HoldsEvent: {
+    "waitUntil() of a cell": () => {
+      let asked = 0;
+      const operation = new Cell(1).waitUntil((n) => ++asked > 0 && n === 1);
+      return { operation, isUntouched: () => asked === 0 };
+    },
+    "event() of a cell": () => {
+      let asked = 0;
+      const operation = new Cell(1).event((n) => ++asked > 0 && n === 1);
+      return { operation, isUntouched: () => asked === 0 };
+    },
+  },
+  Settled: {
+    "force() of a lazy value that is there": () => ({ operation: settledLazy.force() }),
+    "do() of what has been done": () => ({ operation: doneOnce.do(nothing) }),
+  },
   SharedReceive: {
     "receive() between threads": () => {
       const { shared, isUntouched } = readyShared(1);
@@ -286,10 +340,15 @@ const ready: Record<string, Record<string, () => Ready>> = {
     "withResource()": opening((body) =>
       new ResourcePool({ make: () => ({}) }).withResource(() => body())
     ),
+    "force()": opening((body) => new Lazy(body).force()),
+    "Once.do()": opening((body) => new Once().do(body as () => Operation<never>)),
     "all() of nothing": () => ({ operation: all([]) }),
     "any() of nothing": () => ({ operation: attempted(any([])) }),
     "map() of nothing": () => ({ operation: map([], never) }),
     "either()": () => ({ operation: either(Fiber.returned(1), Fiber.returned(2)) }),
+    "withLock()": opening((body) => new Mutex().withLock(body)),
+    "withPermit()": opening((body) => new Semaphore(1).withPermit(body)),
+    "withWrite()": opening((body) => new RwLock().withWrite(body)),
     "outputLines() of nothing": () => ({ operation: Output.dummy().outputLines([]) }),
     "copyInto()": () => ({ operation: Input.empty().copyInto(Output.dummy()) }),
     "read()": () => ({ operation: read(readerOf(""), new Uint8Array(1)) }),
@@ -305,6 +364,9 @@ const others: Record<string, string> = {
   SuspendWait: "it always waits, and may complete while it enters",
   KidsGone: "it is there only while there are kids",
   PoolRun: "it always waits for a thread",
+  Notified: "it always waits",
+  Relock: "it follows a wait: tests/sync/condition_test.ts has it with a share of one",
+  InMain: "it is for tasks of other schedulers, and always waits",
   PoolClose: "has a test of its own below",
   FiberCore: "no operation, but it inherits, too",
 };

@@ -24,6 +24,7 @@ import {
 } from "@weft/weft";
 import { AnyFiber } from "@weft/weft/lowlevel";
 import { blockingLoop, hostLoop } from "@weft/weft/loop";
+import { Barrier, Cell, Lazy } from "@weft/weft/sync";
 import { Input, Output, read, readEvent, write, writeEvent } from "@weft/weft/io";
 import { limitShare } from "../../lib/fiber/core/share.ts";
 import { Ring } from "../../lib/internal/ring.ts";
@@ -229,6 +230,39 @@ export const subjects: Record<string, () => Subject> = {
     return {
       repeat: (times) => inCrowds(times, crowd),
       left: () => ({ waits: waits - cancels }),
+    };
+  },
+
+  "a million cancelled waits at a barrier, a cell and a lazy value"() {
+    const barrier = new Barrier(CROWD);
+    const cell = new Cell(false);
+    const lazy = new Lazy(() => new Channel().receive());
+    const branches = [
+      when(barrier.waitEvent(), (place) => place > 0),
+      when(cell.event(Boolean), (value) => value),
+    ];
+    const waits: (() => Operation<unknown>)[] = [
+      () => barrier.wait(),
+      () => cell.waitUntil(Boolean),
+      () => lazy.force(),
+      () => select(branches),
+    ];
+    function* crowd(size: number) {
+      yield* cancelScope(function* (context) {
+        for (let n = 0; n < size; n++) spawn(waits[n % waits.length]!);
+        yield* yieldNow();
+        yield* yieldNow();
+        if (lazy.statistics().waiting !== size / 4 - 1) throw new Error("not all wait");
+        context.cancel();
+      });
+    }
+    return {
+      repeat: (times) => inCrowds(times, crowd),
+      left: () => ({
+        barrier: barrier.statistics().waiting,
+        cell: cell.statistics().waiting,
+        lazy: lazy.statistics().waiting + Number(lazy.statistics().isRunning),
+      }),
     };
   },
 

@@ -47,7 +47,17 @@ import {
   withTimeout,
   yieldNow,
 } from "@weft/weft";
-import { Latch } from "@weft/weft/sync";
+import {
+  Barrier,
+  Cell,
+  Condition,
+  Latch,
+  Lazy,
+  Mutex,
+  Once,
+  RwLock,
+  Semaphore,
+} from "@weft/weft/sync";
 import { SharedMutex, SharedSemaphore } from "@weft/weft/thread";
 import { Source, Thenable } from "../kit/source.ts";
 import { withFakeTime } from "../kit/fake_time.ts";
@@ -465,6 +475,72 @@ const waits: Record<string, () => Wait> = {
   "the event of a latch"() {
     const latch = new Latch(1);
     return { operation: () => latch.waitEvent(), waiters: () => latch.statistics().waiting };
+  },
+  "the lock of a mutex"() {
+    const mutex = new Mutex();
+    mutex.tryLock();
+    return { operation: () => mutex.lock(), waiters: () => mutex.statistics().waiting };
+  },
+  "the event of a mutex"() {
+    const mutex = new Mutex();
+    mutex.tryLock();
+    return { operation: () => mutex.lockEvent(), waiters: () => mutex.statistics().waiting };
+  },
+  "the wait for permits"() {
+    const semaphore = new Semaphore(3);
+    semaphore.tryAcquire(2);
+    return {
+      operation: () => semaphore.acquire(2),
+      waiters: () => semaphore.statistics().waiting,
+    };
+  },
+  "the events of permits"() {
+    const semaphore = new Semaphore(3);
+    semaphore.tryAcquire(3);
+    return {
+      operation: () => select([1, 2, 3].map((n) => when(semaphore.acquireEvent(n), String))),
+      waiters: () => semaphore.statistics().waiting,
+    };
+  },
+  "the wait to write"() {
+    const lock = new RwLock();
+    lock.tryRead();
+    return { operation: () => lock.write(), waiters: () => lock.statistics().waiting };
+  },
+  "the wait for a condition"() {
+    const mutex = new Mutex();
+    const condition = new Condition(mutex);
+    return {
+      operation: () => condition.wait(mutex.tryLock()!),
+      waiters: () => condition.statistics().waiting + mutex.statistics().waiting,
+    };
+  },
+  "the wait at a barrier"() {
+    const barrier = new Barrier(2);
+    return { operation: () => barrier.wait(), waiters: () => barrier.statistics().waiting };
+  },
+  "the event of a barrier"() {
+    const barrier = new Barrier(2);
+    return { operation: () => barrier.waitEvent(), waiters: () => barrier.statistics().waiting };
+  },
+  "the wait for a cell"() {
+    const cell = new Cell(0);
+    return { operation: () => cell.waitUntil(Boolean), waiters: () => cell.statistics().waiting };
+  },
+  "the event of a cell"() {
+    const cell = new Cell(0);
+    return { operation: () => cell.event(Boolean), waiters: () => cell.statistics().waiting };
+  },
+  "the force of a lazy value"() {
+    const lazy = new Lazy(() => Event.never());
+    return { operation: () => lazy.force(), waiters: () => Number(lazy.statistics().isRunning) };
+  },
+  "what is done once"() {
+    const once = new Once();
+    return {
+      operation: () => once.do(() => Event.never()),
+      waiters: () => Number(once.statistics().isRunning),
+    };
   },
   "the lock of a shared mutex"() {
     const mutex = new SharedMutex();

@@ -20,9 +20,11 @@ import {
   using,
   yieldNow,
 } from "@weft/weft";
+import { Barrier, Cell, Lazy } from "@weft/weft/sync";
 import { hostTurn } from "../kit/uncaught.ts";
 import { Source } from "../kit/source.ts";
-import { effectionTrigger, effectTrigger } from "./peers.ts";
+import { prepareForAwait as effectTrigger } from "../../examples/foreign/effect.ts";
+import { prepareForAwait as effectionTrigger } from "../../examples/foreign/effection.ts";
 
 const idle = { size: 0, sendersWaiting: 0, receiversWaiting: 0 };
 
@@ -76,6 +78,10 @@ function* caught(operation: Awaitable<unknown>): Generator<never, unknown, unkno
   return undefined;
 }
 
+function* force<T>(lazy: Lazy<T>): Generator<never, T, unknown> {
+  return yield* lazy.force();
+}
+
 /** Lets tasks and fibers run until they wait: turns of both kinds in which the host lets them. */
 async function settle(): Promise<void> {
   const { setImmediate } = globalThis as unknown as { setImmediate(f: () => void): void };
@@ -83,6 +89,67 @@ async function settle(): Promise<void> {
     await hostTurn();
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
+}
+
+for (const [name, peer] of Object.entries(peers)) {
+  Deno.test(`${name}: a task that makes a Lazy value and is cancelled leaves it to the next, of whatever kind`, async () => {
+    for (
+      const [n, ask] of [
+        (lazy: Lazy<number>) => peer.spawn(() => force(lazy)).result,
+        (lazy: Lazy<number>) => main(() => lazy.force()),
+        (lazy: Lazy<number>) => lazy.force(),
+      ].entries()
+    ) {
+      await peer.during(async () => {
+        let runs = 0;
+        let cleaned = 0;
+        const lazy = new Lazy(function* () {
+          if (++runs > 1) return runs;
+          try {
+            return yield* new Channel<number>().receiveOrThrow();
+          } finally {
+            cleaned++;
+          }
+        });
+        const task = peer.spawn(() => force(lazy));
+        await settle();
+        assertEquals(runs, 1);
+        const next = Promise.resolve(ask(lazy));
+        await settle();
+        assertEquals([n, lazy.statistics().waiting], [n, 1]);
+        await task.cancel();
+        assertEquals([await next, cleaned], [2, 1]);
+        assertEquals(await peer.spawn(() => force(lazy)).result, 2);
+      });
+    }
+  });
+
+  Deno.test(`${name}: tasks meet our fibers at a Barrier, and are told of a Cell; cancelled, they are gone`, async () => {
+    await peer.during(async () => {
+      const barrier = new Barrier(3);
+      const cell = new Cell(0);
+      const seen = new Set<number>();
+      const meet = function* () {
+        seen.add(yield* barrier.wait());
+        seen.add(100 + (yield* cell.waitUntil((value) => value > 0)));
+      };
+      const gone = peer.spawn(meet);
+      await settle();
+      assertEquals(barrier.statistics().waiting, 1);
+      await gone.cancel();
+      assertEquals(barrier.statistics().waiting, 0);
+      const tasks = [peer.spawn(meet), peer.spawn(meet)];
+      await main(() => barrier.wait());
+      await settle();
+      assertEquals(cell.statistics(), { waiting: 2 });
+      await tasks[0]!.cancel();
+      assertEquals(cell.statistics(), { waiting: 1 });
+      cell.value = 5;
+      await tasks[1]!.result;
+      assertEquals([...seen].toSorted(), [0, 1, 105]);
+      assertEquals([barrier.statistics().waiting, cell.statistics().waiting], [0, 0]);
+    });
+  });
 }
 
 for (const [name, peer] of Object.entries(peers)) {
@@ -143,7 +210,7 @@ for (const [name, peer] of Object.entries(peers)) {
     }
   });
 
-  Deno.test(`${name}: a sender that it resumes within release keeps the order of its items`, async () => {
+  Deno.test(`${name}: a sender keeps the order of its items, though it be resumed within release`, async () => {
     await peer.during(async () => {
       const channel = new Channel<number>({ capacity: 2 });
       const sender = peer.spawn(function* () {

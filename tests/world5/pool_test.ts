@@ -1,19 +1,16 @@
 /** Jobs of a thread pool, waited for in the generators of other schedulers. */
-import { assertEquals, assertInstanceOf } from "@std/assert";
-import {
-  run as runEffection,
-  sleep as sleepInEffection,
-  spawn as spawnEffection,
-} from "npm:effection@4.1.1";
-import { Effect, Fiber as EffectFiber } from "npm:effect@4.1.0";
-import { afterEvent, select, using } from "@weft/weft";
+import { assertEquals, assertRejects } from "@std/assert";
+import { sleep as sleepInEffection, spawn as spawnEffection } from "npm:effection@4.1.1";
+import { Effect } from "npm:effect@4.1.0";
+import { afterEvent, select } from "@weft/weft";
 import { PoolClosedError, ThreadPool } from "@weft/weft/thread";
 import { newWord, tasksUrl, type TestPool, untilWord } from "../kit/pools.ts";
 import type tasks from "../thread/workers/tasks.ts";
 import type { Word } from "../thread/workers/tasks.ts";
 import { runLifo } from "../../examples/schedulers/lifo.ts";
 import { blockingLoop } from "@weft/weft/loop";
-import { effectionTrigger, effectTrigger } from "./peers.ts";
+import { runPromise } from "../../examples/foreign/effect.ts";
+import { run } from "../../examples/foreign/effection.ts";
 
 async function withTestPool(body: (pool: TestPool) => Promise<void>): Promise<void> {
   const pool = await ThreadPool.make<typeof tasks>(tasksUrl, { size: 1, graceMs: Infinity });
@@ -43,37 +40,29 @@ function* spin(pool: TestPool, word: Word): Generator<never, void, unknown> {
 const expected = [3, new Map(), "boo", "late", 7];
 
 Deno.test("ThreadPool.run() works in Effection, and halting its task cancels the job", async () => {
-  await withTestPool((pool) =>
-    using({
-      prepareForAwait: effectionTrigger,
-      async whileRunning() {
-        assertEquals(await runEffection(() => tryPool(pool)), expected);
-        const word = newWord();
-        await runEffection(function* () {
-          const task = yield* spawnEffection(() => spin(pool, word));
-          while (Atomics.load(word, 0) !== 1) yield* sleepInEffection(1);
-          yield* task.halt();
-        });
-        await untilWord(word, 2);
-      },
-    })
-  );
+  await withTestPool(async (pool) => {
+    assertEquals(await run(() => tryPool(pool)), expected);
+    const word = newWord();
+    await run(function* () {
+      const task = yield* spawnEffection(() => spin(pool, word));
+      while (Atomics.load(word, 0) !== 1) yield* sleepInEffection(1);
+      yield* task.halt();
+    });
+    await untilWord(word, 2);
+  });
 });
 
 Deno.test("ThreadPool.run() works in Effect, and interrupting its fiber cancels the job", async () => {
-  await withTestPool((pool) =>
-    using({
-      prepareForAwait: effectTrigger,
-      async whileRunning() {
-        assertEquals(await Effect.runPromise(Effect.gen(() => tryPool(pool))), expected);
-        const word = newWord();
-        const fiber = Effect.runFork(Effect.gen(() => spin(pool, word)));
-        await untilWord(word, 1);
-        await Effect.runPromise(EffectFiber.interrupt(fiber));
-        await untilWord(word, 2);
-      },
-    })
-  );
+  await withTestPool(async (pool) => {
+    assertEquals(await runPromise(Effect.gen(() => tryPool(pool))), expected);
+    const word = newWord();
+    const controller = new AbortController();
+    const spinning = runPromise(Effect.gen(() => spin(pool, word)), controller);
+    await untilWord(word, 1);
+    controller.abort();
+    await untilWord(word, 2);
+    await assertRejects(() => spinning);
+  });
 });
 
 Deno.test("ThreadPool.run() works under a scheduler of the user's", async () => {
@@ -87,12 +76,6 @@ Deno.test("ThreadPool.run() works under a scheduler of the user's", async () => 
 Deno.test("a closed pool throws PoolClosedError in Effection, too", async () => {
   await withTestPool(async (pool) => {
     await pool.close();
-    await using({
-      prepareForAwait: effectionTrigger,
-      async whileRunning() {
-        const outcome = await runEffection(() => tryPool(pool)).catch((error) => error);
-        assertInstanceOf(outcome, PoolClosedError);
-      },
-    });
+    await assertRejects(() => run(() => tryPool(pool)), PoolClosedError);
   });
 });

@@ -19,7 +19,8 @@ import {
   yieldNow,
 } from "@weft/weft";
 import { asyncContextThreads as threads } from "@weft/weft/thread";
-import { effectionTrigger, effectTrigger } from "./peers.ts";
+import { prepareForAwait as effectTrigger } from "../../examples/foreign/effect.ts";
+import { prepareForAwait as effectionTrigger } from "../../examples/foreign/effection.ts";
 import { ToyScheduler } from "./toy_scheduler.ts";
 
 const idle = { size: 0, sendersWaiting: 0, receiversWaiting: 0 };

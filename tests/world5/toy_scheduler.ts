@@ -37,7 +37,7 @@ export class ToyCancelled extends Error {
 
 /** How it behaves. */
 export interface ToyOptions {
-  /** Whether `release` runs the task there and then, as Effection and Effect do. Default false. */
+  /** Whether `release` runs the task there and then, as Effection does. Default false. */
   resumesAtOnce?: boolean;
   /** How many awaits return, a turn later, though nobody has released the trigger. Default 0. */
   earlyWakeups?: number;
