@@ -19,6 +19,7 @@ import {
   when,
 } from "@weft/weft";
 import { Barrier, Cell, type Guard, Latch, Mutex, RwLock, Semaphore } from "@weft/weft/sync";
+import { SharedMutex, SharedSemaphore } from "@weft/weft/thread";
 import { Source, Thenable } from "../kit/source.ts";
 import { type VirtualLoop, virtualLoop } from "../kit/virtual_loop.ts";
 import { settle, virtually, waiting } from "../kit/virtually.ts";
@@ -197,6 +198,24 @@ const bases: Record<string, MakeBase> = {
       value: "set",
       check: () => assertEquals(cell.statistics(), { waiting: 0 }),
     };
+  },
+
+  *"lockEvent between threads"() {
+    const mutex = new SharedMutex();
+    const guard = mutex.tryLock()!;
+    return granting(mutex.lockEvent(), guard, () => {
+      assertEquals(mutex.statistics().waiting, 0);
+      return mutex.isLocked;
+    });
+  },
+
+  *"acquireEvent between threads"() {
+    const semaphore = new SharedSemaphore(3);
+    const guard = semaphore.tryAcquire(2)!;
+    return granting(semaphore.acquireEvent(2), guard, () => {
+      assertEquals(semaphore.statistics().waiting, 0);
+      return semaphore.available === 1;
+    });
   },
 
   *promiseEvent() {

@@ -44,7 +44,13 @@ import { block, setUncaughtHandler, suspend } from "@weft/weft/lowlevel";
 import { withAbortSignal } from "@weft/weft/promise";
 import { ResourcePool } from "@weft/weft/resource";
 import { Barrier, Cell, Latch, Lazy, Mutex, Once, RwLock, Semaphore } from "@weft/weft/sync";
-import { SharedChannel, SharedTrigger, ThreadPool } from "@weft/weft/thread";
+import {
+  SharedChannel,
+  SharedMutex,
+  SharedSemaphore,
+  SharedTrigger,
+  ThreadPool,
+} from "@weft/weft/thread";
 import { runLifo } from "../../examples/schedulers/lifo.ts";
 import { REAL_SHARE, withShare, withShareUntil } from "../kit/share.ts";
 import { errorOf, reasonOf, valueOf } from "../kit/results.ts";
@@ -271,6 +277,22 @@ const ready: Record<string, Record<string, () => Ready>> = {
       return { operation: shared.send(1), isUntouched };
     },
   },
+  SharedLock: {
+    "lock() between threads": () => {
+      const mutex = new SharedMutex();
+      return { operation: mutex.lock(), isUntouched: () => !mutex.isLocked };
+    },
+    "lockEvent() between threads": () => {
+      const mutex = new SharedMutex();
+      return { operation: mutex.lockEvent(), isUntouched: () => !mutex.isLocked };
+    },
+  },
+  RuleWait: { // other events that are waited for by one are in the table themselves
+    "acquire() between threads": () => {
+      const semaphore = new SharedSemaphore(2);
+      return { operation: semaphore.acquire(2), isUntouched: () => semaphore.available === 2 };
+    },
+  },
   SharedTriggerWait: {
     "await() of a shared trigger": () => {
       const trigger = new SharedTrigger();
@@ -314,6 +336,7 @@ const ready: Record<string, Record<string, () => Ready>> = {
     "withAbortSignal()": opening((body) => withAbortSignal(new AbortController().signal, body)),
     "withCancelCallback()": opening((body) => withCancelCallback(() => {}, body)),
     "FiberLocal.with()": opening((body) => new FiberLocal(() => 0).with(1, body)),
+    "withLock() between threads": opening((body) => new SharedMutex().withLock(body)),
     "withResource()": opening((body) =>
       new ResourcePool({ make: () => ({}) }).withResource(() => body())
     ),
@@ -341,7 +364,6 @@ const others: Record<string, string> = {
   SuspendWait: "it always waits, and may complete while it enters",
   KidsGone: "it is there only while there are kids",
   PoolRun: "it always waits for a thread",
-  RuleWait: "it follows its event: those that are waited for by one are in the table themselves",
   Notified: "it always waits",
   Relock: "it follows a wait: tests/sync/condition_test.ts has it with a share of one",
   InMain: "it is for tasks of other schedulers, and always waits",

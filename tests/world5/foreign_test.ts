@@ -58,6 +58,7 @@ import {
   RwLock,
   Semaphore,
 } from "@weft/weft/sync";
+import { SharedMutex, SharedSemaphore } from "@weft/weft/thread";
 import { Source, Thenable } from "../kit/source.ts";
 import { withFakeTime } from "../kit/fake_time.ts";
 import { uncaughtDuring } from "../kit/uncaught.ts";
@@ -539,6 +540,24 @@ const waits: Record<string, () => Wait> = {
     return {
       operation: () => once.do(() => Event.never()),
       waiters: () => Number(once.statistics().isRunning),
+    };
+  },
+  "the lock of a shared mutex"() {
+    const mutex = new SharedMutex();
+    mutex.tryLock();
+    return { operation: () => mutex.lock(), waiters: () => mutex.statistics().waiting };
+  },
+  "the lock event of a shared mutex"() {
+    const mutex = new SharedMutex();
+    mutex.tryLock();
+    return { operation: () => mutex.lockEvent(), waiters: () => mutex.statistics().waiting };
+  },
+  "permits of a shared semaphore"() {
+    const semaphore = new SharedSemaphore(2);
+    semaphore.tryAcquire();
+    return {
+      operation: () => semaphore.acquire(2),
+      waiters: () => semaphore.statistics().waiting,
     };
   },
   "an event from a source"() {
