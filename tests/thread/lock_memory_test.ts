@@ -162,6 +162,37 @@ withThreads(
 );
 
 withThreads(
+  "a reservation is over once its thread has taken, even if it had lapsed and was replaced meanwhile",
+  [3, 1],
+  ([a, b, c]) => {
+    const guard = a!.port.tryTake(1)!;
+    const [first, second] = [b!.wait(), c!.wait()];
+    guard.release();
+    b!.hear();
+    const again = a!.port.tryTake(1)!;
+    assertEquals([first.look(), b!.hasReserved], [false, true]);
+    again.release();
+    b!.hear();
+    // Between two steps of b its reservation lapses, and c reserves.
+    const { memory } = b!.port;
+    Object.defineProperty(memory, "hasReserved", {
+      configurable: true,
+      get() {
+        Reflect.deleteProperty(memory, "hasReserved");
+        memory.unreserve();
+        return c!.port.reserve(c!.port.line.first!);
+      },
+    });
+    assert(first.look());
+    first.guard!.release();
+    c!.hear();
+    assert(second.look());
+    assertEquals(c!.hasReserved, false, "or nobody could ever reserve again");
+    second.guard!.release();
+  },
+);
+
+withThreads(
   "a mutex of a thread that is gone is found by whoever asks, and by one alone",
   [3, 0],
   ([a, b, c]) => {

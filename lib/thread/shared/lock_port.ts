@@ -95,7 +95,7 @@ export class LockPort<M extends LockMemory> {
   take(need: number): HeldGuard | null {
     const taken = this.memory.take(need);
     if (taken === NOT_TAKEN) return null;
-    this.#reservedFor = null;
+    this.left(this.#reservedFor); // its reservation is over, even if another one took its place
     return this.grant(need, taken === TAKEN_ABANDONED);
   }
 
