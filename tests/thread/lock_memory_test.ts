@@ -141,8 +141,12 @@ withThreads(
       const again = a!.port.tryTake(1)!;
       assertEquals([stuck.look(), b!.hasReserved], [false, true]);
       const other = c!.wait();
-      time.now += 10_000; // b waits rightly
-      c!.hear();
+      for (let second = 0; second < 10; second++) { // b waits rightly
+        time.now += 1000;
+        b!.hear();
+        c!.hear();
+      }
+      assert(b!.hasReserved);
       again.release();
       c!.hear();
       time.now += 499;
@@ -157,6 +161,31 @@ withThreads(
       b!.hear();
       assert(stuck.look());
       stuck.guard!.release();
+    });
+  },
+);
+
+withThreads(
+  "a reservation lapses if its thread gives no sign of life, and may itself hold what is missing",
+  [3, 5],
+  async ([a, b, c]) => {
+    await withFakeTime((time) => {
+      const held = b!.port.tryTake(2)!;
+      const guard = a!.port.tryTake(3)!;
+      const many = b!.wait(4);
+      guard.release();
+      b!.hear();
+      assertEquals([many.look(), b!.hasReserved], [false, true]);
+      const few = c!.wait(1); // and now b is terminated, or computes
+      time.now += 2999;
+      c!.hear();
+      assertEquals([few.isWoken, b!.hasReserved], [false, true]);
+      time.now += 1;
+      c!.hear();
+      assertEquals([few.look(), b!.hasReserved], [true, false]);
+      few.guard!.release();
+      many.cancel();
+      held.release();
     });
   },
 );

@@ -31,7 +31,8 @@
  * A reserver may also be unable to go on: its thread is blocked by something else, or was
  * terminated and nobody could tell. Therefore a reservation lapses: who finds the same one, with
  * enough there for it, at two looks that are LAPSE_MS apart, ends it. Those who sleep look once a
- * second.
+ * second. So does the reserver, and gives a sign of life (SIGNS). Without one for SILENCE_MS its
+ * reservation lapses even if there isn't enough: its own thread may hold what is missing.
  */
 import { clock } from "../../loop/timers.ts";
 import { joinRegistry, placeIn, type Registry, tokenOf } from "./registry.ts";
@@ -45,8 +46,8 @@ export const STATE = 16;
 const RESERVER = 32;
 /** How much the reserver wants. */
 const NEED = 33;
-/** How many reservations there have been, to tell them apart. */
-const RESERVATIONS = 34;
+/** Counts the reservations, and how often a reserver has looked in vain since. */
+const SIGNS = 34;
 const SLEEPERS = 48;
 /** Not 0: whoever frees something looks for sleepers. */
 export const ANY_ASLEEP: number = SLEEPERS + MAYBE_ASLEEP;
@@ -60,6 +61,8 @@ export const RESERVED: number = 1 << 31;
 const ENDING = -1;
 /** For how long a reserver that could take what it wants is waited for. */
 const LAPSE_MS = 500;
+/** The same for one that could not. */
+const SILENCE_MS = 3000;
 
 // What `take` says.
 export const NOT_TAKEN = 0;
@@ -77,8 +80,8 @@ export abstract class LockMemory implements Awaited {
   readonly mark: number;
   readonly sleepers: Sleepers;
   readonly isFair = true;
-  /** The reservation that this thread has found unused, and when that was. */
-  #seen = { reservation: -1, since: 0 };
+  /** Since when the reserver has given no other sign, and there has been enough for it, or not. */
+  #seen = { sign: -1, isEnough: false, since: 0 };
 
   static allocate(permits: number, words: number): SharedArrayBuffer {
     const memory = new Int32Array(new SharedArrayBuffer(words * 4));
@@ -127,6 +130,7 @@ export abstract class LockMemory implements Awaited {
       const isFree = Atomics.load(this.words, STATE) >= 0;
       if (this.has(isFree ? 1 : need) && (isFree || this.hasReserved)) return true;
     } while (this.unhinder());
+    if (this.hasReserved) Atomics.add(this.words, SIGNS, 1);
     return false;
   }
 
@@ -141,7 +145,7 @@ export abstract class LockMemory implements Awaited {
     const reserver = Atomics.compareExchange(words, RESERVER, 0, mark);
     if (reserver !== 0 && reserver !== mark) return false;
     Atomics.store(words, NEED, need);
-    Atomics.add(words, RESERVATIONS, 1);
+    Atomics.add(words, SIGNS, 1);
     Atomics.or(words, STATE, RESERVED);
     return true;
   }
@@ -190,11 +194,14 @@ export abstract class LockMemory implements Awaited {
 
   #hasLapsed(): boolean {
     const { words } = this;
-    const reservation = Atomics.load(words, RESERVATIONS);
-    if (!this.has(Atomics.load(words, NEED))) return false;
+    const sign = Atomics.load(words, SIGNS);
+    const isEnough = this.has(Atomics.load(words, NEED));
     const now = clock();
-    if (this.#seen.reservation === reservation) return now - this.#seen.since >= LAPSE_MS;
-    this.#seen = { reservation, since: now };
+    const seen = this.#seen;
+    if (seen.sign === sign && seen.isEnough === isEnough) {
+      return now - seen.since >= (isEnough ? LAPSE_MS : SILENCE_MS);
+    }
+    this.#seen = { sign, isEnough, since: now };
     return false;
   }
 

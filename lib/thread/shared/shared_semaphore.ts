@@ -48,7 +48,8 @@ const ports = new Ports<LockPort<SemaphoreMemory>>();
  * Order: those who wait in one thread get theirs in the order in which they came, and one who wants
  * many isn't overtaken by those who want few. Between threads it is as with a `SharedMutex`: one
  * that was woken in vain is next, and until it has what it wants nobody else gets any. If there is
- * enough for it and it can't go on, the others wait for it for a second or two, and no longer.
+ * enough for it and it can't go on, the others wait for it for a second or two, and no longer; if
+ * there isn't, and its thread is blocked by something else, for some five seconds.
  *
  * Cancellation: a wait that is cancelled leaves nothing behind.
  *
