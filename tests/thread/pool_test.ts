@@ -260,7 +260,21 @@ Deno.test("ThreadPool.run() works with all(), any(), map(), protect() and withTi
       yield* map(numbers, (n) => pool.run("add", n, n), { concurrency: 2 }),
       numbers.map((n) => n * 2),
     );
-    assertEquals(yield* any([() => pool.run("fail", "x"), add(3, 3)]), 6);
+    const failed = Promise.withResolvers<void>();
+    const failing = function* () {
+      try {
+        yield* pool.run("fail", "x");
+      } finally {
+        failed.resolve();
+      }
+      return 0;
+    };
+    const late = function* () { // or any() would abort the other, whose error then is nobody's
+      yield* fromPromise(failed.promise);
+      return yield* pool.run("add", 3, 3);
+    };
+    assertEquals(yield* any([failing, late]), 6);
+    assertEquals(yield* any([() => pool.run("fiber", 60_000), add(3, 4)]), 7);
     assertEquals(yield* protect(add(4, 4)), 8);
     assertEquals(yield* withTimeout(60_000, add(5, 5)), 10);
     yield* fromPromise(until(() => pool.statistics().busy === 0)); // what any() has aborted
