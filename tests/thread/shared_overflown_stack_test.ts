@@ -1,4 +1,4 @@
-/** Shared channels where the stack overflows in the middle of an operation. */
+/** Shared channels and mutexes where the stack overflows in the middle of an operation. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { run } from "@weft/weft";
 import { SharedChannel } from "@weft/weft/thread";
@@ -15,6 +15,7 @@ import {
   SENDERS,
   SharedQueue,
 } from "../../lib/thread/memory/shared_queue.ts";
+import { lockThreads } from "../kit/lock_threads.ts";
 import { valueOf } from "../kit/results.ts";
 
 const overflow = new RangeError("Maximum call stack size exceeded");
@@ -214,3 +215,14 @@ for (const [what, item] of items) {
     }
   });
 }
+
+Deno.test("law 4: a shared mutex of which no guard can be made isn't locked", () => {
+  const [thread] = lockThreads(1);
+  const { port } = thread!;
+  failOnce(port, "kind");
+  assertThrows(() => port.tryTake(1), RangeError);
+  const guard = port.tryTake(1);
+  assert(guard !== undefined);
+  guard.release();
+  thread!.leave();
+});

@@ -87,10 +87,11 @@ export class SharedLock {
     if (
       fiber.context.error !== undefined || port.line.first !== null || --execution.left < 0
     ) return this.start();
+    const guard = new HeldGuard(port, 1, fiber); // first: if the stack overflows, nothing was taken
     if (!port.memory.takeAtOnce()) return this.enter();
     this.state = SPENT;
     port.owner = fiber;
-    this.value = new HeldGuard(port, 1, false, fiber);
+    this.value = guard;
     return this as never;
   }
 

@@ -21,7 +21,7 @@ export interface SharedGuard extends Guard {
 export class HeldGuard implements SharedGuard {
   declare readonly port: LockPort<LockMemory>;
   declare readonly count: number;
-  declare readonly abandoned: boolean;
+  declare abandoned: boolean;
   /** The fiber that holds a mutex; null: it isn't held by a fiber of ours. */
   declare readonly owner: object | null;
   declare isReleased: boolean;
@@ -29,12 +29,11 @@ export class HeldGuard implements SharedGuard {
   constructor(
     port: LockPort<LockMemory>,
     count: number,
-    abandoned: boolean,
     owner: object | null,
   ) {
     this.port = port;
     this.count = count;
-    this.abandoned = abandoned;
+    this.abandoned = false;
     this.owner = owner;
     this.isReleased = false;
   }
@@ -93,16 +92,14 @@ export class LockPort<M extends LockMemory> {
 
   /** Takes `need` if it is there: null if not. Doesn't ask whose turn it is. */
   take(need: number): HeldGuard | null {
+    const owner = this.kind === "mutex" ? currentFiberOrNull() : null;
+    const guard = new HeldGuard(this, need, owner); // first: if the stack overflows, nothing was taken
     const taken = this.memory.take(need);
     if (taken === NOT_TAKEN) return null;
+    guard.abandoned = taken === TAKEN_ABANDONED;
+    this.owner = owner;
     this.left(this.#reservedFor); // its reservation is over, even if another one took its place
-    return this.grant(need, taken === TAKEN_ABANDONED);
-  }
-
-  /** The guard of what was taken. */
-  grant(count: number, abandoned: boolean): HeldGuard {
-    if (this.kind === "mutex") this.owner = currentFiberOrNull();
-    return new HeldGuard(this, count, abandoned, this.owner);
+    return guard;
   }
 
   /** The same if nobody here waits in line for it, which includes those who have been woken. */
