@@ -228,6 +228,11 @@ export class Permit implements Guard {
     if (held > RELEASED) this.line.put(held);
   }
 
+  /** Whether it waits on a condition. */
+  get isAway(): boolean {
+    return this.held === AWAY;
+  }
+
   /** A wait on a condition begins: what is held goes to those in line. */
   takeAway(): void {
     const { held } = this;
