@@ -8,6 +8,12 @@
  * nothing had been. `condition.wait(guard)` is such an operation: it locks again at its end. What
  * contains it is to be an `unwinding`.
  *
+ * Another library may be registered in the same realm, too, and the last one would be asked for all:
+ * `perThread(asyncContextThreads)` of `@weft/weft/thread` tells apart what was started within
+ * `asyncContextThreads.run`. And what resumes or halts a task there and then, such as `resolve()`, a
+ * fiber of Weft's calls in a microtask: `queueMicrotask(resolve)`. Else the task would run within the
+ * fiber's step, and pass for that fiber.
+ *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";

@@ -6,7 +6,9 @@ import {
   afterEvent,
   Channel,
   ChannelClosedError,
+  fromPromise,
   Inactive,
+  main,
   select,
   using,
 } from "@weft/weft";
@@ -17,6 +19,7 @@ import {
   unwinding,
   withGuard,
 } from "../../../examples/foreign/effect.ts";
+import { hostTurn } from "../../kit/uncaught.ts";
 
 const idle = { size: 0, sendersWaiting: 0, receiversWaiting: 0 };
 const unlocked = { isLocked: false, waiting: 0 };
@@ -115,7 +118,10 @@ Deno.test("in Effect, runPromise() registers Weft until the program has ended", 
 Deno.test("in Effect, a registration that somebody else's generators meet says so", () => {
   registered(() => {
     const error = assertThrows(() => new Channel().receive()[Symbol.iterator]().next(), Error);
-    assertEquals(error.message, "Cannot wait as Effect does: no fiber of Effect's runs");
+    assertEquals(
+      error.message,
+      "Cannot wait as Effect does: no fiber of Effect's runs; perThread tells several libraries apart",
+    );
   });
 });
 
@@ -155,6 +161,24 @@ Deno.test("in Effect, a trigger may be released before it is awaited, and is can
     yield* Fiber.interrupt(fiber);
   }));
   assertEquals(log, ["cancelled"]);
+});
+
+Deno.test("in Effect, a fiber that one of Weft's resumes in a microtask waits for the lock that this one holds", async () => {
+  const mutex = new Mutex();
+  const go = Deferred.makeUnsafe<void>();
+  const done = runPromise(Effect.gen(function* () {
+    yield* Deferred.await(go);
+    const guard = yield* mutex.lock();
+    guard.release();
+    return "done";
+  }));
+  await main(function* () {
+    using _guard = yield* mutex.lock();
+    queueMicrotask(() => Deferred.doneUnsafe(go, Effect.void));
+    yield* fromPromise(hostTurn());
+    assertEquals(mutex.statistics(), { isLocked: true, waiting: 1 });
+  });
+  assertEquals([await done, mutex.statistics()], ["done", unlocked]);
 });
 
 Deno.test("in Effect, a select that is lost holds nothing", async () => {

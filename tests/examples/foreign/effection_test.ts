@@ -11,8 +11,18 @@ import {
   spawn,
   suspend,
   type Task,
+  withResolvers,
 } from "npm:effection@4.1.1";
-import { Abort, afterEvent, Channel, ChannelClosedError, Inactive, select } from "@weft/weft";
+import {
+  Abort,
+  afterEvent,
+  Channel,
+  ChannelClosedError,
+  fromPromise,
+  Inactive,
+  main,
+  select,
+} from "@weft/weft";
 import { Condition, Mutex, Semaphore } from "@weft/weft/sync";
 import { prepareForAwait, run, unwinding } from "../../../examples/foreign/effection.ts";
 import { hostTurn } from "../../kit/uncaught.ts";
@@ -134,6 +144,24 @@ Deno.test("in Effection, two thousand tasks wake each other without a stack of t
     return yield* channels[0]!.receiveOrThrow();
   });
   assertEquals(hops, 2000);
+});
+
+Deno.test("in Effection, a task that a fiber of Weft's resumes in a microtask waits for the lock that the fiber holds", async () => {
+  const mutex = new Mutex();
+  const { operation, resolve } = withResolvers<void>();
+  const task = run(function* () {
+    yield* operation;
+    const guard = yield* mutex.lock();
+    guard.release();
+    return "done";
+  });
+  await main(function* () {
+    using _guard = yield* mutex.lock();
+    queueMicrotask(resolve);
+    yield* fromPromise(hostTurn());
+    assertEquals(mutex.statistics(), { isLocked: true, waiting: 1 });
+  });
+  assertEquals([await task, mutex.statistics()], ["done", unlocked]);
 });
 
 Deno.test("in Effection, a select that is lost, and a race that is lost, hold nothing", async () => {
