@@ -290,22 +290,19 @@ class ConditionWait extends GeneratorOperation<Parts, void> {
 
 function* waitForNotification({ core, guard }: Parts): Generator<never, void, unknown> {
   const event = new NotifiedEvent(core, guard);
+  let relock: Relock | undefined;
   try {
-    yield* new Notified(event);
-  } catch (error) { // not `finally`: see the module comment
-    if (event.hasLetGo) yield* lockAgain(new Relock(core, guard, false));
-    throw error;
-  }
-  yield* lockAgain(new Relock(core, guard, true));
-  throwIfPoisoned(guard);
-}
-
-function* lockAgain(relock: Relock): Generator<never, void, unknown> {
-  try {
-    yield* relock;
+    try {
+      yield* new Notified(event);
+    } catch (error) { // not `finally`: see the module comment
+      if (event.hasLetGo) yield* relock = new Relock(core, guard, false);
+      throw error;
+    }
+    yield* relock = new Relock(core, guard, true);
   } finally {
-    relock.end();
+    relock?.end();
   }
+  throwIfPoisoned(guard);
 }
 
 function throwIfPoisoned({ line }: Permit): void {
