@@ -20,6 +20,7 @@ import { poolCpu, poolIdle } from "./workloads/pool_cpu.ts";
 import { poolBurst, poolRoundTrip } from "./workloads/pool_tasks.ts";
 import { rendezvous } from "./workloads/rendezvous.ts";
 import { select2, select8 } from "./workloads/select.ts";
+import { sharedLock } from "./workloads/shared_lock.ts";
 import {
   sharedBytes,
   sharedNumbers,
@@ -64,7 +65,7 @@ const outside: readonly Workload[] = [
   bundleSize,
 ];
 
-/** Pools of threads, and channels between them. */
+/** Pools of threads, and channels and locks between them. */
 export const threads: readonly Workload[] = [
   poolRoundTrip,
   poolBurst,
@@ -74,6 +75,7 @@ export const threads: readonly Workload[] = [
   sharedNumbers,
   sharedBytes,
   sharedPooledBytes,
+  sharedLock,
   ndjsonTime,
   ndjsonMemory,
 ];

@@ -53,7 +53,9 @@ const rooms: Record<string, OpenFiles> = {
     "hub.ts": "one listener for all who wait for a promise, for jobs of a pool",
   },
   "lowlevel": {},
-  "sync": {},
+  "sync": {
+    "with_guard.ts": "a body that holds a lock, which may be one between threads",
+  },
   "thread/memory": {},
   "thread/shared": {},
   "thread/protocol": {},

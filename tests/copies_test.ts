@@ -120,6 +120,22 @@ const copies: Record<string, Copy> = {
       { ...leavesTheRest, to: ["this.state = SPENT;", "return this;"] },
     ],
   },
+  SharedLock: {
+    file: "thread/shared/lock_operations.ts",
+    departures: [
+      nobodyHandsOver,
+      looksAlsoAt("port.line.first !== null", "those in line come first"),
+      {
+        from: ["if (this.state !== COLD) return this.resume();"],
+        to: [
+          "if (this.state !== COLD) return this.resume();",
+          "const { port } = this.rule;",
+        ],
+        why: "the look at the line needs the port",
+      },
+      leavesTheRest,
+    ],
+  },
   Yield: {
     file: "fiber/core/yield.ts",
     departures: [

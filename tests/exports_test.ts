@@ -77,6 +77,8 @@ const doors: Record<string, string[]> = {
   "./thread": [
     "PoolClosedError",
     "SharedChannel",
+    "SharedMutex",
+    "SharedSemaphore",
     "SharedTrigger",
     "ThreadCrashedError",
     "ThreadPool",

@@ -12,7 +12,7 @@
  * predicate runs, its cell can neither be set nor be waited for.
  */
 import { checkFunction, isOperation, isPromiseLike, show, wrongType } from "../internal/check.ts";
-import { append, count, remove } from "../internal/circle.ts";
+import { append, count, nodesOf, remove } from "../internal/circle.ts";
 import { EventBase, type WaitNode } from "../operation/event.ts";
 import type { Event } from "../operation/event_constructors.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
@@ -37,7 +37,7 @@ class CellCore<T> {
     this.refuseWhileAsking("set");
     this.value = value;
     const chosen: WaitNode[] = [];
-    for (const node of nodesOf(this.waiters)) {
+    for (const node of nodesOf(this.waiters)) { // a predicate may abort whom it likes
       if (node.after === null) continue; // the predicate of another one has aborted it
       const result = this.ask((node.rule as HoldsEvent<T>).predicate);
       if (result === undefined || node.after === null) continue;
@@ -71,15 +71,6 @@ class CellCore<T> {
     if (!this.isAsking) return;
     throw new Error(`Cannot ${action} the ${this.title}: one of its predicates is running`);
   }
-}
-
-/** Copied, as a predicate may abort whom it likes. */
-function nodesOf(first: WaitNode | null): WaitNode[] {
-  const nodes: WaitNode[] = [];
-  for (let node = first; node !== null; node = node.after === first ? null : node.after) {
-    nodes.push(node);
-  }
-  return nodes;
 }
 
 /** To have a value for which `predicate` holds. */

@@ -3,7 +3,11 @@
  *
  * A wait has two steps, and each is a wait of its own: for the notification (`Notified`), at whose
  * beginning the lock goes to those in line, and for the lock (`Relock`). The second one is protected,
- * and follows however the first one ends: so the lock is held again when the wait returns or throws.
+ * and follows if the first one returns or throws: so the lock is held again when the wait does.
+ *
+ * It doesn't follow where a scheduler of somebody else's cancels by `return` of the generator. A wait
+ * in a `finally` would suspend that `return`, and when it ends, JavaScript lets the generators around
+ * it go on as if it had returned: the task that was cancelled would run on.
  *
  * A notification is for somebody who goes on with it. If a scheduler of somebody else's drops the one
  * who was notified, who can't go on then, the next one is.
@@ -83,8 +87,8 @@ export class Condition {
    * guard. It holds the lock when it returns and when it throws.
    *
    * Suspends. If it is cancelled, it locks the mutex before it throws, which nothing cancels. Where a
-   * scheduler of somebody else's cancels that as well, or never resumes what it has cancelled, the
-   * lock stays free, and to release the guard does nothing.
+   * scheduler of somebody else's cancels that as well, or cancels without a throw (by `return`, or by
+   * never resuming), the lock stays free, and to release the guard does nothing.
    *
    * @throws {TypeError} if `guard` is no guard of a mutex
    * @throws {Error} if it is one of another mutex, was released, or belongs to another fiber
@@ -279,13 +283,13 @@ class ConditionWait extends GeneratorOperation<Parts, void> {
 
 function* waitForNotification({ core, guard }: Parts): Generator<never, void, unknown> {
   const event = new NotifiedEvent(core, guard);
-  let wasNotified = false;
   try {
     yield* new Notified(event);
-    wasNotified = true;
-  } finally {
-    if (event.hasLetGo) yield* new Relock(core, guard, wasNotified);
+  } catch (error) { // not `finally`: see the module comment
+    if (event.hasLetGo) yield* new Relock(core, guard, false);
+    throw error;
   }
+  yield* new Relock(core, guard, true);
   throwIfPoisoned(guard);
 }
 

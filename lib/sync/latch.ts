@@ -6,11 +6,12 @@ import type { Event } from "../operation/event_constructors.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
 import type { Awaitable } from "../operation/types.ts";
 import type { Wait } from "../operation/wait.ts";
+import { type SyncOptions, titleOf } from "./options.ts";
 
 /** To find the latch open. Holds the count and those who wait, who are there only while it is shut. */
 class OpenEvent extends EventBase<void> {
   waiters: WaitNode | null = null;
-  constructor(public count: number) {
+  constructor(public count: number, readonly title: string) {
     super();
   }
   override attempt(wait: Wait<unknown>): boolean {
@@ -24,7 +25,7 @@ class OpenEvent extends EventBase<void> {
     this.waiters = remove(this.waiters, node);
   }
   describe(): string {
-    return `a latch with a count of ${this.count}`;
+    return `a ${this.title} with a count of ${this.count}`;
   }
 }
 
@@ -36,10 +37,11 @@ export class Latch {
    * A latch that is shut, unless `count` is 0.
    *
    * @throws {RangeError} if `count` is not a whole number of at least 0
+   * @throws {TypeError} if it is not a number, or the name not a string
    */
-  constructor(count: number) {
+  constructor(count: number, options?: SyncOptions) {
     checkFiniteCount("make the latch", "count", count, 0);
-    this.#open = new OpenEvent(count);
+    this.#open = new OpenEvent(count, titleOf("latch", options));
   }
 
   /** How far it is from open. */

@@ -40,6 +40,6 @@ export { Once } from "./once.ts";
 export type { OnceStatistics } from "./once.ts";
 export type { SyncOptions } from "./options.ts";
 export { RwLock } from "./rw_lock.ts";
-export type { RwLockOptions, RwLockStatistics } from "./rw_lock.ts";
+export type { RwLockStatistics } from "./rw_lock.ts";
 export { Semaphore } from "./semaphore.ts";
-export type { SemaphoreOptions, SemaphoreStatistics } from "./semaphore.ts";
+export type { SemaphoreStatistics } from "./semaphore.ts";

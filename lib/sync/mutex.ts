@@ -6,17 +6,16 @@ import { asSeenByOthers } from "../operation/wait.ts";
 import { Acquire, AcquireEvent } from "./acquire.ts";
 import type { Guard } from "./guard.ts";
 import { holderOf, Line, type LineKind, type Permit } from "./line.ts";
+import type { SyncOptions } from "./options.ts";
 import { withGuard } from "./with_guard.ts";
 
 /** How a mutex is made. */
-export interface MutexOptions {
+export interface MutexOptions extends SyncOptions {
   /**
    * Whether a body of `withLock` that throws, or is aborted, while it holds the lock, poisons the
    * mutex, since what it guards may be half done: see `Mutex.isPoisoned`. Default false.
    */
   poison?: boolean;
-  /** For people: shown in errors, and where a `Deadlock` says what a fiber waits on. */
-  name?: string;
 }
 
 /** What is going on in a mutex. */
@@ -163,7 +162,7 @@ export class Mutex {
    * @example
    * ```ts
    * import { assert, assertEquals } from "@std/assert";
-   * import { main, scope } from "@weft/weft";
+   * import { main } from "@weft/weft";
    * import { Mutex, PoisonedError } from "@weft/weft/sync";
    *
    * const mutex = new Mutex({ poison: true });

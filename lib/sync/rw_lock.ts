@@ -5,13 +5,8 @@ import type { Awaitable, Operation } from "../operation/types.ts";
 import { Acquire, AcquireEvent } from "./acquire.ts";
 import type { Guard } from "./guard.ts";
 import { holderOf, Line, type LineKind } from "./line.ts";
+import type { SyncOptions } from "./options.ts";
 import { withGuard } from "./with_guard.ts";
-
-/** How a read-write lock is made. */
-export interface RwLockOptions {
-  /** For people: shown in errors, and where a `Deadlock` says what a fiber waits on. */
-  name?: string;
-}
 
 /** What is going on in a read-write lock. */
 export interface RwLockStatistics {
@@ -84,7 +79,7 @@ export class RwLock {
    *
    * @throws {TypeError} if an option is of the wrong type
    */
-  constructor(options?: RwLockOptions) {
+  constructor(options?: SyncOptions) {
     checkOptions("make the read-write lock", options, { name: "string" });
     this.#line = new Line(rwLocks, ALL, options?.name);
     this.#read = new AcquireEvent(this.#line, 1);

@@ -5,13 +5,8 @@ import type { Awaitable, Operation } from "../operation/types.ts";
 import { Acquire, AcquireEvent, checkPermits } from "./acquire.ts";
 import type { Guard } from "./guard.ts";
 import { Line, type LineKind } from "./line.ts";
+import type { SyncOptions } from "./options.ts";
 import { withGuard } from "./with_guard.ts";
-
-/** How a semaphore is made. */
-export interface SemaphoreOptions {
-  /** For people: shown in errors, and where a `Deadlock` says what a fiber waits on. */
-  name?: string;
-}
 
 /** What is going on in a semaphore. */
 export interface SemaphoreStatistics {
@@ -69,8 +64,13 @@ export class Semaphore {
    * @throws {RangeError} if `permits` is not a whole number of at least 1
    * @throws {TypeError} if it is no number, or an option is of the wrong type
    */
-  constructor(permits: number, options?: SemaphoreOptions) {
+  constructor(permits: number, options?: SyncOptions) {
     checkFiniteCount("make the semaphore", "permits", permits, 1);
+    if (!Number.isSafeInteger(permits)) { // one less would be as many
+      throw new RangeError(
+        `Cannot make the semaphore: permits must be at most ${Number.MAX_SAFE_INTEGER}, got ${permits}`,
+      );
+    }
     checkOptions("make the semaphore", options, { name: "string" });
     this.#line = new Line(semaphores, permits, options?.name);
     this.#acquireOne = new AcquireEvent(this.#line, 1);

@@ -5,7 +5,8 @@
  * a module serves ({@linkcode serve}) or functions that are sent to them, and call back into
  * main ({@linkcode runInMain}). {@linkcode SharedChannel} and {@linkcode SharedTrigger} reach from
  * thread to thread, with Eio's rule across domains: complete or cancel, decided by one
- * compare-and-set. The queue beneath them is Dmitry Vyukov's.
+ * compare-and-set. The queue beneath them is Dmitry Vyukov's. {@linkcode SharedMutex} and
+ * {@linkcode SharedSemaphore} lock what lies in memory that threads share.
  *
  * {@linkcode webWorkerThreads} and {@linkcode asyncContextThreads} tell threads apart, for
  * `perThread` of domain-local-await: Web Workers, or the async contexts of one realm.
@@ -43,10 +44,17 @@ export type {
   Tasks,
   TasksOf,
 } from "./protocol/mod.ts";
-export { SharedChannel, SharedTrigger } from "./shared/mod.ts";
+export { SharedChannel, SharedMutex, SharedSemaphore, SharedTrigger } from "./shared/mod.ts";
 export type {
   SharedChannelHandle,
   SharedChannelOptions,
+  SharedGuard,
+  SharedMutexHandle,
+  SharedMutexOptions,
+  SharedMutexStatistics,
+  SharedSemaphoreHandle,
+  SharedSemaphoreOptions,
+  SharedSemaphoreStatistics,
   SharedTriggerHandle,
 } from "./shared/mod.ts";
 export { callMain, cancelRequested, runInMain, serve, taskSignal } from "./worker/mod.ts";

@@ -18,7 +18,8 @@ import {
   timeoutEvent,
   when,
 } from "@weft/weft";
-import { Barrier, Cell, Latch } from "@weft/weft/sync";
+import { Barrier, Cell, type Guard, Latch, Mutex, RwLock, Semaphore } from "@weft/weft/sync";
+import { SharedMutex, SharedSemaphore } from "@weft/weft/thread";
 import { Source, Thenable } from "../kit/source.ts";
 import { type VirtualLoop, virtualLoop } from "../kit/virtual_loop.ts";
 import { settle, virtually, waiting } from "../kit/virtually.ts";
@@ -131,6 +132,34 @@ const bases: Record<string, MakeBase> = {
     };
   },
 
+  *lockEvent() {
+    const mutex = new Mutex();
+    const guard = mutex.tryLock()!;
+    return granting(mutex.lockEvent(), guard, () => {
+      assertEquals(mutex.statistics().waiting, 0);
+      return mutex.isLocked;
+    });
+  },
+
+  *acquireEvent() {
+    const semaphore = new Semaphore(3);
+    const guard = semaphore.tryAcquire(2)!;
+    return granting(semaphore.acquireEvent(2), guard, () => {
+      assertEquals(semaphore.statistics().waiting, 0);
+      return semaphore.available === 1;
+    });
+  },
+
+  *writeEvent() {
+    const lock = new RwLock();
+    const guard = lock.tryRead()!;
+    return granting(lock.writeEvent(), guard, () => {
+      const { readers, isWriting, waiting } = lock.statistics();
+      assertEquals([readers, waiting], [0, 0]);
+      return isWriting;
+    });
+  },
+
   *"waitEvent of a barrier"(ready) {
     const barrier = new Barrier(2);
     const partners: Fiber<number>[] = [];
@@ -171,6 +200,24 @@ const bases: Record<string, MakeBase> = {
     };
   },
 
+  *"lockEvent between threads"() {
+    const mutex = new SharedMutex();
+    const guard = mutex.tryLock()!;
+    return granting(mutex.lockEvent(), guard, () => {
+      assertEquals(mutex.statistics().waiting, 0);
+      return mutex.isLocked;
+    });
+  },
+
+  *"acquireEvent between threads"() {
+    const semaphore = new SharedSemaphore(3);
+    const guard = semaphore.tryAcquire(2)!;
+    return granting(semaphore.acquireEvent(2), guard, () => {
+      assertEquals(semaphore.statistics().waiting, 0);
+      return semaphore.available === 1;
+    });
+  },
+
   *promiseEvent() {
     const promise = new Thenable<string>();
     const failure = new Error("rejected");
@@ -194,6 +241,19 @@ const bases: Record<string, MakeBase> = {
     };
   },
 };
+
+/** The event of a lock, which happens when `guard` is released, with another guard. */
+function granting(event: Event<Guard>, guard: Guard, isHeld: () => boolean): Base {
+  return {
+    event: event.map(() => "held"),
+    happen: () => guard.release(),
+    value: "held",
+    check(was) {
+      guard[Symbol.dispose]();
+      assertEquals(isHeld(), was === "chosen");
+    },
+  };
+}
 
 /** A composite event, and what it makes of the value. */
 interface Combination {

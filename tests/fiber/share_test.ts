@@ -43,8 +43,14 @@ import { blockingLoop } from "@weft/weft/loop";
 import { block, setUncaughtHandler, suspend } from "@weft/weft/lowlevel";
 import { withAbortSignal } from "@weft/weft/promise";
 import { ResourcePool } from "@weft/weft/resource";
-import { Barrier, Cell, Latch, Lazy, Once } from "@weft/weft/sync";
-import { SharedChannel, SharedTrigger, ThreadPool } from "@weft/weft/thread";
+import { Barrier, Cell, Latch, Lazy, Mutex, Once, RwLock, Semaphore } from "@weft/weft/sync";
+import {
+  SharedChannel,
+  SharedMutex,
+  SharedSemaphore,
+  SharedTrigger,
+  ThreadPool,
+} from "@weft/weft/thread";
 import { runLifo } from "../../examples/schedulers/lifo.ts";
 import { REAL_SHARE, withShare, withShareUntil } from "../kit/share.ts";
 import { errorOf, reasonOf, valueOf } from "../kit/results.ts";
@@ -213,6 +219,32 @@ const ready: Record<string, Record<string, () => Ready>> = {
     "wait() for a latch": () => ({ operation: new Latch(0).wait() }),
     "waitEvent() of a latch": () => ({ operation: new Latch(0).waitEvent() }),
   },
+  Acquire: {
+    "lock()": () => {
+      const mutex = new Mutex();
+      return { operation: mutex.lock(), isUntouched: () => !mutex.isLocked };
+    },
+    "lockEvent()": () => {
+      const mutex = new Mutex();
+      return { operation: mutex.lockEvent(), isUntouched: () => !mutex.isLocked };
+    },
+    "acquire(2)": () => {
+      const semaphore = new Semaphore(2);
+      return { operation: semaphore.acquire(2), isUntouched: () => semaphore.available === 2 };
+    },
+    "acquireEvent(2)": () => {
+      const semaphore = new Semaphore(2);
+      return { operation: semaphore.acquireEvent(2), isUntouched: () => semaphore.available === 2 };
+    },
+    "read()": () => {
+      const lock = new RwLock();
+      return { operation: lock.read(), isUntouched: () => lock.statistics().readers === 0 };
+    },
+    "write()": () => {
+      const lock = new RwLock();
+      return { operation: lock.write(), isUntouched: () => !lock.statistics().isWriting };
+    },
+  },
   TripEvent: {
     "wait() at a barrier": () => ({ operation: new Barrier(1).wait() }),
     "waitEvent() of a barrier": () => ({ operation: new Barrier(1).waitEvent() }),
@@ -243,6 +275,22 @@ const ready: Record<string, Record<string, () => Ready>> = {
     "send() between threads": () => {
       const { shared, isUntouched } = readyShared(0);
       return { operation: shared.send(1), isUntouched };
+    },
+  },
+  SharedLock: {
+    "lock() between threads": () => {
+      const mutex = new SharedMutex();
+      return { operation: mutex.lock(), isUntouched: () => !mutex.isLocked };
+    },
+    "lockEvent() between threads": () => {
+      const mutex = new SharedMutex();
+      return { operation: mutex.lockEvent(), isUntouched: () => !mutex.isLocked };
+    },
+  },
+  RuleWait: { // other events that are waited for by one are in the table themselves
+    "acquire() between threads": () => {
+      const semaphore = new SharedSemaphore(2);
+      return { operation: semaphore.acquire(2), isUntouched: () => semaphore.available === 2 };
     },
   },
   SharedTriggerWait: {
@@ -288,6 +336,7 @@ const ready: Record<string, Record<string, () => Ready>> = {
     "withAbortSignal()": opening((body) => withAbortSignal(new AbortController().signal, body)),
     "withCancelCallback()": opening((body) => withCancelCallback(() => {}, body)),
     "FiberLocal.with()": opening((body) => new FiberLocal(() => 0).with(1, body)),
+    "withLock() between threads": opening((body) => new SharedMutex().withLock(body)),
     "withResource()": opening((body) =>
       new ResourcePool({ make: () => ({}) }).withResource(() => body())
     ),
@@ -297,6 +346,9 @@ const ready: Record<string, Record<string, () => Ready>> = {
     "any() of nothing": () => ({ operation: attempted(any([])) }),
     "map() of nothing": () => ({ operation: map([], never) }),
     "either()": () => ({ operation: either(Fiber.returned(1), Fiber.returned(2)) }),
+    "withLock()": opening((body) => new Mutex().withLock(body)),
+    "withPermit()": opening((body) => new Semaphore(1).withPermit(body)),
+    "withWrite()": opening((body) => new RwLock().withWrite(body)),
     "outputLines() of nothing": () => ({ operation: Output.dummy().outputLines([]) }),
     "copyInto()": () => ({ operation: Input.empty().copyInto(Output.dummy()) }),
     "read()": () => ({ operation: read(readerOf(""), new Uint8Array(1)) }),
@@ -312,7 +364,8 @@ const others: Record<string, string> = {
   SuspendWait: "it always waits, and may complete while it enters",
   KidsGone: "it is there only while there are kids",
   PoolRun: "it always waits for a thread",
-  RuleWait: "it follows its event: those that are waited for by one are in the table themselves",
+  Notified: "it always waits",
+  Relock: "it follows a wait: tests/sync/condition_test.ts has it with a share of one",
   InMain: "it is for tasks of other schedulers, and always waits",
   PoolClose: "has a test of its own below",
   FiberCore: "no operation, but it inherits, too",

@@ -24,7 +24,7 @@ import {
 } from "@weft/weft";
 import { AnyFiber } from "@weft/weft/lowlevel";
 import { blockingLoop, hostLoop } from "@weft/weft/loop";
-import { Barrier, Cell, Lazy } from "@weft/weft/sync";
+import { Barrier, Cell, Condition, Lazy, Mutex, RwLock, Semaphore } from "@weft/weft/sync";
 import { Input, Output, read, readEvent, write, writeEvent } from "@weft/weft/io";
 import { limitShare } from "../../lib/fiber/core/share.ts";
 import { Ring } from "../../lib/internal/ring.ts";
@@ -262,6 +262,53 @@ export const subjects: Record<string, () => Subject> = {
         barrier: barrier.statistics().waiting,
         cell: cell.statistics().waiting,
         lazy: lazy.statistics().waiting + Number(lazy.statistics().isRunning),
+      }),
+    };
+  },
+
+  "a million cancelled acquires"() {
+    const [mutex, free] = [new Mutex(), new Mutex()];
+    const semaphore = new Semaphore(2);
+    const lock = new RwLock();
+    const condition = new Condition(free);
+    const hold = () => [mutex.tryLock()!, semaphore.tryAcquire()!, lock.tryRead()!];
+    const branches = [
+      when(mutex.lockEvent(), (guard) => guard),
+      when(semaphore.acquireEvent(2), (guard) => guard),
+    ];
+    const waits: (() => Operation<unknown>)[] = [
+      () => mutex.lock(),
+      () => semaphore.acquire(2),
+      () => semaphore.withPermit(yieldNow), // it is let in when the one before it has left
+      () => lock.write(),
+      () => lock.withRead(yieldNow),
+      () => free.withLock((guard) => condition.wait(guard)),
+      () => select(branches),
+    ];
+    const waiting = () => {
+      const lines = [mutex, free, semaphore, lock, condition];
+      return lines.reduce((sum, line) => sum + line.statistics().waiting, 0);
+    };
+    function* crowd(size: number) {
+      yield* cancelScope(function* (context) {
+        for (let n = 0; n < size; n++) spawn(waits[n % waits.length]!);
+        yield* yieldNow();
+        yield* yieldNow();
+        if (waiting() < size) throw new Error("not all wait");
+        context.cancel();
+      });
+    }
+    return {
+      *repeat(times) {
+        const guards = hold();
+        yield* inCrowds(times, crowd);
+        for (const guard of guards) guard.release();
+      },
+      left: () => ({
+        waiting: waiting(),
+        locked: Number(mutex.isLocked) + Number(free.isLocked),
+        permits: 2 - semaphore.available,
+        readers: lock.statistics().readers + Number(lock.statistics().isWriting),
       }),
     };
   },

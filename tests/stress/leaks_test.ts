@@ -31,6 +31,7 @@ const about: Record<string, string> = {
   "a million raced timers": "law 6",
   "a million waits on one pending promise": "T26",
   "a million cancelled waits on triggers": "law 8",
+  "a million cancelled acquires": "law 9",
   "a million cancelled waits at a barrier, a cell and a lazy value": "law 9",
   "two hundred thousand fibers at once": "law 9",
   "a thousand items that a ring has held": "law 9",

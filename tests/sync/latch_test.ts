@@ -200,11 +200,14 @@ Deno.test("law 9: 100,000 cancelled waits leave none", () => {
 });
 
 Deno.test("law 11: a Deadlock tells that a fiber waits for a latch, and what its count is", () => {
-  const latch = new Latch(2);
-  const deadlock = errorOf(run(() => latch.wait()));
-  assertInstanceOf(deadlock, Deadlock);
-  assertStringIncludes(deadlock.message, "a latch with a count of 2");
-  assertEquals(latch.statistics(), { count: 2, waiting: 0 });
+  const names = { "a latch": undefined, 'a latch "warm"': { name: "warm" } };
+  for (const [called, options] of Object.entries(names)) {
+    const latch = new Latch(2, options);
+    const deadlock = errorOf(run(() => latch.wait()));
+    assertInstanceOf(deadlock, Deadlock);
+    assertStringIncludes(deadlock.message, `${called} with a count of 2`);
+    assertEquals(latch.statistics(), { count: 2, waiting: 0 });
+  }
 });
 
 Deno.test("Latch refuses counts that are no counts, and to be counted down below zero", () => {
@@ -212,6 +215,7 @@ Deno.test("Latch refuses counts that are no counts, and to be counted down below
     assertThrows(() => new Latch(bad), RangeError, "Cannot make the latch: count must be");
   }
   assertThrows(() => new Latch("2" as never), TypeError, "count must be a number");
+  assertThrows(() => new Latch(2, { name: 2 as never }), TypeError, "name must be a string");
   const latch = new Latch(2);
   for (const bad of [-1, 0, 0.5, NaN, Infinity]) {
     assertThrows(() => latch.countDown(bad), RangeError, "Cannot count the latch down: n must be");

@@ -1,6 +1,12 @@
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { doorbell } from "../../lib/loop/doorbell.ts";
-import { joinRegistry, ownRegistry, Registry, tokenOf } from "../../lib/thread/memory/registry.ts";
+import {
+  joinRegistry,
+  ownRegistry,
+  placeIn,
+  Registry,
+  tokenOf,
+} from "../../lib/thread/memory/registry.ts";
 
 /** A table that another thread has made. */
 function another(): Registry {
@@ -60,6 +66,25 @@ Deno.test("Registry.enter() gives numbers that are never given again, and places
   assert(given.every(({ place }) => !registry.isTaken(place)));
   const again = Array.from({ length: 100 }, () => registry.enter());
   assert(again.every(({ id }) => given.every((one) => one.id !== id)));
+});
+
+Deno.test("Registry.isHere() tells a thread from a later one in the same place", () => {
+  const registry = another();
+  const { place } = registry.enter();
+  const mark = registry.markOf(place);
+  assertEquals([registry.isHere(mark), placeIn(mark)], [true, place]);
+  registry.leave(place);
+  assertEquals(registry.isHere(mark), false);
+  for (let other = -1; other !== place;) other = registry.enter().place; // all others come first
+  assertNotEquals(registry.markOf(place), mark);
+  assertEquals([registry.isHere(mark), registry.isHere(registry.markOf(place))], [false, true]);
+});
+
+Deno.test("Registry.leave() rings all others, who may wait for what that thread held", () => {
+  const { registry, place } = joinRegistry(another().buffer);
+  const other = registry.enter();
+  assertEquals(told(() => registry.leave(other.place)), 1);
+  assert(registry.isTaken(place));
 });
 
 Deno.test("Registry.enter() throws a RangeError when every place is taken, and finds the one that is left", () => {

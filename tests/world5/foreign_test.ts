@@ -47,7 +47,18 @@ import {
   withTimeout,
   yieldNow,
 } from "@weft/weft";
-import { Barrier, Cell, Latch, Lazy, Once } from "@weft/weft/sync";
+import {
+  Barrier,
+  Cell,
+  Condition,
+  Latch,
+  Lazy,
+  Mutex,
+  Once,
+  RwLock,
+  Semaphore,
+} from "@weft/weft/sync";
+import { SharedMutex, SharedSemaphore } from "@weft/weft/thread";
 import { Source, Thenable } from "../kit/source.ts";
 import { withFakeTime } from "../kit/fake_time.ts";
 import { uncaughtDuring } from "../kit/uncaught.ts";
@@ -465,6 +476,45 @@ const waits: Record<string, () => Wait> = {
     const latch = new Latch(1);
     return { operation: () => latch.waitEvent(), waiters: () => latch.statistics().waiting };
   },
+  "the lock of a mutex"() {
+    const mutex = new Mutex();
+    mutex.tryLock();
+    return { operation: () => mutex.lock(), waiters: () => mutex.statistics().waiting };
+  },
+  "the event of a mutex"() {
+    const mutex = new Mutex();
+    mutex.tryLock();
+    return { operation: () => mutex.lockEvent(), waiters: () => mutex.statistics().waiting };
+  },
+  "the wait for permits"() {
+    const semaphore = new Semaphore(3);
+    semaphore.tryAcquire(2);
+    return {
+      operation: () => semaphore.acquire(2),
+      waiters: () => semaphore.statistics().waiting,
+    };
+  },
+  "the events of permits"() {
+    const semaphore = new Semaphore(3);
+    semaphore.tryAcquire(3);
+    return {
+      operation: () => select([1, 2, 3].map((n) => when(semaphore.acquireEvent(n), String))),
+      waiters: () => semaphore.statistics().waiting,
+    };
+  },
+  "the wait to write"() {
+    const lock = new RwLock();
+    lock.tryRead();
+    return { operation: () => lock.write(), waiters: () => lock.statistics().waiting };
+  },
+  "the wait for a condition"() {
+    const mutex = new Mutex();
+    const condition = new Condition(mutex);
+    return {
+      operation: () => condition.wait(mutex.tryLock()!),
+      waiters: () => condition.statistics().waiting + mutex.statistics().waiting,
+    };
+  },
   "the wait at a barrier"() {
     const barrier = new Barrier(2);
     return { operation: () => barrier.wait(), waiters: () => barrier.statistics().waiting };
@@ -490,6 +540,24 @@ const waits: Record<string, () => Wait> = {
     return {
       operation: () => once.do(() => Event.never()),
       waiters: () => Number(once.statistics().isRunning),
+    };
+  },
+  "the lock of a shared mutex"() {
+    const mutex = new SharedMutex();
+    mutex.tryLock();
+    return { operation: () => mutex.lock(), waiters: () => mutex.statistics().waiting };
+  },
+  "the lock event of a shared mutex"() {
+    const mutex = new SharedMutex();
+    mutex.tryLock();
+    return { operation: () => mutex.lockEvent(), waiters: () => mutex.statistics().waiting };
+  },
+  "permits of a shared semaphore"() {
+    const semaphore = new SharedSemaphore(2);
+    semaphore.tryAcquire();
+    return {
+      operation: () => semaphore.acquire(2),
+      waiters: () => semaphore.statistics().waiting,
     };
   },
   "an event from a source"() {

@@ -11,9 +11,7 @@ const FOREIGN = 2 ** 24;
 
 const scope = globalThis as { WorkerGlobalScope?: unknown; name?: unknown };
 
-let id: number | undefined = scope.WorkerGlobalScope === undefined
-  ? 0
-  : numberIn(String(scope.name));
+let id: number | undefined = isWorker() ? numberIn(String(scope.name)) : 0;
 
 function numberIn(name: string): number | undefined {
   const digits = NAME.exec(name)?.[1];
@@ -25,9 +23,14 @@ export function workerName(id: number, poolName: string): string {
   return `weft thread ${id} of ${poolName}`;
 }
 
+/** Whether this thread is a worker. */
+export function isWorker(): boolean {
+  return scope.WorkerGlobalScope !== undefined;
+}
+
 /** Whether this thread belongs to a pool. */
 export function isPoolThread(): boolean {
-  return scope.WorkerGlobalScope !== undefined && NAME.test(String(scope.name));
+  return isWorker() && NAME.test(String(scope.name));
 }
 
 /** Whether this thread's number is settled. */

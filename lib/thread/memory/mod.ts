@@ -1,7 +1,7 @@
 /**
  * What lies in shared memory: the table of threads with their doorbells (`Registry`), the bounded
- * queue (`SharedQueue`) with those who sleep on it, and the forms that values and errors take
- * there.
+ * queue (`SharedQueue`) and what threads hold (`LockMemory`), with those who sleep on them, and the
+ * forms that values and errors take there.
  *
  * @module
  */
@@ -9,7 +9,11 @@ export { PoolClosedError, ThreadCrashedError } from "./errors.ts";
 export { isPoolThread, threadId, webWorkerThreads, workerName } from "./identity.ts";
 export { addOwnStack, addStackOf, pack, unpack } from "./packed_error.ts";
 export type { Packed } from "./packed_error.ts";
-export { hasMemory, joinRegistry, ownRegistry, Registry } from "./registry.ts";
+export { NOT_TAKEN, TAKEN_ABANDONED } from "./lock_memory.ts";
+export type { LockMemory } from "./lock_memory.ts";
+export { MutexMemory } from "./mutex_memory.ts";
+export { hasMemory, joinRegistry, leavePlaces, ownRegistry, Registry } from "./registry.ts";
+export { MOST_PERMITS, SemaphoreMemory } from "./semaphore_memory.ts";
 export {
   CAN_FAIL,
   CLOSED,
@@ -28,5 +32,6 @@ export {
 } from "./shared_queue.ts";
 export type { Side } from "./shared_queue.ts";
 export { Sleepers } from "./sleepers.ts";
+export type { Awaited } from "./sleepers.ts";
 export { Decoded, ELSEWHERE, Encoded, isPlain, NUMBER, readNumber } from "./values.ts";
 export type { Codec } from "./values.ts";

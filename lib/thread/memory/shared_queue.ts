@@ -35,7 +35,7 @@
  * Who waits, for items, for room or for the close, is in a table of sleepers (see `sleepers.ts`).
  */
 import { joinRegistry, type Registry, tokenOf } from "./registry.ts";
-import { MAYBE_ASLEEP, Sleepers, SLEEPERS_WORDS } from "./sleepers.ts";
+import { type Awaited, MAYBE_ASLEEP, Sleepers, SLEEPERS_WORDS } from "./sleepers.ts";
 
 // Words of the header. What different threads write stands 64 bytes apart.
 const SLOTS = 2;
@@ -420,6 +420,15 @@ export class SharedQueue {
   /** Whether one item more would not be too much. */
   get hasRoom(): boolean {
     return this.size < this.capacity;
+  }
+
+  /** One side of it, for those who wait there. */
+  side(side: Side): Awaited {
+    return {
+      sleepers: this.sleepers[side],
+      isFair: false,
+      isReady: () => this.isReady(side),
+    };
   }
 
   /** Whether somebody who waits on this side would get on now. */

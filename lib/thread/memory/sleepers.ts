@@ -10,7 +10,7 @@
  * that dies is lost: therefore everybody who sleeps looks again now and then. A full table is no
  * harm either: whoever finds no free row is not rung, but looks all the same.
  */
-import type { Registry } from "./registry.ts";
+import { raiseTo, type Registry } from "./registry.ts";
 
 // Words of a table.
 /** Not 0: there may be sleepers. */
@@ -27,6 +27,18 @@ export const SLEEPERS_WORDS = 112;
 const TICKET_SHIFT = 15;
 const PLACE_MASK = (1 << TICKET_SHIFT) - 1;
 
+/** What threads sleep on until it is ready. */
+export interface Awaited {
+  readonly sleepers: Sleepers;
+  /**
+   * Whether nobody may be overtaken, neither in line nor in the table: those in line look one after
+   * the other, and a thread that was woken in vain stands in the table where it stood before.
+   */
+  readonly isFair: boolean;
+  /** Whether it is likely that one who wants `need` of it gets that now. */
+  isReady(need: number): boolean;
+}
+
 /** Who rings, or sleeps. */
 interface Thread {
   readonly registry: Registry;
@@ -42,28 +54,25 @@ export class Sleepers {
     readonly wakesLast: boolean,
   ) {}
 
+  /** A ticket that is younger than all that were drawn before. */
+  drawTicket(): number {
+    return Atomics.add(this.words, this.base + NEXT_TICKET, 1);
+  }
+
   /**
-   * Notes that this thread sleeps: its row in the table, to be given to `leave`; -1: it is full.
+   * Notes that this thread sleeps, as of `ticket`: its row in the table, to be given to `leave`; -1:
+   * it is full.
    */
-  enter(): number {
+  enter(ticket: number = this.drawTicket()): number {
     const { words, base } = this;
-    const ticket = Atomics.add(words, base + NEXT_TICKET, 1);
     const entry = (ticket << TICKET_SHIFT) | (this.thread.place + 1);
     for (let row = 0; row < ROWS; row++) {
       if (Atomics.compareExchange(words, base + TABLE + row, 0, entry) !== 0) continue;
-      this.#noteUsed(row + 1);
+      raiseTo(words, base + USED_ROWS, row + 1);
       Atomics.store(words, base + MAYBE_ASLEEP, 1); // last: who sees it finds the entry
       return row;
     }
     return -1;
-  }
-
-  #noteUsed(rows: number): void {
-    const { words } = this;
-    const index = this.base + USED_ROWS;
-    for (let used = Atomics.load(words, index); used < rows; used = Atomics.load(words, index)) {
-      Atomics.compareExchange(words, index, used, rows);
-    }
   }
 
   /** Whether this thread still stands in `row`: nobody has rung for it. */

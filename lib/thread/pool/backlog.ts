@@ -16,7 +16,7 @@ export class Backlog {
 
   /** `offer` is called when the queue has room again, after `awaitRoom`. */
   constructor(queue: SharedQueue, readonly offer: () => void) {
-    this.#node = new LineNode(new WaitingLine(queue, SENDERS), this);
+    this.#node = new LineNode(new WaitingLine(queue.side(SENDERS)), this);
   }
 
   push(job: Job): void {

@@ -47,7 +47,7 @@ export class Outbox {
   #caughtUp: (() => void) | undefined;
 
   constructor(readonly queue: SharedQueue, readonly port: MessagePort) {
-    this.#node = new LineNode(new WaitingLine(queue, SENDERS), this);
+    this.#node = new LineNode(new WaitingLine(queue.side(SENDERS)), this);
   }
 
   /**
@@ -133,7 +133,7 @@ export class Inbox {
     /** Called when it has handled all that there was, before it waits for more. */
     readonly afterBunch?: () => void,
   ) {
-    this.#node = new LineNode(new WaitingLine(queue, RECEIVERS), this);
+    this.#node = new LineNode(new WaitingLine(queue.side(RECEIVERS)), this);
   }
 
   /** From now on messages are handled as they come. */

@@ -2,7 +2,6 @@
 import type { ChannelStatistics } from "../../channel/mod.ts";
 import { checkOverflow, type Overflow } from "../../channel/core.ts";
 import { ChannelIterator } from "../../channel/iterator.ts";
-import { count } from "../../internal/circle.ts";
 import {
   checkFiniteCount,
   checkFunction,
@@ -21,6 +20,7 @@ import {
   POOLS_BYTES,
   SharedQueue,
 } from "../memory/mod.ts";
+import { Ports } from "./ports.ts";
 import {
   SharedCloseEvent,
   SharedReceive,
@@ -29,7 +29,6 @@ import {
   SharedSendEvent,
 } from "./shared_operations.ts";
 import { DRAINED, DROPS_NEWEST, NOTHING, SharedPort } from "./shared_port.ts";
-import type { WaitingLine } from "./waiting_line.ts";
 
 /** How a shared channel is made. */
 export interface SharedChannelOptions<T> {
@@ -87,11 +86,7 @@ const OVERFLOW_FLAGS: Record<Overflow, number> = {
 const HAS_CODEC = 1;
 const ACTION = "make the shared channel";
 
-/** This realm's port of each channel: a single one, so that all who wait here stand in one line. */
-const ports: Map<string, WeakRef<SharedPort<unknown>>> = new Map();
-const forgotten = new FinalizationRegistry((token: string) => {
-  if (ports.get(token)?.deref() === undefined) ports.delete(token);
-});
+const ports = new Ports<SharedPort<unknown>>();
 
 /**
  * A channel between threads: in shared memory, for any number of senders and receivers in any
@@ -337,7 +332,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
 
   /** How many items it holds, as far as that can be said while others send and receive. */
   get size(): number {
-    return this.#port.queue.size + this.#port.receivers.returned;
+    return this.#port.queue.size + this.#port.returned;
   }
 
   /** Whether it holds no item. */
@@ -358,8 +353,8 @@ export class SharedChannel<T> implements AsyncIterable<T> {
     const { receivers, senders } = this.#port;
     return {
       size: this.size,
-      sendersWaiting: waitingOn(senders),
-      receiversWaiting: waitingOn(receivers),
+      sendersWaiting: senders.waiting,
+      receiversWaiting: receivers.waiting,
     };
   }
 
@@ -370,11 +365,6 @@ export class SharedChannel<T> implements AsyncIterable<T> {
   [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined, undefined> {
     return new ChannelIterator(() => new SharedReceive(this.#receiving));
   }
-}
-
-function waitingOn(side: WaitingLine): number {
-  const threads = side.queue.sleepers[side.side].count;
-  return count(side.first) + threads - (side.isAsleep ? 1 : 0);
 }
 
 function makeHandle<T>(options: SharedChannelOptions<T>): SharedChannelHandle {
@@ -419,7 +409,6 @@ function checkCodec(action: string, codec: unknown): void {
 
 function portOf<T>(handle: SharedChannelHandle, codec: Codec<T> | undefined): SharedPort<T> {
   const queue = new SharedQueue(handle.buffer, handle.registry);
-  const { token } = queue;
   const hasCodec = (queue.flags & HAS_CODEC) !== 0;
   if (hasCodec !== (codec !== undefined)) {
     throw new TypeError(
@@ -428,10 +417,7 @@ function portOf<T>(handle: SharedChannelHandle, codec: Codec<T> | undefined): Sh
         : "Cannot open the shared channel: it was made without a codec; pass none to from",
     );
   }
-  const known = ports.get(token)?.deref() as SharedPort<T> | undefined;
-  if (known !== undefined) return known;
-  const port = new SharedPort<T>(queue, codec, handle.name);
-  ports.set(token, new WeakRef(port as SharedPort<unknown>));
-  forgotten.register(port, token);
-  return port;
+  return ports.find(queue.token, () => {
+    return new SharedPort<T>(queue, codec, handle.name) as SharedPort<unknown>;
+  }) as SharedPort<T>;
 }

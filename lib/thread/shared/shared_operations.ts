@@ -4,24 +4,12 @@
  * `SharedReceive` and `SharedSend` are hot, and have it written out that they complete at once (see
  * `wait.ts`).
  *
- * Nobody is ever handed anything. A ring says that the queue may be ready; whoever is woken looks
- * again, and the compare-and-set in the queue decides. So as events they are custom ones, which a
- * select attempts again when it is woken. The rules of a look:
- *
- *  - Whose turn it is: those in line come first, so a wait looks only if nobody is in line, or if
- *    one of its own nodes there says so (`mayLook`).
- *  - A look in vain: its node must wait to be woken again (`sleepOn`), or a later ring would be
- *    lost on a waiter that is taken for one that is still going to look.
- *  - Success: the wait is committed *before* it leaves the line. Leaving wakes the next one, who
- *    may be a task of a scheduler that resumes it there and then, and which might cancel this one.
- *  - Codecs and getters are code of the user's, and may do anything to this very wait. Encoding
- *    comes before the look, and if the wait has changed then, this look is off. Decoding comes
- *    after the commit.
+ * They look by the rules of `line_event.ts`, and by one more: codecs and getters are code of the
+ * user's, and may do anything to this very wait. Encoding comes before the look, and if the wait
+ * has changed then, this look is off. Decoding comes after the commit.
  */
-import type { CancelHandle } from "../../operation/types.ts";
-import { EventBase, type WaitNode } from "../../operation/event.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
-import { CUSTOM, SelectWait } from "../../operation/select_wait.ts";
+import { SelectWait } from "../../operation/select_wait.ts";
 import {
   COLD,
   COMMITTED,
@@ -35,75 +23,23 @@ import {
 } from "../../operation/wait.ts";
 import { execution } from "../../trigger/execution.ts";
 import type { Encoded } from "../memory/mod.ts";
+import { LineEvent } from "./line_event.ts";
 import { DRAINED, NOTHING, type SharedPort } from "./shared_port.ts";
-import { holderFor, LineNode, type WaitingLine } from "./waiting_line.ts";
 
-/** What the three have in common: a node in line, and whose turn it is. */
-abstract class SharedEvent<T> extends EventBase<T> {
-  constructor(readonly line: WaitingLine) {
-    super();
-  }
-
-  override kind(): number {
-    return CUSTOM;
-  }
-
-  override enlist(node: WaitNode): void {
-    const inLine = new LineNode(this.line, node);
-    node.handle = inLine; // first: it may be woken, and look, before it is back from `enter`
-    inLine.enter(holderFor(node.waiter));
-  }
-
-  /** An operation looks again; a select calls `attempt`, and does the rest itself. */
-  override recheck(node: WaitNode, wait: Wait<unknown>): boolean {
-    try {
-      if (!this.attempt(wait)) return false;
-      if (wait.state === WAITING) wait.state = COMMITTED;
-    } catch (error) { // of the codec's: the item is one that nobody could have received
-      wait.value = error;
-      wait.state = FAILED;
-    }
-    this.withdraw(node);
-    return true;
-  }
-
-  protected mayLook(wait: Wait<unknown>): boolean {
-    const { line } = this;
-    return line.first === null || this.#nodesOf(wait).some((node) => line.mayLook(node));
-  }
-
-  /** With the first of its nodes that were woken go those that were woken after it: all of them. */
-  protected sleepOn(wait: Wait<unknown>): void {
-    if (wait.state !== WAITING) return; // it isn't in line yet
-    const node = this.#nodesOf(wait).find(({ woken }) => woken);
-    if (node !== undefined) this.line.waitOn(node);
-  }
-
-  /** Where `wait` is in this line: an operation once, a select as often as it has arms there. */
-  #nodesOf(wait: Wait<unknown>): LineNode[] {
-    const nodes = wait instanceof SelectWait ? wait.arms : [wait as unknown as RuleWait<unknown>];
-    return nodes.map(({ handle }) => handle).filter((handle) => this.#isHere(handle));
-  }
-
-  #isHere(handle: CancelHandle | null): handle is LineNode {
-    return handle instanceof LineNode && handle.line === this.line;
-  }
-
-  /**
-   * Whether `wait` finds the channel closed, and waits for just that, too: then this is what
-   * happens, rather than that a send or a receive fails.
-   */
-  protected leavesItToClose(wait: Wait<unknown>, port: object): boolean {
-    return wait.state === WAITING && wait instanceof SelectWait &&
-      wait.arms.some(({ event }) => event instanceof SharedCloseEvent && event.port === port);
-  }
+/**
+ * Whether `wait` finds the channel closed, and waits for just that, too: then this is what happens,
+ * rather than that a send or a receive fails.
+ */
+function leavesItToClose(wait: Wait<unknown>, port: object): boolean {
+  return wait.state === WAITING && wait instanceof SelectWait &&
+    wait.arms.some(({ event }) => event instanceof SharedCloseEvent && event.port === port);
 }
 
 /**
- * To receive: an item (`orThrow`), or an option, which is `undefined` when the channel is closed and
- * drained. One of a kind per channel, since it holds nothing of its waiters.
+ * To receive: an item (`orThrow`), or an option, which is `undefined` when the channel is closed
+ * and drained. One of a kind per channel, since it holds nothing of its waiters.
  */
-export class SharedReceiveEvent<T, R = unknown> extends SharedEvent<R> {
+export class SharedReceiveEvent<T, R = unknown> extends LineEvent<R> {
   constructor(readonly port: SharedPort<T>, readonly orThrow: boolean) {
     super(port.receivers);
   }
@@ -111,7 +47,7 @@ export class SharedReceiveEvent<T, R = unknown> extends SharedEvent<R> {
   override attempt(wait: Wait<unknown>): boolean {
     const { port } = this;
     const item = this.mayLook(wait) ? this.#take(wait) : NOTHING;
-    if (item === NOTHING || (item === DRAINED && this.leavesItToClose(wait, port))) {
+    if (item === NOTHING || (item === DRAINED && leavesItToClose(wait, port))) {
       this.sleepOn(wait);
       return false;
     }
@@ -196,7 +132,7 @@ inherit(SharedReceive, RuleWait);
  * To send `item`. A select encodes it anew at each look; an operation sends it as it was when its
  * wait began (`SharedSend.encoded`).
  */
-export class SharedSendEvent<T> extends SharedEvent<void> {
+export class SharedSendEvent<T> extends LineEvent<void> {
   constructor(readonly port: SharedPort<T>, readonly item: T) {
     super(port.senders);
   }
@@ -225,7 +161,7 @@ export class SharedSendEvent<T> extends SharedEvent<void> {
       }
       wait.value = undefined;
     } catch (error) { // it is closed
-      if (this.leavesItToClose(wait, port)) {
+      if (leavesItToClose(wait, port)) {
         this.sleepOn(wait);
         return false;
       }
@@ -306,7 +242,7 @@ inherit(SharedSend, RuleWait);
 /**
  * The close itself, whoever closes it. Holds nothing of its waiters, so there is one per channel.
  */
-export class SharedCloseEvent extends SharedEvent<void> {
+export class SharedCloseEvent extends LineEvent<void> {
   constructor(readonly port: SharedPort<unknown>) {
     super(port.closers);
   }

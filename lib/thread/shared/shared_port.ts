@@ -6,7 +6,7 @@
  * the very moment in which it has taken one: the item is given back, to the queue if that has room
  * and nobody here waits, else to a list of this port (`#returned`), from where the next receiver
  * here has it. Or the stack overflows while an item is read: its slot is noted (`#unread`), and
- * read by the next receiver here. Both count as `receivers.returned`.
+ * read by the next receiver here. Both count as `returned`.
  *
  * Encoding and decoding use one `Encoded` and one `Decoded` for all channels: between encoding and
  * putting nothing else may run, nor between taking and decoding.
@@ -52,6 +52,8 @@ export class SharedPort<T> {
   readonly receivers: WaitingLine;
   readonly senders: WaitingLine;
   readonly closers: WaitingLine;
+  /** How many items are here, and not in the queue. */
+  returned = 0;
   /** Whether a `send` that finds no room forgets its item. */
   readonly #dropsNewest: boolean;
   /** Whether numbers may go the short way, `putNumber`. */
@@ -71,9 +73,11 @@ export class SharedPort<T> {
     readonly codec: Codec<T> | undefined,
     readonly name: string | undefined,
   ) {
-    this.receivers = new WaitingLine(queue, RECEIVERS);
-    this.senders = new WaitingLine(queue, SENDERS);
-    this.closers = new WaitingLine(queue, CLOSERS);
+    const items = queue.side(RECEIVERS);
+    const isReady = () => this.returned > 0 || queue.isReady(RECEIVERS);
+    this.receivers = new WaitingLine({ ...items, isReady });
+    this.senders = new WaitingLine(queue.side(SENDERS));
+    this.closers = new WaitingLine(queue.side(CLOSERS));
     this.#dropsNewest = (queue.flags & DROPS_NEWEST) !== 0;
     this.#forgets = queue.forgets;
     this.#takesNumbers = codec === undefined && !this.#dropsNewest && !this.#forgets;
@@ -119,8 +123,8 @@ export class SharedPort<T> {
    */
   take(beforeCodec?: () => void): unknown {
     const { queue } = this;
-    const slot = this.receivers.returned > 0 ? this.#unread : queue.take();
-    if (slot === NOT_NOW) return this.receivers.returned > 0 ? this.#takeReturned() : NOTHING;
+    const slot = this.returned > 0 ? this.#unread : queue.take();
+    if (slot === NOT_NOW) return this.returned > 0 ? this.#takeReturned() : NOTHING;
     if (slot === CLOSED) return DRAINED;
     const { words } = queue;
     if (slot === this.#unread && this.#forgets) {
@@ -128,7 +132,7 @@ export class SharedPort<T> {
       if (Atomics.compareExchange(words, slot, aside, (aside - 1) | 0) !== aside) {
         // A sender has forgotten it.
         this.#unread = NOT_NOW;
-        this.receivers.returned--;
+        this.returned--;
         return this.take(beforeCodec);
       }
     }
@@ -141,7 +145,7 @@ export class SharedPort<T> {
       queue.free(slot);
     } catch (error) { // the stack overflows: no calls
       if (words[slot] === sequence) {
-        if (this.#unread === NOT_NOW) this.receivers.returned++;
+        if (this.#unread === NOT_NOW) this.returned++;
         this.#unread = slot;
         if (this.#forgets) {
           this.#aside = (sequence + 1) | 0;
@@ -153,7 +157,7 @@ export class SharedPort<T> {
     }
     if (this.#unread !== NOT_NOW) {
       this.#unread = NOT_NOW;
-      this.receivers.returned--;
+      this.returned--;
     }
     if (isNumber) return number;
     if (this.codec === undefined) return decoding.decode();
@@ -163,7 +167,7 @@ export class SharedPort<T> {
   }
 
   #takeReturned(): unknown {
-    if (--this.receivers.returned === 0) stranded.delete(this);
+    if (--this.returned === 0) stranded.delete(this);
     return this.#returned.shift();
   }
 
@@ -176,7 +180,7 @@ export class SharedPort<T> {
       }
     }
     this.#returned.push(item);
-    this.receivers.returned++;
+    this.returned++;
     stranded.add(this);
     this.receivers.look();
   }

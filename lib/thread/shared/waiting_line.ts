@@ -1,12 +1,12 @@
 /**
- * The line of those who wait, in this thread, for one side of a shared queue: for items, for room,
- * or for its close.
+ * The line of those who wait, in this thread, for something in shared memory: for one side of a
+ * queue (items, room, or its close), or for what a lock guards.
  *
- * The thread stands once in the queue's table of sleepers, for all of them; here they wait in line.
- * Nobody is ever handed anything: when the queue may be ready, the first in line is woken, and
+ * The thread stands once in the table of sleepers, for all of them; here they wait in line. Nobody
+ * is ever handed anything: when what they wait for may be ready, the first in line is woken, and
  * takes for itself when its turn to run comes. So a wait that is cancelled is a matter of this
- * thread alone, an item is taken in the same step in which the waiter goes on, and a thread that
- * dies while it waits takes nothing with it.
+ * thread alone, what is taken is taken in the same step in which the waiter goes on, and a thread
+ * that dies while it waits takes nothing with it.
  *
  * A node is *woken* from when its owner was told to look until it has looked (`waitOn`, `rest`) or
  * left (`cancel`). Those who are woken are always the first few in line. Whoever is woken and
@@ -17,7 +17,7 @@
  * While that one runs nobody else goes on. So those who wait on another loop are woken, but don't
  * keep the ones behind them waiting; and if nobody here could go on, another thread is rung.
  */
-import { append, type Linked, remove } from "../../internal/circle.ts";
+import { append, count, type Linked, remove } from "../../internal/circle.ts";
 import { loopOf } from "../../fiber/time.ts";
 import { BlockingLoop } from "../../loop/blocking_loop.ts";
 import { doorbell, type Holder } from "../../loop/doorbell.ts";
@@ -25,7 +25,7 @@ import { type EventLoop, hostLoop } from "../../loop/mod.ts";
 import type { CancelHandle } from "../../operation/types.ts";
 import type { Waiter } from "../../operation/wait.ts";
 import { execution } from "../../trigger/execution.ts";
-import type { SharedQueue, Side, Sleepers } from "../memory/mod.ts";
+import type { Awaited } from "../memory/mod.ts";
 
 /** How often a loop that doesn't know the doorbell looks by itself. */
 const POLL_MS = 1;
@@ -49,8 +49,12 @@ export class LineNode implements Linked<LineNode>, CancelHandle {
   /** What keeps the thread listening while it is in line; null: it is in none. */
   holder: Holder | null = null;
 
-  /** `wake` lets the owner look, soon. */
-  constructor(readonly line: WaitingLine, readonly owner: { wake(): void }) {}
+  /** `wake` lets the owner look, soon. `need`: how much it wants of what it waits for. */
+  constructor(
+    readonly line: WaitingLine,
+    readonly owner: { wake(): void },
+    readonly need = 1,
+  ) {}
 
   get isInLine(): boolean {
     return this.holder !== null;
@@ -68,28 +72,35 @@ export class LineNode implements Linked<LineNode>, CancelHandle {
 }
 
 /**
- * See the module comment. One per thread and side of a queue, so that whoever comes first is first.
+ * See the module comment. One per thread and thing that is waited for, so that whoever comes first
+ * is first.
  */
 export class WaitingLine {
   first: LineNode | null = null;
-  /** How many items the port keeps here, as they were given back and the queue had no room. */
-  returned = 0;
   /** The row of this thread in the table of sleepers; -1: none. */
   #row = -1;
+  /** Its ticket there, as long as the same one is first who drew it; undefined: none, or any. */
+  #ticket: number | undefined;
   #patience = MOST_LOOKS;
-  readonly #sleepers: Sleepers;
 
-  constructor(readonly queue: SharedQueue, readonly side: Side) {
-    this.#sleepers = queue.sleepers[side];
-  }
+  constructor(readonly awaited: Awaited) {}
 
+  /** Whether there is something for the first who could go on now, or else for the first. */
   get isReady(): boolean {
-    return this.returned > 0 || this.queue.isReady(this.side);
+    const { first } = this;
+    let node = first;
+    while (node !== null && !isServed(node.holder)) node = node.after === first ? null : node.after;
+    return this.awaited.isReady((node ?? first)?.need ?? 1);
   }
 
   /** Whether this thread stands in the table of sleepers. */
   get isAsleep(): boolean {
-    return this.#row >= 0 && this.#sleepers.isEntered(this.#row);
+    return this.#row >= 0 && this.awaited.sleepers.isEntered(this.#row);
+  }
+
+  /** How many wait: each in this thread, and each other thread in which somebody does. */
+  get waiting(): number {
+    return count(this.first) + this.awaited.sleepers.count - (this.isAsleep ? 1 : 0);
   }
 
   /** See `LineNode.enter`. */
@@ -104,14 +115,13 @@ export class WaitingLine {
   }
 
   /**
-   * Whether the queue becomes ready within a moment, for one who is about to get in line: the other
-   * thread is often done sooner than this one could be woken. Each time in vain it looks less
-   * often.
+   * Whether it becomes ready within a moment, for one who is about to get in line: the other thread
+   * is often done sooner than this one could be woken. Each time in vain it looks less often.
    */
   isWorthWaiting(): boolean {
     if (this.first !== null) return false;
     for (let looks = this.#patience; looks > 0; looks--) {
-      if (!this.queue.isReady(this.side)) continue;
+      if (!this.awaited.isReady(1)) continue;
       this.#patience = MOST_LOOKS;
       return true;
     }
@@ -122,6 +132,7 @@ export class WaitingLine {
   /** See `LineNode.cancel`. */
   delist(node: LineNode): void {
     if (node.woken && this.#patience < FEW_LOOKS) this.#patience = FEW_LOOKS; // things move again
+    if (node === this.first) this.#ticket = undefined;
     this.first = remove(this.first, node);
     node.holder!.release();
     node.holder = null;
@@ -130,17 +141,23 @@ export class WaitingLine {
       return;
     }
     doorbell.unlisten(this.look);
-    const rung = this.#row >= 0 && !this.#sleepers.leave(this.#row);
+    const { sleepers } = this.awaited;
+    const rung = this.#row >= 0 && !sleepers.leave(this.#row);
     this.#row = -1;
-    if ((rung || node.woken) && this.isReady) this.#sleepers.wake();
+    if ((rung || node.woken) && this.isReady) sleepers.wake();
   }
 
-  /** Whether `node` may take what there is: it is first, or woken like all who stand before it. */
+  /**
+   * Whether `node` may take what there is: it is first, or woken like all who stand before it. Where
+   * nobody may be overtaken those can't go on now.
+   */
   mayLook(node: LineNode): boolean {
     const { first } = this;
     if (node === first) return true;
     if (!node.woken) return false;
-    for (let other = first!; other !== node; other = other.after!) if (!other.woken) return false;
+    for (let other = first!; other !== node; other = other.after!) {
+      if (!other.woken || (this.awaited.isFair && isServed(other.holder))) return false;
+    }
     return true;
   }
 
@@ -171,7 +188,12 @@ export class WaitingLine {
 
   /** First says that this thread sleeps, then looks: so nothing comes unnoticed in between. */
   #enter(): boolean {
-    if (!this.isAsleep) this.#row = this.#sleepers.enter();
+    if (!this.isAsleep) {
+      const { sleepers, isFair } = this.awaited;
+      const ticket = this.#ticket ?? sleepers.drawTicket();
+      if (isFair) this.#ticket = ticket;
+      this.#row = sleepers.enter(ticket);
+    }
     return this.isReady;
   }
 
@@ -185,7 +207,7 @@ export class WaitingLine {
         node.woken = true;
         node.owner.wake();
         if (canGoOn) return;
-      }
+      } else if (canGoOn && this.awaited.isFair) return;
       // If `next` has left the line meanwhile, begin anew: those who are woken are skipped.
       node = next !== null && next.after === null ? this.first : next;
     }
@@ -196,9 +218,10 @@ export class WaitingLine {
    * Nobody here will look before long: another thread gets the ring, as this one no longer sleeps.
    */
   #passOn(): void {
-    if (this.#row >= 0) this.#sleepers.leave(this.#row);
+    const { sleepers } = this.awaited;
+    if (this.#row >= 0) sleepers.leave(this.#row);
     this.#row = -1;
-    if (this.queue.isReady(this.side)) this.#sleepers.wake();
+    if (this.isReady) sleepers.wake();
   }
 }
 

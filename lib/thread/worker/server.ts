@@ -116,7 +116,7 @@ class Server {
   constructor(start: Start, definition: Definition | null) {
     joinRegistry(start.registry, start.place);
     this.#jobs = new SharedQueue(start.jobs, start.registry);
-    this.#node = new LineNode(new WaitingLine(this.#jobs, RECEIVERS), this);
+    this.#node = new LineNode(new WaitingLine(this.#jobs.side(RECEIVERS)), this);
     this.#table = new Int32Array(start.table);
     this.#outbox = new Outbox(new SharedQueue(start.toMain, start.registry), start.port);
     this.#inbox = new Inbox(

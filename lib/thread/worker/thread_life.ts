@@ -9,7 +9,7 @@
  * told to, or an error has escaped from what it runs, or its code has called `Deno.exit` or
  * `close`.
  */
-import { pack } from "../memory/mod.ts";
+import { leavePlaces, pack } from "../memory/mod.ts";
 import {
   atJob,
   CRASHED,
@@ -106,6 +106,7 @@ export class ThreadLife {
     if (this.isOver) return;
     const isExpected = this.#phase === "quitting";
     this.#phase = "over";
+    leavePlaces();
     this.outbox.send(ENDED, isExpected ? 1 : 0, undefined);
     this.outbox.flush();
   }

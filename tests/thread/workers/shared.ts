@@ -4,6 +4,10 @@ import { blockingLoop } from "@weft/weft/loop";
 import {
   SharedChannel,
   type SharedChannelHandle,
+  SharedMutex,
+  type SharedMutexHandle,
+  SharedSemaphore,
+  type SharedSemaphoreHandle,
   SharedTrigger,
   type SharedTriggerHandle,
   webWorkerThreads,
@@ -83,6 +87,50 @@ export interface Input {
   readonly log: SharedArrayBuffer;
   readonly how: "receive" | "send" | "close" | "select";
   readonly ends: readonly SharedChannelHandle[];
+  readonly mutex: SharedMutexHandle;
+  readonly semaphore: SharedSemaphoreHandle;
+  readonly rounds: number;
+  readonly permits: number;
+}
+
+/** Adds one to a word that it guards, so that others would see it if they didn't keep out. */
+export function addOne(words: Int32Array): void {
+  const value = words[0]!;
+  if (Atomics.add(words, 1, 1) !== 0) throw new Error("two are in it");
+  for (let n = 0; n < 20; n++) words[2]!++;
+  words[0] = value + 1;
+  Atomics.sub(words, 1, 1);
+}
+
+/** Adds one as often as it is told, each time with the mutex locked. */
+export function hammer(
+  world: World,
+  mutex: SharedMutex,
+  words: Int32Array,
+  rounds: number,
+): PromiseLike<void> | void {
+  if (world === "an async function") return hammerAwaiting(mutex, words, rounds);
+  return inWorld(world, function* () {
+    for (let n = 0; n < rounds; n++) {
+      const guard = n % 3 === 0 ? yield* mutex.lockEvent() : yield* mutex.lock();
+      addOne(words);
+      guard.release();
+    }
+  });
+}
+
+async function hammerAwaiting(mutex: SharedMutex, words: Int32Array, rounds: number) {
+  for (let n = 0; n < rounds; n++) {
+    using _guard = await mutex.lock();
+    addOne(words);
+  }
+}
+
+/** Takes it all: a permit of a semaphore, or the mutex. */
+function hold({ mutex, semaphore, permits }: Partial<Input>) {
+  return mutex !== undefined
+    ? SharedMutex.from(mutex).tryLock()
+    : SharedSemaphore.from(semaphore!).tryAcquire(permits);
 }
 
 /** What there is to see of an error. */
@@ -238,6 +286,55 @@ const tasks = {
   exitWhileWaiting: ({ from }: Input) => {
     SharedChannel.from(from).receive().then(() => {});
     Deno.exit();
+  },
+
+  hammer: ({ world, mutex, log, rounds }: Input) =>
+    hammer(world, SharedMutex.from(mutex), new Int32Array(log), rounds),
+
+  /** Takes 1 to 3 permits at a time until it is told to stop; counts if they are too many. */
+  takePermits: ({ world, semaphore, log, rounds }: Input) => {
+    const words = new Int32Array(log);
+    const shared = SharedSemaphore.from(semaphore);
+    return inWorld(world, function* () {
+      for (let n = 0; n < rounds && Atomics.load(words, 2) === 0; n++) {
+        const count = 1 + n % 3;
+        yield* shared.withPermit(function* () {
+          if (Atomics.add(words, 0, count) + count > 4) Atomics.add(words, 1, 1);
+          Atomics.sub(words, 0, count);
+        }, count);
+      }
+    });
+  },
+
+  /** Waits for the mutex, or permits, and tells whether they were abandoned. */
+  acquireAndTell: ({ world, mutex, semaphore, permits, log }: Input) =>
+    inWorld(world, function* () {
+      const guard = mutex !== undefined
+        ? yield* SharedMutex.from(mutex).lock()
+        : yield* SharedSemaphore.from(semaphore).acquire(permits);
+      if (log !== undefined) Atomics.add(new Int32Array(log), 0, 1);
+      guard.release();
+      return guard.abandoned;
+    }),
+
+  /** A mutex that is made here, before this thread has met any other. */
+  makeMutex: () => new SharedMutex().handle,
+
+  exit: () => Deno.exit(),
+
+  /** Takes it, and keeps it while this thread lives. */
+  hold: (input: Input) => hold(input) !== undefined,
+
+  holdAndExit: (input: Input) => {
+    hold(input);
+    Atomics.store(new Int32Array(input.log), 0, 1);
+    Deno.exit();
+  },
+
+  holdAndClose: (input: Input) => {
+    hold(input);
+    Atomics.store(new Int32Array(input.log), 0, 1);
+    close();
   },
 
   waitForEver: async ({ from }: Input) => {

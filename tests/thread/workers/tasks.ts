@@ -7,6 +7,8 @@ import {
   serve,
   type Service,
   SharedChannel,
+  SharedMutex,
+  type SharedMutexHandle,
   taskSignal,
   ThreadPool,
   transfer,
@@ -33,6 +35,10 @@ function* produce(channel: Channel<number>, count: number) {
 
 /** Shared words that tests watch a thread through. */
 export type Word = Int32Array<SharedArrayBuffer>;
+
+function fail(value: unknown): never {
+  throw new Error(`Cannot go on with ${value}`);
+}
 
 export default serve({
   init: () => ({ jobs: 0, shared: new Uint8Array(new SharedArrayBuffer(4)) }),
@@ -230,6 +236,12 @@ export default serve({
 
     // Ends of threads.
     exit: () => Deno.exit(3),
+    lockAnd(_state, handle: SharedMutexHandle, how: "exit" | "fail" | "return") {
+      const guard = SharedMutex.from(handle).tryLock();
+      if (how === "exit") Deno.exit(3);
+      if (how === "fail") setTimeout(() => fail(guard));
+      return guard !== undefined;
+    },
     close: async () => {
       self.close();
       await new Promise(() => {});
