@@ -6,10 +6,9 @@
  */
 import { assertEquals } from "@std/assert";
 import { perThread } from "@weft/weft";
-import { asyncContextThreads, SharedChannel } from "@weft/weft/thread";
+import { asyncContextThreads, SharedChannel, SharedMutex } from "@weft/weft/thread";
 import { contend, Ground, SENDERS, withSeed } from "../examples/foreign/contenders.ts";
 import { startThread } from "../kit/workers.ts";
-import { TokenLock } from "./token_lock.ts";
 import type { Order } from "./workers/contender.ts";
 
 perThread(asyncContextThreads);
@@ -19,13 +18,13 @@ const THREADS = 2;
 const module = new URL("./workers/contender.ts", import.meta.url);
 
 for (const capacity of [1, 8]) {
-  Deno.test(`law 4: who contends in every world and thread for a lock and a shared channel of ${capacity} loses nothing, whoever is cancelled`, () =>
+  Deno.test(`law 4: who contends in every world and thread for a shared mutex and a shared channel of ${capacity} loses nothing, whoever is cancelled`, () =>
     withSeed(async (seed) => {
-      const lock = TokenLock.make();
+      const lock = new SharedMutex();
       const items = new SharedChannel<number>({ capacity });
       const memory = Ground.memoryFor(SENDERS + THREADS, count);
       const ground = new Ground(lock, items, memory);
-      const [lockHandle, itemsHandle] = [lock.tokens.handle, items.handle];
+      const [lockHandle, itemsHandle] = [lock.handle, items.handle];
       using threads = new DisposableStack();
       const results = Array.from({ length: THREADS }, (_, n) => {
         const order = { lock: lockHandle, items: itemsHandle, memory, count };
@@ -34,7 +33,7 @@ for (const capacity of [1, 8]) {
       });
       await Promise.all([contend(ground, seed, count), ...results]);
       assertEquals(ground.complaints(), []);
-      assertEquals(lock.tokens.statistics(), { size: 1, sendersWaiting: 0, receiversWaiting: 0 });
+      assertEquals(lock.statistics(), { isLocked: false, waiting: 0 });
       assertEquals(items.statistics(), { size: 0, sendersWaiting: 0, receiversWaiting: 0 });
     }));
 }
