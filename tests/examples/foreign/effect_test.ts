@@ -12,7 +12,7 @@ import {
   select,
   using,
 } from "@weft/weft";
-import { Condition, Mutex, Semaphore } from "@weft/weft/sync";
+import { Condition, Lazy, Mutex, Semaphore } from "@weft/weft/sync";
 import {
   prepareForAwait,
   runPromise,
@@ -499,6 +499,25 @@ Deno.test("in Effect, a condition that is waited on in unwinding() locks again b
     assertEquals(log, ["a ends", "b ends", "c notified", "c ends"]);
     assertEquals([mutex.statistics(), changed.statistics()], [unlocked, { waiting: 0 }]);
   });
+});
+
+Deno.test("in Effect, a Lazy whose forcing fiber is interrupted is made for the next who waits", async () => {
+  const values = new Channel<string>();
+  const lazy = new Lazy(() => values.receiveOrThrow());
+  const value = await runPromise(Effect.gen(function* () {
+    const force = Effect.gen(function* () {
+      return yield* lazy.force(); // a wait of one step: nothing is left to unwind
+    });
+    const first = yield* Effect.forkChild(force);
+    const second = yield* Effect.forkChild(force);
+    yield* Effect.sleep(0);
+    assertEquals(lazy.statistics().waiting, 1); // behind the one for whom it is made
+    yield* Fiber.interrupt(first);
+    values.trySend("made");
+    return yield* Fiber.join(second);
+  }));
+  assertEquals(value, "made");
+  assertEquals([lazy.statistics().waiting, values.statistics()], [0, idle]);
 });
 
 class Numbers extends Context.Service<Numbers, { readonly first: number }>()("Numbers") {}

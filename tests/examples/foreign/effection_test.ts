@@ -23,7 +23,7 @@ import {
   main,
   select,
 } from "@weft/weft";
-import { Condition, Mutex, Semaphore } from "@weft/weft/sync";
+import { Condition, Lazy, Mutex, Semaphore } from "@weft/weft/sync";
 import { prepareForAwait, run, unwinding } from "../../../examples/foreign/effection.ts";
 import { hostTurn } from "../../kit/uncaught.ts";
 
@@ -417,6 +417,22 @@ Deno.test("in Effection, a notification in the instant of a halt goes to the nex
   });
   assertEquals(log, ["next"]);
   assertEquals([mutex.statistics(), changed.statistics()], [unlocked, { waiting: 0 }]);
+});
+
+Deno.test("in Effection, a Lazy whose forcing task is halted is made for the next who waits", async () => {
+  const values = new Channel<string>();
+  const lazy = new Lazy(() => values.receiveOrThrow());
+  const value = await run(function* () {
+    const first = yield* spawn(() => lazy.force());
+    const second = yield* spawn(() => lazy.force());
+    yield* sleep(0);
+    assertEquals(lazy.statistics().waiting, 1); // behind the one for whom it is made
+    yield* first.halt();
+    values.trySend("made");
+    return yield* second;
+  });
+  assertEquals(value, "made");
+  assertEquals([lazy.statistics().waiting, values.statistics()], [0, idle]);
 });
 
 Deno.test("in Effection, unwinding() returns and throws what its body does, and what its finally throws", async () => {
