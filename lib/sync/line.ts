@@ -136,11 +136,14 @@ export class Line {
     const { settling } = this;
     this.failure = failure;
     this.settling = true;
-    for (const node of nodesOf(this.first)) {
-      const { takesBroken } = node.rule as unknown as Request;
-      if (node.after !== null && !takesBroken) node.fail(failure);
+    try {
+      for (const node of nodesOf(this.first)) {
+        const { takesBroken } = node.rule as unknown as Request;
+        if (node.after !== null && !takesBroken) node.fail(failure);
+      }
+    } finally {
+      this.settling = settling;
     }
-    this.settling = settling;
     this.settle();
   }
 
