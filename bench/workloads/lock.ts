@@ -24,6 +24,7 @@ export const lock: Workload = mixed({
 export const lockAwait: Workload = mixed({
   name: "lock/await",
   unit: "lock and unlock",
+  size: { full: 200_000, smoke: 100 },
   iteration: 1000,
   targets: { "async-mutex": 0.5 },
   run: { weft: lockAndUnlockByAwait },

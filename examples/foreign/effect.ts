@@ -8,6 +8,12 @@
  * `condition.wait(guard)`), say `unwinding` instead of `Effect.gen`. And `withGuard` holds a lock
  * around an effect that is no generator.
  *
+ * Another library may be registered in the same realm, too, and the last one would be asked for all:
+ * `perThread(asyncContextThreads)` of `@weft/weft/thread` tells apart what was started within
+ * `asyncContextThreads.run`. And what resumes or interrupts a fiber of Effect's there and then, such
+ * as `Deferred.doneUnsafe`, a fiber of Weft's calls in a microtask, by `queueMicrotask`. Else the one
+ * would run within the step of the other, and pass for it.
+ *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
@@ -50,7 +56,11 @@ const waits = new WeakSet<object>();
 /** How a fiber of Effect's blocks. */
 export function prepareForAwait(): Trigger {
   const fiber = Fiber.getCurrent();
-  if (fiber === undefined) throw new Error("Cannot wait as Effect does: no fiber of Effect's runs");
+  if (fiber === undefined) {
+    throw new Error(
+      "Cannot wait as Effect does: no fiber of Effect's runs; perThread tells several libraries apart",
+    );
+  }
   const { currentDispatcher } = fiber;
   let isReleased = false;
   let isOver = false;

@@ -5,8 +5,14 @@
  * Effection unwinds what it halts with the generator's `return()`: so `finally` and `using` clean up,
  * and may wait for Weft while they do. But there is a wound in that, which is JavaScript's: once the
  * `finally` of an operation that is within another one has waited, the other one goes on as if
- * nothing had been. `condition.wait(guard)` is such an operation: it locks again at its end. What
- * contains it is to be an `unwinding`.
+ * nothing had been. So `condition.wait(guard)` doesn't lock again when it is halted, though what is
+ * around it may rely on that. What contains such an operation is to be an `unwinding`.
+ *
+ * Another library may be registered in the same realm, too, and the last one would be asked for all:
+ * `perThread(asyncContextThreads)` of `@weft/weft/thread` tells apart what was started within
+ * `asyncContextThreads.run`. And what resumes or halts a task there and then, such as `resolve()`, a
+ * fiber of Weft's calls in a microtask: `queueMicrotask(resolve)`. Else the task would run within the
+ * fiber's step, and pass for that fiber.
  *
  * @example
  * ```ts

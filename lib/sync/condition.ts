@@ -87,8 +87,8 @@ export class Condition {
    * guard. It holds the lock when it returns and when it throws.
    *
    * Suspends. If it is cancelled, it locks the mutex before it throws, which nothing cancels. Where a
-   * scheduler of somebody else's cancels that as well, or cancels without a throw (by `return`, or by
-   * never resuming), the lock stays free, and to release the guard does nothing.
+   * scheduler of somebody else's cancels or refuses that as well, or cancels without a throw (by
+   * `return`, or by never resuming), the lock stays free, and to release the guard does nothing.
    *
    * @throws {TypeError} if `guard` is no guard of a mutex
    * @throws {Error} if it is one of another mutex, was released, or belongs to another fiber
@@ -108,12 +108,14 @@ export class Condition {
     return new ConditionWait(this.#core, guard);
   }
 
-  /** Notifies whoever has waited longest, if anybody waits. Never suspends; holds for who comes now. */
+  /** Notifies whoever has waited longest, if anybody waits. Needs no lock. Never suspends. */
   notifyOne(): void {
     this.#core.notifyOne();
   }
 
-  /** Notifies all who wait now. They get the lock one after the other. Never suspends. */
+  /**
+   * Notifies all who wait now. They get the lock one after the other. Needs no lock. Never suspends.
+   */
   notifyAll(): void {
     this.#core.notifyAll();
   }
@@ -249,6 +251,11 @@ class Relock extends RuleWait<Permit> {
     return permit;
   }
 
+  /** Forfeits the lock if it never began: a scheduler of somebody else's may refuse a trigger. */
+  end(): void {
+    if (this.guard.isAway) this.#forfeit();
+  }
+
   #forfeit(): void {
     this.guard.forfeit();
     if (this.wasNotified) this.core.notifyOne();
@@ -283,13 +290,18 @@ class ConditionWait extends GeneratorOperation<Parts, void> {
 
 function* waitForNotification({ core, guard }: Parts): Generator<never, void, unknown> {
   const event = new NotifiedEvent(core, guard);
+  let relock: Relock | undefined;
   try {
-    yield* new Notified(event);
-  } catch (error) { // not `finally`: see the module comment
-    if (event.hasLetGo) yield* new Relock(core, guard, false);
-    throw error;
+    try {
+      yield* new Notified(event);
+    } catch (error) { // not `finally`: see the module comment
+      if (event.hasLetGo) yield* relock = new Relock(core, guard, false);
+      throw error;
+    }
+    yield* relock = new Relock(core, guard, true);
+  } finally {
+    relock?.end();
   }
-  yield* new Relock(core, guard, true);
   throwIfPoisoned(guard);
 }
 

@@ -9,9 +9,14 @@ export interface Guard extends Disposable {
   /**
    * Gives back what it holds, to whoever is first in line. Never suspends.
    *
-   * @throws {Error} on the second call: somebody else may hold it by then
+   * @throws {Error} on the second call: somebody else may hold it by then; while a wait on a condition
+   *   has it; and in another fiber than the one that has locked a `Mutex`, or an `RwLock` to write
    */
   release(): void;
-  /** Releases it, unless that was done. */
+  /**
+   * Releases it, unless that was done.
+   *
+   * @throws {Error} as `release` does, except on the second call
+   */
   [Symbol.dispose](): void;
 }

@@ -136,11 +136,14 @@ export class Line {
     const { settling } = this;
     this.failure = failure;
     this.settling = true;
-    for (const node of nodesOf(this.first)) {
-      const { takesBroken } = node.rule as unknown as Request;
-      if (node.after !== null && !takesBroken) node.fail(failure);
+    try {
+      for (const node of nodesOf(this.first)) {
+        const { takesBroken } = node.rule as unknown as Request;
+        if (node.after !== null && !takesBroken) node.fail(failure);
+      }
+    } finally {
+      this.settling = settling;
     }
-    this.settling = settling;
     this.settle();
   }
 
@@ -226,6 +229,11 @@ export class Permit implements Guard {
     const { held } = this;
     this.held = RELEASED;
     if (held > RELEASED) this.line.put(held);
+  }
+
+  /** Whether it waits on a condition. */
+  get isAway(): boolean {
+    return this.held === AWAY;
   }
 
   /** A wait on a condition begins: what is held goes to those in line. */

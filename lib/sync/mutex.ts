@@ -151,7 +151,10 @@ export class Mutex {
     line.fail(new PoisonedError(line.title, asSeenByOthers(error)));
   }
 
-  /** Says that what it guards is good again. Never suspends. */
+  /**
+   * Says that what it guards is good again. Never suspends. Whoever repairs it has no lock, since
+   * nobody gets it: do so without a suspension, or under another lock.
+   */
   clearPoison(): void {
     this.#line.failure = null;
   }

@@ -459,6 +459,33 @@ for (const style of CANCEL_STYLES) {
   });
 }
 
+Deno.test("world 5: Condition.wait() that a scheduler refuses to let lock again forfeits the lock, and the notification goes on", () => {
+  const { mutex, condition, check } = make();
+  const refusal = new Error("no trigger");
+  let refuses = false;
+  const toy = new ToyScheduler({
+    onPrepare() {
+      if (refuses) throw refusal;
+    },
+  });
+  const task = toy.spawn(function* () {
+    using guard = yield* mutex.lock();
+    yield* condition.wait(guard);
+  });
+  const next = toy.spawn(function* () {
+    using guard = yield* mutex.lock();
+    yield* condition.wait(guard);
+  });
+  toy.run();
+  refuses = true;
+  condition.notifyOne();
+  toy.run(1); // the next one is ready now, and not yet refused
+  refuses = false;
+  toy.run();
+  assertEquals([task.state, task.error, next.state], ["failed", refusal, "returned"]);
+  check();
+});
+
 Deno.test("law 11: a Deadlock ends Condition.wait() in protect(), while it waits and while it locks again", () => {
   const { mutex, condition, check } = make();
   const deadlock = errorOf(run(function* () {

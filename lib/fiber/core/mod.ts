@@ -9,7 +9,7 @@ export { currentFiber, currentFiberOrNull, Fiber, FiberCore, fiberIdNil } from "
 export type { FiberConstructors } from "./fiber.ts";
 export { nameOf } from "./label.ts";
 export type { Label } from "./label.ts";
-export { checkOpen, checkSpawn, spawnIn } from "./spawn_in.ts";
+export { checkOpen, checkSpawn, makeFiber, spawnIn } from "./spawn_in.ts";
 export type { SpawnOptions } from "./spawn_in.ts";
 
 // Schedulers, and what those of one's own are made of.

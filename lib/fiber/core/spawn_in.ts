@@ -37,15 +37,27 @@ export function spawnIn<T>(
   body: () => Operation<T>,
   options: SpawnSettings | undefined,
 ): Fiber<T> {
+  const fiber = makeFiber(scheduler, context, spawner, body, options);
+  scheduler.spawned(fiber as FiberCore<unknown>);
+  return fiber;
+}
+
+/** The same, but whoever calls it sees to the first step: the scheduler isn't told. */
+export function makeFiber<T>(
+  scheduler: SchedulerCore,
+  context: Context | null,
+  spawner: FiberCore<unknown> | null,
+  body: () => Operation<T>,
+  options: SpawnSettings | undefined,
+): FiberCore<T> {
   let flags = scheduler.spawnFlags;
   if (options?.propagateCancelToParent === false) flags &= ~PROPAGATE;
   const label = options?.name ?? nameOfBody(body);
   const fiber = new FiberCore<T>(scheduler, context, body, label, flags);
-  if (options?.finally !== undefined) fiber.extra.finally = options.finally;
+  if (options?.finally) fiber.extra.finally = options.finally;
   const inherited = spawner?.extras?.inherited;
-  if (inherited !== undefined) fiber.extra.inherited = inherited;
+  if (inherited) fiber.extra.inherited = inherited;
   if (context === null) scheduler.root = fiber as FiberCore<unknown>;
-  scheduler.spawned(fiber as FiberCore<unknown>);
   return fiber;
 }
 

@@ -137,18 +137,26 @@ export class Exchange {
   watch(): void {
     if (this.isAnswered) return;
     this.#signal = this.request.signal;
-    if (this.#signal.aborted) this.#onAborted();
-    else this.#signal.addEventListener("abort", this.#onAborted);
+    if (this.#signal.aborted) this.handleEvent();
+    else this.#signal.addEventListener("abort", this);
   }
 
   /** To be called when the handler has ended: the signal would also be aborted after a success. */
   unwatch(): void {
     this.isAnswered = true;
-    this.#signal?.removeEventListener("abort", this.#onAborted);
+    this.#signal?.removeEventListener("abort", this);
   }
 
-  /** An upgrade aborts it, too, in the middle of the handler; but for Deno that is a success. */
-  readonly #onAborted = (): void => queueMicrotask(() => this.isSent || this.onGone());
+  /**
+   * The signal was aborted. An upgrade aborts it, too, in the middle of the handler; but for Deno that
+   * is a success.
+   *
+   * The listener is the exchange itself. As an arrow function in a field of each it had most requests
+   * live until the next full collection, though few are ever listened for.
+   */
+  handleEvent(): void {
+    queueMicrotask(() => this.isSent || this.onGone());
+  }
 
   onGone(): void {
     this.fiber?.abort("the client went away");

@@ -348,3 +348,17 @@ export async function contend(ground: Ground, seed: number, count: number): Prom
 
 /** How many contenders of `contend` send. */
 export const SENDERS = 4;
+
+/** Runs `body` with `SEED`, or a seed of its own, which is told if it fails or comes to no end. */
+export async function withSeed(body: (seed: number) => Promise<void>): Promise<void> {
+  const seed = Number(Deno.env.get("SEED") ?? Math.floor(Math.random() * 2 ** 31));
+  const { promise: tooLong, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error("it comes to no end")), 120_000);
+  try {
+    await Promise.race([body(seed), tooLong]);
+  } catch (error) {
+    throw new Error(`it went wrong with SEED=${seed}`, { cause: error });
+  } finally {
+    clearTimeout(timer);
+  }
+}

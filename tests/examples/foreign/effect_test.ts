@@ -6,17 +6,20 @@ import {
   afterEvent,
   Channel,
   ChannelClosedError,
+  fromPromise,
   Inactive,
+  main,
   select,
   using,
 } from "@weft/weft";
-import { Condition, Mutex, Semaphore } from "@weft/weft/sync";
+import { Condition, Lazy, Mutex, Semaphore } from "@weft/weft/sync";
 import {
   prepareForAwait,
   runPromise,
   unwinding,
   withGuard,
 } from "../../../examples/foreign/effect.ts";
+import { hostTurn } from "../../kit/uncaught.ts";
 
 const idle = { size: 0, sendersWaiting: 0, receiversWaiting: 0 };
 const unlocked = { isLocked: false, waiting: 0 };
@@ -115,7 +118,10 @@ Deno.test("in Effect, runPromise() registers Weft until the program has ended", 
 Deno.test("in Effect, a registration that somebody else's generators meet says so", () => {
   registered(() => {
     const error = assertThrows(() => new Channel().receive()[Symbol.iterator]().next(), Error);
-    assertEquals(error.message, "Cannot wait as Effect does: no fiber of Effect's runs");
+    assertEquals(
+      error.message,
+      "Cannot wait as Effect does: no fiber of Effect's runs; perThread tells several libraries apart",
+    );
   });
 });
 
@@ -155,6 +161,24 @@ Deno.test("in Effect, a trigger may be released before it is awaited, and is can
     yield* Fiber.interrupt(fiber);
   }));
   assertEquals(log, ["cancelled"]);
+});
+
+Deno.test("in Effect, a fiber that one of Weft's resumes in a microtask waits for the lock that this one holds", async () => {
+  const mutex = new Mutex();
+  const go = Deferred.makeUnsafe<void>();
+  const done = runPromise(Effect.gen(function* () {
+    yield* Deferred.await(go);
+    const guard = yield* mutex.lock();
+    guard.release();
+    return "done";
+  }));
+  await main(function* () {
+    using _guard = yield* mutex.lock();
+    queueMicrotask(() => Deferred.doneUnsafe(go, Effect.void));
+    yield* fromPromise(hostTurn());
+    assertEquals(mutex.statistics(), { isLocked: true, waiting: 1 });
+  });
+  assertEquals([await done, mutex.statistics()], ["done", unlocked]);
 });
 
 Deno.test("in Effect, a select that is lost holds nothing", async () => {
@@ -475,6 +499,25 @@ Deno.test("in Effect, a condition that is waited on in unwinding() locks again b
     assertEquals(log, ["a ends", "b ends", "c notified", "c ends"]);
     assertEquals([mutex.statistics(), changed.statistics()], [unlocked, { waiting: 0 }]);
   });
+});
+
+Deno.test("in Effect, a Lazy whose forcing fiber is interrupted is made for the next who waits", async () => {
+  const values = new Channel<string>();
+  const lazy = new Lazy(() => values.receiveOrThrow());
+  const value = await runPromise(Effect.gen(function* () {
+    const force = Effect.gen(function* () {
+      return yield* lazy.force(); // a wait of one step: nothing is left to unwind
+    });
+    const first = yield* Effect.forkChild(force);
+    const second = yield* Effect.forkChild(force);
+    yield* Effect.sleep(0);
+    assertEquals(lazy.statistics().waiting, 1); // behind the one for whom it is made
+    yield* Fiber.interrupt(first);
+    values.trySend("made");
+    return yield* Fiber.join(second);
+  }));
+  assertEquals(value, "made");
+  assertEquals([lazy.statistics().waiting, values.statistics()], [0, idle]);
 });
 
 class Numbers extends Context.Service<Numbers, { readonly first: number }>()("Numbers") {}

@@ -11,9 +11,19 @@ import {
   spawn,
   suspend,
   type Task,
+  withResolvers,
 } from "npm:effection@4.1.1";
-import { Abort, afterEvent, Channel, ChannelClosedError, Inactive, select } from "@weft/weft";
-import { Condition, Mutex, Semaphore } from "@weft/weft/sync";
+import {
+  Abort,
+  afterEvent,
+  Channel,
+  ChannelClosedError,
+  fromPromise,
+  Inactive,
+  main,
+  select,
+} from "@weft/weft";
+import { Condition, Lazy, Mutex, Semaphore } from "@weft/weft/sync";
 import { prepareForAwait, run, unwinding } from "../../../examples/foreign/effection.ts";
 import { hostTurn } from "../../kit/uncaught.ts";
 
@@ -134,6 +144,24 @@ Deno.test("in Effection, two thousand tasks wake each other without a stack of t
     return yield* channels[0]!.receiveOrThrow();
   });
   assertEquals(hops, 2000);
+});
+
+Deno.test("in Effection, a task that a fiber of Weft's resumes in a microtask waits for the lock that the fiber holds", async () => {
+  const mutex = new Mutex();
+  const { operation, resolve } = withResolvers<void>();
+  const task = run(function* () {
+    yield* operation;
+    const guard = yield* mutex.lock();
+    guard.release();
+    return "done";
+  });
+  await main(function* () {
+    using _guard = yield* mutex.lock();
+    queueMicrotask(resolve);
+    yield* fromPromise(hostTurn());
+    assertEquals(mutex.statistics(), { isLocked: true, waiting: 1 });
+  });
+  assertEquals([await task, mutex.statistics()], ["done", unlocked]);
 });
 
 Deno.test("in Effection, a select that is lost, and a race that is lost, hold nothing", async () => {
@@ -389,6 +417,22 @@ Deno.test("in Effection, a notification in the instant of a halt goes to the nex
   });
   assertEquals(log, ["next"]);
   assertEquals([mutex.statistics(), changed.statistics()], [unlocked, { waiting: 0 }]);
+});
+
+Deno.test("in Effection, a Lazy whose forcing task is halted is made for the next who waits", async () => {
+  const values = new Channel<string>();
+  const lazy = new Lazy(() => values.receiveOrThrow());
+  const value = await run(function* () {
+    const first = yield* spawn(() => lazy.force());
+    const second = yield* spawn(() => lazy.force());
+    yield* sleep(0);
+    assertEquals(lazy.statistics().waiting, 1); // behind the one for whom it is made
+    yield* first.halt();
+    values.trySend("made");
+    return yield* second;
+  });
+  assertEquals(value, "made");
+  assertEquals([lazy.statistics().waiting, values.statistics()], [0, idle]);
 });
 
 Deno.test("in Effection, unwinding() returns and throws what its body does, and what its finally throws", async () => {
