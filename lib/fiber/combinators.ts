@@ -157,12 +157,12 @@ function* mapInto<B>(
     ended.release();
   };
   const owner = context.owner!;
-  const { scheduler } = owner;
   let count = 0;
   for (const job of jobs) {
     const index = count++;
     running++;
-    spawnIn(scheduler, context, owner, job.body, job).onResult((result) => onEnd(index, result));
+    const fiber = spawnIn(owner.scheduler, context, owner, job.body, job);
+    fiber.onResult((result) => onEnd(index, result));
     while (running >= concurrency) { // the next item is taken only when there is a place for it
       ended = new FiberTrigger(ITS_FIBERS);
       yield* ended.await();
@@ -221,8 +221,8 @@ export function any<const B extends readonly (() => Operation<unknown>)[]>(
 
 /**
  * The body of `any`: spawns all, waits for the first value or the last failure, and aborts the rest.
- * Failures stay in their fibers; those that came before there was a value are kept for the
- * `AggregateError`.
+ * Failures stay in their fibers; those that came before the rest was aborted, perhaps in the instant
+ * of the value, are kept for the `AggregateError`.
  */
 function* firstValue(
   context: ScopeContext,
@@ -231,9 +231,10 @@ function* firstValue(
 ): Generator<never, unknown, unknown> {
   const decided = new FiberTrigger(ITS_FIBERS);
   const errors: unknown[] = [];
+  let isOver: true | undefined;
   const onEnd = (result: Result<unknown>) => {
     if (result.ok) values.push(result.value);
-    else if (values.length === 0 && context.error === undefined) errors.push(result.error);
+    else if (context.error === undefined && !isOver) errors.push(result.error);
     else if (result.error instanceof FiberAborted) { /* a loser: as it should be */ }
     // The others are bodies that were aborted, and failed while they cleaned up.
     else if (values.length === 0) recordFailure(context, result.error);
@@ -247,6 +248,7 @@ function* firstValue(
   for (const fiber of fibers) fiber.onResult(onEnd);
   if (bodies.length > 0) yield* decided.await();
   if (values.length === 0) throw new AggregateError(errors, "None of the bodies returned a value");
+  isOver = true;
   // Each by itself: should the whole be aborted meanwhile, the winner's value stands all the same.
   for (const fiber of fibers) fiber.abort("another one was first");
   return values[0];

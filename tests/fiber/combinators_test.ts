@@ -248,6 +248,22 @@ forEachScheduler((name, run) => {
   });
 });
 
+Deno.test("any(): a loser that fails in the instant in which another one wins is kept quiet", () => {
+  function* win() {
+    yield* yieldNow();
+    return "won";
+  }
+  function* lose(): Generator<never, string, unknown> {
+    yield* yieldNow();
+    throw new Error("lost");
+  }
+  const uncaught = uncaughtDuring(() => {
+    assertEquals(valueOf(run(() => any([win, lose]))), "won");
+    assertEquals(valueOf(run(() => any([lose, win]))), "won");
+  });
+  assertEquals(uncaught, []);
+});
+
 // map --------------------------------------------------------------------------------------------
 
 forEachScheduler((name, run) => {
