@@ -231,7 +231,7 @@ function* firstValue(
 ): Generator<never, unknown, unknown> {
   const decided = new FiberTrigger(ITS_FIBERS);
   const errors: unknown[] = [];
-  let isOver: true | undefined;
+  let isOver = false;
   const onEnd = (result: Result<unknown>) => {
     if (result.ok) values.push(result.value);
     else if (context.error === undefined && !isOver) errors.push(result.error);

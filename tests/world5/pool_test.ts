@@ -58,10 +58,11 @@ Deno.test("ThreadPool.run() works in Effect, and interrupting its fiber cancels 
     const word = newWord();
     const controller = new AbortController();
     const spinning = runPromise(Effect.gen(() => spin(pool, word)), controller);
+    const interrupted = assertRejects(() => spinning); // it may be over before the job is
     await untilWord(word, 1);
     controller.abort();
     await untilWord(word, 2);
-    await assertRejects(() => spinning);
+    await interrupted;
   });
 });
 
