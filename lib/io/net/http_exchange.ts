@@ -31,6 +31,8 @@ interface Serving {
   readonly handler: HttpHandler;
   /** A request has been served. */
   readonly countOut: () => void;
+  /** The handler has ended: its exchange need not be watched any more. */
+  forget(exchange: Exchange): void;
 }
 
 /** One request, and what becomes of it. */
@@ -79,8 +81,8 @@ export class Exchange {
       this.#completed.then(this.server.countOut, this.server.countOut);
       return response;
     }
-    // Rejected: the client is gone.
-    this.#completed.then(() => this.#complete(true), () => this.#complete(false));
+    const complete = (error: unknown) => this.#complete(error === undefined);
+    this.#completed.then(complete, complete); // rejected: the client is gone
     if (response !== undefined) return soon.then(() => this.#acceptable(response));
     const { promise, resolve } = Promise.withResolvers<Response>();
     this.#resolve = resolve;
@@ -144,6 +146,7 @@ export class Exchange {
   /** To be called when the handler has ended: the signal would also be aborted after a success. */
   unwatch(): void {
     this.isAnswered = true;
+    this.server.forget(this);
     this.#signal?.removeEventListener("abort", this);
   }
 

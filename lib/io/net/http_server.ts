@@ -199,8 +199,9 @@ class Responder {
   /** Where requests are served; `undefined`: its fiber has not begun; `null`: nor ever will. */
   #served: Scope | null | undefined;
   readonly #begun = Promise.withResolvers<void>();
-  /** Whose handlers wait since the host's last turn. */
+  /** Whose handlers wait since the host's last turn; some may have ended meanwhile. */
   #unwatched: Exchange[] = [];
+  #watchesSoon = false;
 
   constructor({ tls, ...options }: HttpServerOptions, handler: HttpHandler) {
     this.handler = handler;
@@ -283,12 +284,24 @@ class Responder {
    * turn. Until then nobody can go away; and to have Deno make a signal, and to listen to it, is dear.
    */
   #watchSoon(exchange: Exchange): void {
-    if (this.#unwatched.push(exchange) > 1) return;
+    this.#unwatched.push(exchange);
+    if (this.#watchesSoon) return;
+    this.#watchesSoon = true;
     hop(() => {
+      this.#watchesSoon = false;
       const unwatched = this.#unwatched;
       this.#unwatched = [];
       for (const exchange of unwatched) exchange.watch();
     });
+  }
+
+  /**
+   * The handler of `exchange` has ended. Most that wait do so for microtasks only, and end before the
+   * next request comes: so theirs is the last in the list. Were it left there until the turn, each
+   * collection would find some alive, and the engine would take more and more memory for new objects.
+   */
+  forget(exchange: Exchange): void {
+    if (this.#unwatched.at(-1) === exchange) this.#unwatched.pop();
   }
 
   /** A request has been served. */
