@@ -1,10 +1,12 @@
 /** `Event` and its constructors; other rooms add kinds of events. See `event.ts` for what one is. */
 import { checkFunction, wrongType } from "../internal/check.ts";
+import { append, type Linked, remove } from "../internal/circle.ts";
 import { publicFace } from "../internal/public_face.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
 import { type Arm, checkEvent, CompositeEvent, EventBase, type WaitNode } from "./event.ts";
 import { CUSTOM, type SelectWait } from "./select_wait.ts";
 import type { Awaitable, CancelHandle, Result } from "./types.ts";
+import type { Wait } from "./wait.ts";
 
 /** What an event of your own is made of. */
 export interface EventSource<T> {
@@ -175,12 +177,19 @@ class CustomEvent<T> extends EventBase<T> {
   }
 }
 
-/** Happens once, and stays so: whoever waits later finds it happened. */
+/** Whoever waits for a `OnceEvent`. */
+export interface SettleNode extends Linked<SettleNode> {
+  /** Commits the waiter, which the event has taken out of its list. */
+  settled(result: Result<unknown>): void;
+}
+
+/** Happens once, well or badly, and stays so: whoever waits later finds it happened. */
 export class OnceEvent extends EventBase<void> {
   declare readonly what: string;
-  #happened = false;
+  /** How it has happened, once it has. */
+  result: Result<unknown> | undefined;
   /** In the order in which they came. */
-  readonly #waiters: Set<WaitNode> = new Set();
+  #waiters: SettleNode | null = null;
 
   /** `what` it is, in words. */
   constructor(what: string) {
@@ -188,19 +197,24 @@ export class OnceEvent extends EventBase<void> {
     this.what = what;
   }
 
-  happen(): void {
-    this.#happened = true;
-    for (const node of this.#waiters) node.complete(undefined);
+  /** Only the first call counts. */
+  happen(result: Result<unknown> = { ok: true, value: undefined }): void {
+    this.result ??= result;
+    for (let node; (node = this.#waiters) !== null;) {
+      this.withdraw(node);
+      node.settled(this.result);
+    }
   }
-  override attempt(select: SelectWait<unknown>): boolean {
-    select.value = undefined;
-    return this.#happened;
+  override attempt(wait: Wait<unknown>): boolean {
+    return this.result !== undefined && wait.settleNow(this.result);
   }
-  override enlist(node: WaitNode): void {
-    this.#waiters.add(node);
+  override enlist(node: SettleNode): void {
+    if (this.result === undefined) this.#waiters = append(this.#waiters, node);
+    else node.settled(this.result);
   }
-  override withdraw(node: WaitNode): void {
-    this.#waiters.delete(node);
+  /** Idempotent. */
+  override withdraw(node: SettleNode): void {
+    if (node.after !== null) this.#waiters = remove(this.#waiters, node);
   }
   describe(): string {
     return this.what;

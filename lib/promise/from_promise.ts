@@ -14,12 +14,12 @@ import { isPromiseLike, refuseGenerator, wrongType } from "../internal/check.ts"
 import { trap } from "../internal/report.ts";
 import { Abort } from "../operation/errors.ts";
 import { EventBase, type WaitNode } from "../operation/event.ts";
-import type { Event } from "../operation/event_constructors.ts";
+import type { Event, OnceEvent, SettleNode } from "../operation/event_constructors.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
 import type { Awaitable } from "../operation/types.ts";
 import { FAILED, SPENT, type Wait } from "../operation/wait.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
-import { hubOf, type PromiseHub } from "./hub.ts";
+import { hubOf } from "./hub.ts";
 
 /** What becomes of a value that comes too late. */
 export interface FromPromiseOptions<T> {
@@ -37,14 +37,14 @@ class Settlement<T> extends EventBase<T> {
   /** If `source` is a function: the signal's controller, and the context in which it was called. */
   controller: AbortController | null = null;
   context: Context | null = null;
-  #hub: PromiseHub | null = null;
+  #hub: OnceEvent | null = null;
 
   constructor(readonly source: Source<T>) {
     super();
   }
 
   /** @throws {TypeError} if the function returns no promise */
-  get hub(): PromiseHub {
+  get hub(): OnceEvent {
     const { source } = this;
     return this.#hub ??= hubOf(isCall(source) ? this.#call(source) : source);
   }
@@ -68,8 +68,7 @@ class Settlement<T> extends EventBase<T> {
   }
 
   override attempt(wait: Wait<unknown>): boolean {
-    const { result } = this.hub;
-    return result !== undefined && wait.settleNow(result);
+    return this.hub.attempt(wait);
   }
 
   override enlist(node: WaitNode): void {
@@ -77,16 +76,19 @@ class Settlement<T> extends EventBase<T> {
   }
 
   override withdraw(node: WaitNode): void {
-    this.hub.leave(node);
+    this.hub.withdraw(node);
   }
 
-  /** Has what comes too late handed to `onLate`. */
-  expectLate(onLate: (value: T) => void): void {
-    this.hub.enlist({
-      settled: (result) => {
+  /** Has what comes too late handed to `onLate`, if that is given. A rejection is handled. */
+  expectLate(onLate: ((value: T) => void) | undefined): void {
+    const { hub } = this;
+    if (onLate === undefined) return;
+    // Linked by `enlist`: it never leaves.
+    hub.enlist({
+      settled(result) {
         if (result.ok) tellLate(onLate, result.value as T);
       },
-    });
+    } as SettleNode);
   }
 
   /** Tells the work that nobody waits for it. */
@@ -119,7 +121,7 @@ class PromiseWait<T> extends RuleWait<T> {
   override withdraw(): void {
     if (this.state !== SPENT) return; // not cancelled: it is told, and the hub has taken it out
     super.withdraw();
-    if (this.onLate !== undefined) this.rule.expectLate(this.onLate);
+    this.rule.expectLate(this.onLate);
     this.rule.stop(); // last, as listeners of the signal may settle the promise
   }
 
@@ -142,9 +144,7 @@ class PromiseWait<T> extends RuleWait<T> {
    * function, which was not called, and for a thenable, which may start only when `then` is called.
    */
   override refused(): void {
-    if (!(this.rule.source instanceof Promise)) return;
-    if (this.onLate === undefined) void this.rule.hub; // a rejection is considered handled
-    else this.rule.expectLate(this.onLate);
+    if (this.rule.source instanceof Promise) this.rule.expectLate(this.onLate);
   }
 
   override giveBack(): void {

@@ -5,38 +5,7 @@
  * every cancelled wait. So each promise gets one hub, which reacts once and serves a list of
  * waiters. As the hub handles the rejection, a cancelled wait leaves no unhandled one behind.
  */
-import type { Result } from "../operation/types.ts";
-
-/** Whoever waits for a promise. */
-export interface SettleNode {
-  /** Commits the waiter, which the hub has taken out of its list. */
-  settled(result: Result<unknown>): void;
-}
-
-export class PromiseHub {
-  /** How the promise has settled, once it is known. */
-  result: Result<unknown> | undefined;
-  /** In the order in which they came. */
-  readonly #waiters: Set<SettleNode> = new Set();
-
-  enlist(node: SettleNode): void {
-    if (this.result === undefined) this.#waiters.add(node);
-    else node.settled(this.result);
-  }
-
-  leave(node: SettleNode): void {
-    this.#waiters.delete(node);
-  }
-
-  /** The promise has settled. */
-  settle(result: Result<unknown>): void {
-    this.result ??= result; // of a thenable that settles twice the first counts
-    for (const node of this.#waiters) {
-      this.#waiters.delete(node);
-      node.settled(this.result);
-    }
-  }
-}
+import { OnceEvent } from "../operation/event_constructors.ts";
 
 /** A constructor that returns the object it is given: private fields of a subclass are added to it. */
 const Given = function (object: object) {
@@ -50,22 +19,22 @@ const Given = function (object: object) {
  * frozen promises will need such a map; a test watches that.)
  */
 class Watched extends Given {
-  readonly #hub = new PromiseHub(); // there before `then` is called: a thenable may wait for itself
+  readonly #hub = new OnceEvent("a promise"); // there before `then` is called: a thenable may wait for itself
 
   constructor(promise: PromiseLike<unknown>) {
     super(promise);
-    const fail = (error: unknown) => this.#hub.settle({ ok: false, error });
+    const fail = (error: unknown) => this.#hub.happen({ ok: false, error });
     try {
-      promise.then((value) => this.#hub.settle({ ok: true, value }), fail);
+      promise.then((value) => this.#hub.happen({ ok: true, value }), fail);
     } catch (error) { // a thenable; if it has settled before, that stands, as for `await`
       fail(error);
     }
   }
 
   /** The hub of `promise`, made when it is first asked for. */
-  static hubOf(promise: PromiseLike<unknown> | Watched): PromiseHub {
+  static hubOf(promise: PromiseLike<unknown> | Watched): OnceEvent {
     return (#hub in promise ? promise : new Watched(promise)).#hub;
   }
 }
 
-export const hubOf: (promise: PromiseLike<unknown>) => PromiseHub = Watched.hubOf;
+export const hubOf: (promise: PromiseLike<unknown>) => OnceEvent = Watched.hubOf;

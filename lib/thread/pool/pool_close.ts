@@ -11,8 +11,8 @@ import {
   type Wait,
   YIELDED,
 } from "../../operation/wait.ts";
-import { hubOf, type SettleNode } from "../../promise/hub.ts";
-import type { Result } from "../../operation/types.ts";
+import type { SettleNode } from "../../operation/event_constructors.ts";
+import { hubOf } from "../../promise/hub.ts";
 import { execution } from "../../trigger/execution.ts";
 
 export interface PoolClose extends Wait<void> {}
@@ -21,6 +21,8 @@ export class PoolClose implements SettleNode {
   declare close: () => Promise<void>;
   declare leaveAlone: () => void;
   declare promise: Promise<void> | null;
+  declare after: SettleNode | null;
+  declare before: SettleNode | null;
   /** Whether its fiber was aborting when it began. */
   declare isCleanUp: boolean;
 
@@ -32,6 +34,8 @@ export class PoolClose implements SettleNode {
     this.close = close;
     this.leaveAlone = leaveAlone;
     this.promise = null;
+    this.after = null;
+    this.before = null;
     this.isCleanUp = false;
   }
 
@@ -44,8 +48,7 @@ export class PoolClose implements SettleNode {
 
   attempt(): boolean {
     this.promise ??= this.close();
-    const { result } = hubOf(this.promise);
-    return result !== undefined && this.settleNow(result as Result<void>);
+    return hubOf(this.promise).attempt(this as Wait<unknown>);
   }
 
   enlist(): void {
@@ -58,7 +61,7 @@ export class PoolClose implements SettleNode {
   }
 
   withdraw(): void {
-    hubOf(this.promise!).leave(this);
+    hubOf(this.promise!).withdraw(this);
     this.leaveAlone();
   }
 
