@@ -42,6 +42,7 @@ export class RuleWait<T> implements WaitNode {
     this.rule.enlist(this as WaitNode);
   }
 
+  /** It leaves without a commit: a subclass that has more to say when it is cancelled says it here. */
   withdraw(): void {
     this.rule.withdraw(this as WaitNode);
   }
@@ -51,12 +52,12 @@ export class RuleWait<T> implements WaitNode {
   }
 
   complete(value: unknown): void {
-    this.withdraw();
+    this.rule.withdraw(this as WaitNode);
     Wait.prototype.complete.call(this, value);
   }
 
   fail(error: unknown): void {
-    this.withdraw();
+    this.rule.withdraw(this as WaitNode);
     Wait.prototype.fail.call(this, error);
   }
 

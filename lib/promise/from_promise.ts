@@ -17,7 +17,7 @@ import { EventBase, type WaitNode } from "../operation/event.ts";
 import type { Event, OnceEvent, SettleNode } from "../operation/event_constructors.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
 import type { Awaitable } from "../operation/types.ts";
-import { FAILED, SPENT, type Wait } from "../operation/wait.ts";
+import { FAILED, type Wait } from "../operation/wait.ts";
 import { asCancelFunction } from "../trigger/execution.ts";
 import { hubOf } from "./hub.ts";
 
@@ -119,7 +119,6 @@ class PromiseWait<T> extends RuleWait<T> {
   }
 
   override withdraw(): void {
-    if (this.state !== SPENT) return; // not cancelled: it is told, and the hub has taken it out
     super.withdraw();
     this.rule.expectLate(this.onLate);
     this.rule.stop(); // last, as listeners of the signal may settle the promise

@@ -18,7 +18,7 @@ import { append, count, nodesOf, remove } from "../internal/circle.ts";
 import { EventBase, type WaitNode } from "../operation/event.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
 import type { Awaitable } from "../operation/types.ts";
-import { enterProtected, Wait } from "../operation/wait.ts";
+import { enterProtected, type Wait } from "../operation/wait.ts";
 import { execution } from "../trigger/execution.ts";
 import type { Guard } from "./guard.ts";
 import { AcquireEvent } from "./acquire.ts";
@@ -176,11 +176,6 @@ class NotifiedEvent extends EventBase<void> {
 class Notified extends RuleWait<void> {
   declare rule: NotifiedEvent;
 
-  override complete(): void {
-    this.rule.withdraw(this as WaitNode);
-    Wait.prototype.complete.call(this, undefined);
-  }
-
   /** Cancelled; who goes on after that, as our fibers do, locks it again. */
   override withdraw(): void {
     super.withdraw();
@@ -222,11 +217,6 @@ class Relock extends RuleWait<Permit> {
 
   override interrupt(): boolean {
     return false;
-  }
-
-  override complete(permit: unknown): void {
-    this.rule.withdraw(this as WaitNode);
-    Wait.prototype.complete.call(this, permit);
   }
 
   override withdraw(): void {
