@@ -54,6 +54,7 @@ const rooms: Record<string, OpenFiles> = {
   },
   "lowlevel": {},
   "sync": {
+    "lock_errors.ts": "what locks between threads refuse in the same words",
     "with_guard.ts": "a body that holds a lock, which may be one between threads",
   },
   "thread/memory": {},

@@ -1,6 +1,5 @@
 /** The wait for permits of a `Line`: its rule, and the operation. */
 import type { FiberCore } from "../fiber/core/mod.ts";
-import { checkFiniteCount } from "../internal/check.ts";
 import { append, remove } from "../internal/circle.ts";
 import { EventBase, type WaitNode } from "../operation/event.ts";
 import { RuleWait } from "../operation/rule_wait.ts";
@@ -130,13 +129,3 @@ export class Acquire implements WaitNode {
 }
 
 inherit(Acquire, RuleWait);
-
-/** @throws {TypeError | RangeError} unless `n` is a number of permits that there can ever be */
-export function checkPermits(line: Line, n: number): void {
-  checkFiniteCount(`acquire permits of ${line.title}`, "n", n, 1);
-  if (n <= line.total) return;
-  throw new RangeError(
-    `Cannot acquire permits of ${line.title}: n must be at most ${line.total}, which are all that ` +
-      `there are, got ${n}`,
-  );
-}

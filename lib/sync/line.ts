@@ -20,6 +20,7 @@ import { count, nodesOf } from "../internal/circle.ts";
 import type { WaitNode } from "../operation/event.ts";
 import { execution as cell } from "../trigger/execution.ts";
 import type { Guard } from "./guard.ts";
+import { called, heldAlready, heldByAnother, holdsNothing } from "./lock_errors.ts";
 
 const execution = cell;
 const FiberCore = FiberClass;
@@ -71,6 +72,10 @@ export class Line {
     return this.name === undefined ? `the ${noun}` : `${noun} "${this.name}"`;
   }
 
+  describe(): string {
+    return this.name === undefined ? `a ${this.kind.noun}` : this.title;
+  }
+
   get waiting(): number {
     return count(this.first);
   }
@@ -89,10 +94,7 @@ export class Line {
     if (this.failure !== null) throw this.failure;
     const { owner } = this;
     if (owner === null || owner !== execution.current as unknown) return;
-    throw new Error(
-      `Cannot lock ${this.title}: ${called(owner)}, which wants it, holds it already, and would ` +
-        `wait for itself`,
-    );
+    throw heldAlready(this.title, owner);
   }
 
   /** Hot path: an `Acquire` that need not wait does the same. */
@@ -156,15 +158,8 @@ export class Line {
     const { current } = execution;
     const { owner } = this;
     if (owner === null || owner === current as unknown || !(current instanceof FiberCore)) return;
-    throw new Error(
-      `Cannot ${action} ${this.title}: ${called(owner)} holds it, and ${called(current)} may not ` +
-        `release it in its place; what passes from fiber to fiber is a Semaphore`,
-    );
+    throw heldByAnother(action, this.title, owner, current, "Semaphore");
   }
-}
-
-function called(fiber: FiberCore): string {
-  return `fiber "${fiber.name}"`;
 }
 
 /** What one waits for at a mutex or for the whole of a lock: who holds it, if that is a fiber. */
@@ -214,13 +209,8 @@ export class Permit implements Guard {
   /** @throws {Error} if it holds nothing, or nothing that the caller may dispose of */
   checkHeld(action: string): void {
     const { line, held } = this;
-    if (held <= RELEASED) {
-      throw new Error(
-        `Cannot ${action} ${line.title}: this guard ${
-          held === AWAY ? "waits on a condition" : "was released already"
-        }, and holds nothing`,
-      );
-    }
+    if (held === AWAY) throw holdsNothing(action, line.title, "waits on a condition");
+    if (held <= RELEASED) throw holdsNothing(action, line.title);
     line.checkOwner(action);
   }
 

@@ -42,8 +42,7 @@ export class PoisonedError extends Error {
 const mutexes: LineKind = {
   noun: "mutex",
   hasOwner: true,
-  wanted: (_, line) =>
-    `the lock of ${line.name === undefined ? "a mutex" : line.title}${holderOf(line)}`,
+  wanted: (_, line) => `the lock of ${line.describe()}${holderOf(line)}`,
 };
 
 /** The line of a mutex: for conditions, which wait with one. */

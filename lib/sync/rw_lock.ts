@@ -28,10 +28,7 @@ const ALL = 2 ** 30 - 1;
 const rwLocks: LineKind = {
   noun: "read-write lock",
   hasOwner: true,
-  wanted: (n, line) =>
-    `to ${n === 1 ? "read" : "write"} under ${
-      line.name === undefined ? "a read-write lock" : line.title
-    }${holderOf(line)}`,
+  wanted: (n, line) => `to ${n === 1 ? "read" : "write"} under ${line.describe()}${holderOf(line)}`,
 };
 
 /**

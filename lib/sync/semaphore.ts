@@ -2,9 +2,10 @@
 import { checkFiniteCount, checkOptions } from "../internal/check.ts";
 import type { Event } from "../operation/event_constructors.ts";
 import type { Awaitable, Operation } from "../operation/types.ts";
-import { Acquire, AcquireEvent, checkPermits } from "./acquire.ts";
+import { Acquire, AcquireEvent } from "./acquire.ts";
 import type { Guard } from "./guard.ts";
 import { Line, type LineKind } from "./line.ts";
+import { checkPermits } from "./lock_errors.ts";
 import type { SyncOptions } from "./options.ts";
 import { withGuard } from "./with_guard.ts";
 
@@ -19,10 +20,8 @@ export interface SemaphoreStatistics {
 const semaphores: LineKind = {
   noun: "semaphore",
   hasOwner: false,
-  wanted: (n, { name, available }) =>
-    `${n === 1 ? "a permit" : `${n} permits`} of ${
-      name === undefined ? "a semaphore" : `semaphore "${name}"`
-    }, which has ${available}`,
+  wanted: (n, line) =>
+    `${n === 1 ? "a permit" : `${n} permits`} of ${line.describe()}, which has ${line.available}`,
 };
 
 /**
@@ -97,8 +96,9 @@ export class Semaphore {
    * `acquire` does.
    */
   tryAcquire(n = 1): Guard | undefined {
-    if (n !== 1) checkPermits(this.#line, n);
-    return this.#line.tryTake(n) ?? undefined;
+    const line = this.#line;
+    if (n !== 1) checkPermits(line.title, n, line.total);
+    return line.tryTake(n) ?? undefined;
   }
 
   /** `acquire` as an event: for one permit the same one for every call. Throws as `acquire` does. */
@@ -125,7 +125,8 @@ export class Semaphore {
 
   #rule(n: number): AcquireEvent {
     if (n === 1) return this.#acquireOne;
-    checkPermits(this.#line, n);
-    return new AcquireEvent(this.#line, n);
+    const line = this.#line;
+    checkPermits(line.title, n, line.total);
+    return new AcquireEvent(line, n);
   }
 }

@@ -12,7 +12,14 @@ export type { Packed } from "./packed_error.ts";
 export { NOT_TAKEN, TAKEN_ABANDONED } from "./lock_memory.ts";
 export type { LockMemory } from "./lock_memory.ts";
 export { MutexMemory } from "./mutex_memory.ts";
-export { hasMemory, joinRegistry, leavePlaces, ownRegistry, Registry } from "./registry.ts";
+export {
+  hasMemory,
+  isNamedHandle,
+  joinRegistry,
+  leavePlaces,
+  ownRegistry,
+  Registry,
+} from "./registry.ts";
 export { MOST_PERMITS, SemaphoreMemory } from "./semaphore_memory.ts";
 export {
   CAN_FAIL,

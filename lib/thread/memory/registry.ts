@@ -181,6 +181,15 @@ export function hasMemory(
     handle.registry instanceof SharedArrayBuffer && handle.registry.byteLength === BYTES;
 }
 
+/** The same, and whether it is of that kind and its name, if it has one, can be one. */
+export function isNamedHandle(
+  handle: { readonly kind: string; readonly name: unknown } & Parameters<typeof hasMemory>[0],
+  kind: string,
+): boolean {
+  return handle?.kind === kind && hasMemory(handle) &&
+    (handle.name === undefined || typeof handle.name === "string");
+}
+
 /** What tells pieces of shared memory apart: a handle that was posted is another object. */
 export function tokenOf(buffer: SharedArrayBuffer): string {
   const words = new Int32Array(buffer, 0, 2);

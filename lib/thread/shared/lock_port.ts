@@ -3,6 +3,7 @@
  * and the guards of those who hold it.
  */
 import { currentFiberOrNull, type FiberCore } from "../../fiber/core/mod.ts";
+import { heldAlready, heldByAnother, holdsNothing } from "../../sync/lock_errors.ts";
 import type { Guard } from "../../sync/mod.ts";
 import { execution } from "../../trigger/execution.ts";
 import { type LockMemory, NOT_TAKEN, TAKEN_ABANDONED } from "../memory/mod.ts";
@@ -40,9 +41,7 @@ export class HeldGuard implements SharedGuard {
 
   release(): void {
     if (this.isReleased) {
-      throw new Error(
-        `Cannot release ${this.port.title}: this guard was released already, and holds nothing`,
-      );
+      throw holdsNothing("release", this.port.title);
     }
     if (this.owner !== null && execution.current !== this.owner) this.refuseStranger();
     this.free();
@@ -52,12 +51,8 @@ export class HeldGuard implements SharedGuard {
   refuseStranger(): void {
     const stranger = currentFiberOrNull();
     if (stranger === null) return;
-    throw new Error(
-      `Cannot release ${this.port.title}: ${titleOf(this.owner)} holds it, and ${
-        titleOf(stranger)
-      } ` +
-        `may not release it in its place; what passes from fiber to fiber is a SharedSemaphore`,
-    );
+    const owner = this.owner as FiberCore<unknown>;
+    throw heldByAnother("release", this.port.title, owner, stranger, "SharedSemaphore");
   }
 
   /** Releases it, whoever asks. */
@@ -129,10 +124,7 @@ export class LockPort<M extends LockMemory> {
   refuseOwner(): void {
     const { owner } = this;
     if (owner === null || owner !== execution.current) return;
-    throw new Error(
-      `Cannot lock ${this.title}: ${titleOf(owner)}, which wants it, holds it already, and would ` +
-        `wait for itself`,
-    );
+    throw heldAlready(this.title, owner as FiberCore<unknown>);
   }
 
   /** How errors call it. */
@@ -143,8 +135,4 @@ export class LockPort<M extends LockMemory> {
   describe(): string {
     return this.name === undefined ? `a shared ${this.kind}` : `shared ${this.kind} "${this.name}"`;
   }
-}
-
-function titleOf(fiber: object | null): string {
-  return `fiber "${(fiber as FiberCore<unknown>).name}"`;
 }

@@ -15,7 +15,7 @@ import {
   CAN_FAIL,
   type Codec,
   FORGETS,
-  hasMemory,
+  isNamedHandle,
   ownRegistry,
   POOLS_BYTES,
   SharedQueue,
@@ -187,11 +187,7 @@ export class SharedChannel<T> implements AsyncIterable<T> {
     handle: SharedChannelHandle,
     options?: { codec?: Codec<T> },
   ): SharedChannel<T> {
-    if (
-      handle?.kind !== "weft.SharedChannel" || !hasMemory(handle) ||
-      !SharedQueue.isQueue(handle.buffer) ||
-      (handle.name !== undefined && typeof handle.name !== "string")
-    ) {
+    if (!isNamedHandle(handle, "weft.SharedChannel") || !SharedQueue.isQueue(handle.buffer)) {
       throw wrongType("open the shared channel", "expected the handle of one", handle);
     }
     checkOptions("open the shared channel", options);

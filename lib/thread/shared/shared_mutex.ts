@@ -3,7 +3,7 @@ import { checkOptions, wrongType } from "../../internal/check.ts";
 import type { Event } from "../../operation/event_constructors.ts";
 import type { Awaitable, Operation } from "../../operation/types.ts";
 import { withGuard } from "../../sync/with_guard.ts";
-import { hasMemory, MutexMemory, ownRegistry } from "../memory/mod.ts";
+import { isNamedHandle, MutexMemory, ownRegistry } from "../memory/mod.ts";
 import { SharedAcquireEvent, SharedLock } from "./lock_operations.ts";
 import { LockPort, type SharedGuard } from "./lock_port.ts";
 import { Ports } from "./ports.ts";
@@ -105,11 +105,7 @@ export class SharedMutex {
    * @throws {TypeError} if it is no handle of a shared mutex
    */
   static from(handle: SharedMutexHandle): SharedMutex {
-    if (
-      handle?.kind !== "weft.SharedMutex" || !hasMemory(handle) ||
-      !MutexMemory.isMutex(handle.buffer) ||
-      (handle.name !== undefined && typeof handle.name !== "string")
-    ) {
+    if (!isNamedHandle(handle, "weft.SharedMutex") || !MutexMemory.isMutex(handle.buffer)) {
       throw wrongType("open the shared mutex", "expected the handle of one", handle);
     }
     return new SharedMutex(undefined, handle);

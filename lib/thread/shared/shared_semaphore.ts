@@ -3,8 +3,9 @@ import { checkFiniteCount, checkOptions, wrongType } from "../../internal/check.
 import type { Event } from "../../operation/event_constructors.ts";
 import { RuleWait } from "../../operation/rule_wait.ts";
 import type { Awaitable, Operation } from "../../operation/types.ts";
+import { checkPermits } from "../../sync/lock_errors.ts";
 import { withGuard } from "../../sync/with_guard.ts";
-import { hasMemory, MOST_PERMITS, ownRegistry, SemaphoreMemory } from "../memory/mod.ts";
+import { isNamedHandle, MOST_PERMITS, ownRegistry, SemaphoreMemory } from "../memory/mod.ts";
 import { SharedAcquireEvent } from "./lock_operations.ts";
 import { LockPort, type SharedGuard } from "./lock_port.ts";
 import { Ports } from "./ports.ts";
@@ -107,9 +108,8 @@ export class SharedSemaphore {
    */
   static from(handle: SharedSemaphoreHandle): SharedSemaphore {
     if (
-      handle?.kind !== "weft.SharedSemaphore" || !hasMemory(handle) ||
-      !SemaphoreMemory.isSemaphore(handle.buffer) ||
-      (handle.name !== undefined && typeof handle.name !== "string")
+      !isNamedHandle(handle, "weft.SharedSemaphore") ||
+      !SemaphoreMemory.isSemaphore(handle.buffer)
     ) {
       throw wrongType("open the shared semaphore", "expected the handle of one", handle);
     }
@@ -157,14 +157,7 @@ export class SharedSemaphore {
   }
 
   #check(n: number): void {
-    const { permits } = this.#port.memory;
-    const action = `acquire permits of ${this.#port.title}`;
-    checkFiniteCount(action, "n", n, 1);
-    if (n > permits) {
-      throw new RangeError(
-        `Cannot ${action}: n must be at most ${permits}, which are all that there are, got ${n}`,
-      );
-    }
+    checkPermits(this.#port.title, n, this.#port.memory.permits);
   }
 
   /** How many permits nobody holds, in whichever thread. */
